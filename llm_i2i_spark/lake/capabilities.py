@@ -1,0 +1,78 @@
+"""What the cluster at hand can do. The one place, beside the session, that touches the platform below the DataFrame API."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+from pyspark.sql.utils import is_remote
+
+if TYPE_CHECKING:
+    from pyspark.resource import ResourceProfile
+
+
+def on_databricks() -> bool:
+    """Whether this driver runs in a Databricks runtime, which brings its own Delta."""
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ
+
+
+def cores(spark: SparkSession) -> int:
+    """How many tasks run at once, as far as the platform tells; 2 where it does not."""
+    if is_remote():
+        return 2
+    return max(int(spark.sparkContext.defaultParallelism), 1)
+
+
+def gpu_profile(spark: SparkSession) -> ResourceProfile | None:
+    """A resource profile of one GPU a task, where stage-level scheduling can give it; None elsewhere.
+
+    Profiles fail in `local[n]` and are not offered over Spark Connect. Where executors own one GPU and tasks already ask
+    for it (`spark.task.resource.gpu.amount`), plain scheduling does the same and None is returned as well.
+    """
+    if is_remote():
+        return None
+    context = spark.sparkContext
+    owns = context.getConf().get("spark.executor.resource.gpu.amount")
+    asks = context.getConf().get("spark.task.resource.gpu.amount")
+    if context.master.startswith("local[") or context.master == "local" or owns is None or asks is not None:
+        return None
+    from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
+
+    requests = TaskResourceRequests().cpus(1).resource("gpu", 1.0)
+    profile: ResourceProfile = ResourceProfileBuilder().require(requests).build
+    return profile
+
+
+def has_graphframes_jvm(spark: SparkSession) -> bool:
+    """Whether the JVM half of GraphFrames is on the classpath (motif queries, community detection)."""
+    if is_remote():
+        return False
+    try:
+        spark.sparkContext._jvm.java.lang.Class.forName("org.graphframes.GraphFrame")  # type: ignore[union-attr]
+        return True
+    except Exception:
+        return False
+
+
+def task_counts(spark: SparkSession, seen: dict[int, tuple[int, int]]) -> tuple[int, int] | None:
+    """Finished and known tasks of this session's jobs since `seen` was empty; None where the platform does not tell.
+
+    Args:
+        seen: finished and total tasks by Spark stage id; updated in place.
+    """
+    if is_remote():
+        return None
+    try:
+        tracker: Any = spark.sparkContext.statusTracker()
+        active = set(tracker.getActiveStageIds())
+        for stage_id in active:
+            info = tracker.getStageInfo(stage_id)
+            if info is not None:
+                seen[stage_id] = (info.numCompletedTasks, info.numTasks)
+    except (PySparkException, AttributeError, OSError):
+        return None
+    for stage_id in seen.keys() - active:
+        seen[stage_id] = (seen[stage_id][1], seen[stage_id][1])
+    return sum(done for done, _ in seen.values()), sum(total for _, total in seen.values())

@@ -1,0 +1,41 @@
+"""Breaking lineage: rows that are read more than once are written once, next to the lake, and read from there."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+from pyspark.sql import DataFrame
+
+from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.lake.watch import watch_tasks
+
+
+@contextmanager
+def materialized(lake: Lake, frame: DataFrame, title: str) -> Iterator[DataFrame]:
+    """The same rows, computed once, for the length of the block.
+
+    A Parquet folder under the lake's root where it is local storage (it survives a lost executor and takes no executor
+    memory); cached blocks where there is no root that this process could clean up.
+
+    Args:
+        lake: whose root holds the folder.
+        frame: what to compute.
+        title: words for the progress bar.
+    """
+    if lake.root is None or "://" in lake.root:
+        cached = frame.persist()
+        try:
+            yield cached
+        finally:
+            cached.unpersist()
+        return
+    folder = f"{lake.root}/_staging/{uuid4().hex}"
+    try:
+        with watch_tasks(lake.spark, title):
+            frame.write.parquet(folder)
+        yield lake.spark.read.schema(frame.schema).parquet(folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,156 @@
+"""The Spark session: adopted where one is active, built with Delta for a local run, its noise kept in a log file.
+
+The only module that sets `spark.jars.packages` for Delta and the only one that starts or stops a session.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.base.errors import EnvironmentProblem
+from llm_i2i_spark.lake.capabilities import on_databricks
+
+JAVA_MAJOR = (17, 21)
+LOG_FILE = "spark.log"
+
+_LOCAL_SETTINGS = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.execution.arrow.pyspark.enabled": "true",
+    # Delta reads its own log in 50 tasks by default, which costs ten seconds a command on a laptop.
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
+    # Parquet reads a flipped bit silently unless its page checksums are verified.
+    "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
+    "spark.driver.extraJavaOptions": "-Dio.netty.tryReflectionSetAccessible=true -Duser.timezone=UTC",
+}
+
+
+def open_session(config: Config) -> SparkSession:
+    """The active session where there is one (Databricks, notebook, spark-submit), else a local one with Delta.
+
+    Raises:
+        EnvironmentProblem: Java is missing or too old, or the Delta jar cannot be found or fetched.
+    """
+    active = SparkSession.getActiveSession()
+    if active is None and (on_databricks() or "PYSPARK_GATEWAY_PORT" in os.environ):
+        active = SparkSession.builder.getOrCreate()
+    if active is not None:
+        for key, value in config.spark.conf.items():
+            active.conf.set(key, value)
+        return active
+    check_java()
+    return _build_local(config)
+
+
+def check_java() -> None:
+    """Raise a sentence where no fitting Java is found.
+
+    Raises:
+        EnvironmentProblem: there is no `java`, or its major version is not one Spark 4 runs on.
+    """
+    home = os.environ.get("JAVA_HOME")
+    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
+    if not java or not Path(java).exists():
+        where = f"JAVA_HOME={home} holds no bin/java" if home else "no `java` is on the PATH"
+        raise EnvironmentProblem(f"Spark needs Java 17 and {where}; install a Java 17 runtime (such as openjdk-17-jre-headless).")
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    if not found or int(found.group(1)) not in JAVA_MAJOR:
+        which = f"Java {found.group(1)}" if found else "an unknown Java"
+        raise EnvironmentProblem(f"Spark 4 runs on Java 17 or 21 and {java} is {which}; set JAVA_HOME to a Java 17.")
+
+
+def delta_package() -> str:
+    """The Maven coordinate of the Delta jar that goes with the installed delta-spark and pyspark."""
+    spark = ".".join(version("pyspark").split(".")[:2])
+    return f"io.delta:delta-spark_{spark}_2.13:{version('delta-spark')}"
+
+
+def _build_local(config: Config) -> SparkSession:
+    settings = {**_LOCAL_SETTINGS, **_delta_jar(config)}
+    cores = os.cpu_count() or 2
+    settings["spark.sql.shuffle.partitions"] = str(config.spark.shuffle_partitions or 2 * cores)
+    settings["spark.driver.memory"] = config.spark.memory
+    settings.update(config.spark.conf)
+    # Executors must run the interpreter that has this package, not the first `python3` of the PATH.
+    os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
+    builder = SparkSession.builder.appName("llm-i2i").master(config.spark.master)
+    for key, value in settings.items():
+        builder = builder.config(key, value)
+    log = log_file(config)
+    try:
+        with _stderr_to(log):
+            spark = builder.getOrCreate()
+    except Exception as error:
+        raise EnvironmentProblem(_start_failure(log, error)) from error
+    atexit.register(_stop_quietly, spark)
+    return spark
+
+
+def _delta_jar(config: Config) -> dict[str, str]:
+    if config.spark.delta_jar is None:
+        return {"spark.jars.packages": delta_package()}
+    if not Path(config.spark.delta_jar).is_file():
+        raise EnvironmentProblem(f"spark.delta_jar names {config.spark.delta_jar}, which is not a file.")
+    return {"spark.jars": config.spark.delta_jar}
+
+
+def log_file(config: Config) -> Path:
+    """Where Spark's own output goes: `spark.log` under a local `lake.root`, else in the working folder."""
+    root = config.lake.root
+    folder = Path(root) if root and "://" not in root else Path(".")
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / LOG_FILE).resolve()
+
+
+@contextmanager
+def _stderr_to(path: Path) -> Iterator[None]:
+    """Point file descriptors 1 and 2 at a file, so that the JVM started inside inherits it for good."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    kept = os.dup(1), os.dup(2)
+    try:
+        with path.open("ab") as log:
+            os.dup2(log.fileno(), 1)
+            os.dup2(log.fileno(), 2)
+        yield
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        for number, descriptor in enumerate(kept, start=1):
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+
+
+def _start_failure(log: Path, error: Exception) -> str:
+    said = log.read_text(encoding="utf-8", errors="replace")[-200_000:]
+    if "unresolved dependency" in said or "UNRESOLVED DEPENDENCIES" in said or "unresolved dependencies" in str(error):
+        return (
+            f"Spark could not fetch {delta_package()}; connect to a Maven repository once, or put the jar on this machine "
+            "and name it in spark.delta_jar."
+        )
+    return f"Spark did not start ({str(error).splitlines()[0][:120]}); its own words are in {log}."
+
+
+def _stop_quietly(spark: SparkSession) -> None:
+    # At exit the JVM may be gone already; a thread with a limit keeps a dead one from holding the process.
+    stopper = threading.Thread(target=spark.stop, daemon=True)
+    stopper.start()
+    stopper.join(timeout=20)

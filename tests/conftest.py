@@ -1,0 +1,39 @@
+"""One Spark session and one lake folder for the whole test run; where the measuring data is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from llm_i2i_spark.base.config_files import load_config
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A local session with Delta, built by the package's own code."""
+    from llm_i2i_spark.lake.session import open_session
+
+    root = tmp_path_factory.mktemp("session")
+    settings = [f"lake.root={root}", "spark.master=local[2]", "spark.memory=2g", "spark.shuffle_partitions=2"]
+    yield open_session(load_config([], settings))
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder with the public logs that this project is measured on; tests that want it are skipped without it."""
+    if not (SHARED / "data").is_dir():
+        pytest.skip("the measuring data (../shared/data) is not on this machine")
+    return SHARED / "data"
+
+
+@pytest.fixture(scope="session")
+def golden_folder() -> Path:
+    """The folder with golden results; tests that want it are skipped without it."""
+    if not (SHARED / "golden").is_dir():
+        pytest.skip("the golden results (../shared/golden) are not on this machine")
+    return SHARED / "golden"
