@@ -1,0 +1,1 @@
+"""The language models: item vocabulary, model, packing, loss, constrained decoding, scoring and checkpoints. No Spark."""

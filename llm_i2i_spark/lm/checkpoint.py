@@ -1,0 +1,276 @@
+"""Checkpoints: a folder that is whole or not there, whose every byte is vouched for, and from which no code can come.
+
+backbone/             config.json and model.safetensors, as `transformers` writes them
+items.safetensors     item embeddings, text projection and text features, label head
+vocabulary.json, codes.safetensors
+tokenizer/            for a Hugging Face base model
+calibration.json      for a discriminator
+manifest.json         fields of the run, and sha256 and size of every other file; written last
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.lm.attention import attention_implementation, choose_device
+from llm_i2i_spark.lm.calibration import Calibration
+from llm_i2i_spark.lm.encoding import Encoder
+from llm_i2i_spark.lm.model import FEATURE_SCALE, ItemLanguageModel
+from llm_i2i_spark.lm.model_folder import check_model_folder, refuse_pickles
+from llm_i2i_spark.lm.vocabulary import ItemVocabulary
+
+MANIFEST = "manifest.json"
+REQUIRED_FIELDS = ("role", "max_items", "max_length")
+
+
+@dataclass(frozen=True)
+class LoadedCheckpoint:
+    """A model ready to propose or to judge.
+
+    Attributes:
+        model: on `device`, in evaluation mode.
+        tokenizer: None for the compact model.
+        calibration: None where the checkpoint has none.
+        manifest: the fields given to `save_checkpoint`.
+        digest: the model digest that `save_checkpoint` returned.
+    """
+
+    model: ItemLanguageModel
+    vocabulary: ItemVocabulary
+    tokenizer: PreTrainedTokenizerBase | None
+    calibration: Calibration | None
+    manifest: dict[str, Any]
+    device: torch.device
+    digest: str
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """How histories are written for this model, as in its training."""
+        return Encoder(
+            self.vocabulary,
+            self.model.vocabulary_size,
+            self.tokenizer,
+            self.manifest["role"],
+            int(self.manifest["max_items"]),
+            int(self.manifest["max_length"]),
+        )
+
+
+def save_checkpoint(
+    folder: str | Path,
+    model: ItemLanguageModel,
+    vocabulary: ItemVocabulary,
+    tokenizer: PreTrainedTokenizerBase | None,
+    manifest_fields: Mapping[str, Any],
+    calibration: Calibration | None = None,
+    texts: Mapping[str, str] | None = None,
+) -> str:
+    """Write a checkpoint: to a hidden folder beside it first, then renamed, so that nobody ever sees half of one.
+
+    Args:
+        folder: where it will be; one that is already there is replaced.
+        model: with whole weights (under ZeRO-2 every rank has them; one rank saves).
+        vocabulary: of the catalogue.
+        tokenizer: None for the compact model.
+        manifest_fields: kept in the manifest; `role`, `max_items` and `max_length` are needed to read histories as in training.
+        calibration: of a discriminator.
+        texts: further small files by name, such as the training curve `training.jsonl`.
+
+    Returns:
+        The model digest: hex sha256 over the sorted names and digests of all files.
+    """
+    missing = [name for name in REQUIRED_FIELDS if name not in manifest_fields]
+    if missing:
+        raise ValueError(f"manifest_fields lacks {', '.join(missing)}")
+    target = Path(folder)
+    hidden = target.with_name(f".{target.name}.writing-{os.getpid()}")
+    shutil.rmtree(hidden, ignore_errors=True)
+    hidden.mkdir(parents=True)
+    try:
+        _write_files(hidden, model, vocabulary, tokenizer, calibration, texts or {})
+        digest = _write_manifest(hidden, manifest_fields)
+        _put_in_place(hidden, target)
+    finally:
+        shutil.rmtree(hidden, ignore_errors=True)
+    return digest
+
+
+def _write_files(
+    folder: Path,
+    model: ItemLanguageModel,
+    vocabulary: ItemVocabulary,
+    tokenizer: PreTrainedTokenizerBase | None,
+    calibration: Calibration | None,
+    texts: Mapping[str, str],
+) -> None:
+    model.backbone.save_pretrained(folder / "backbone")
+    own = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items() if not name.startswith("backbone.")}
+    save_file(own, folder / "items.safetensors")
+    vocabulary.save(folder)
+    if tokenizer is not None:
+        tokenizer.save_pretrained(folder / "tokenizer")
+    if calibration is not None:
+        (folder / "calibration.json").write_text(calibration.to_json(), encoding="utf-8")
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+
+
+def _write_manifest(folder: Path, fields: Mapping[str, Any]) -> str:
+    files = {name: {"sha256": _sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in _file_names(folder)}
+    digest = _model_digest({name: str(entry["sha256"]) for name, entry in files.items()})
+    text = json.dumps({"model_digest": digest, "fields": dict(fields), "files": files}, indent=1, sort_keys=True)
+    (folder / MANIFEST).write_text(text, encoding="utf-8")
+    for name in [*files, MANIFEST, *{str(Path(name).parent) for name in files}]:
+        _flush(folder / name)
+    return digest
+
+
+def _put_in_place(hidden: Path, target: Path) -> None:
+    if target.exists():
+        old = target.with_name(f".{target.name}.old-{os.getpid()}")
+        target.rename(old)
+        hidden.rename(target)
+        shutil.rmtree(old)
+    else:
+        hidden.rename(target)
+    _flush(target.parent)
+
+
+def load_checkpoint(folder: str | Path, device: str = "auto", attention: str = "auto") -> LoadedCheckpoint:
+    """Load a checkpoint after checking every byte of it.
+
+    Args:
+        folder: as given to `save_checkpoint`.
+        device: auto, cpu, cuda or cuda:N.
+        attention: as in `sft.attention`.
+
+    Raises:
+        UserError: a file is missing, changed or not in the manifest, or there is a pickle or code.
+    """
+    source = Path(folder)
+    manifest = verify_checkpoint(source)
+    chosen = choose_device(device)
+    model = _load_model(source, chosen, attention)
+    calibration = source / "calibration.json"
+    tokenizer = source / "tokenizer"
+    return LoadedCheckpoint(
+        model=model,
+        vocabulary=ItemVocabulary.load(source),
+        tokenizer=AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False, local_files_only=True) if tokenizer.is_dir() else None,
+        calibration=Calibration.from_json(calibration.read_text(encoding="utf-8")) if calibration.is_file() else None,
+        manifest=manifest["fields"],
+        device=chosen,
+        digest=manifest["model_digest"],
+    )
+
+
+def verify_checkpoint(folder: Path) -> dict[str, Any]:
+    """Compare every file of a checkpoint with its manifest.
+
+    Returns:
+        The manifest: `model_digest`, `fields`, `files`.
+
+    Raises:
+        UserError: naming what is wrong.
+    """
+    try:
+        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        expected = {str(name): str(entry["sha256"]) for name, entry in manifest["files"].items()}
+        whole = _model_digest(expected) == manifest["model_digest"] and all(name in manifest["fields"] for name in REQUIRED_FIELDS)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{folder} is no whole checkpoint, since its manifest is missing or unreadable: run sft again.") from error
+    if not whole:
+        raise UserError(f"The manifest of {folder} was changed after it was written: run sft again.")
+    refuse_pickles(folder)
+    found = _file_names(folder)
+    for name in sorted(set(found) ^ set(expected)):
+        raise UserError(f"{folder / name} is {'missing' if name in expected else 'not in the manifest'}: run sft again.")
+    for name in found:
+        if _sha256(folder / name) != expected[name]:
+            raise UserError(f"{folder / name} was changed after it was written: run sft again.")
+    check_model_folder(folder / "backbone")
+    return manifest
+
+
+def _load_model(folder: Path, device: torch.device, attention: str) -> ItemLanguageModel:
+    backbone, notes = AutoModel.from_pretrained(
+        folder / "backbone",
+        trust_remote_code=False,
+        use_safetensors=True,
+        local_files_only=True,
+        dtype="auto",
+        attn_implementation=attention_implementation(attention, device),
+        output_loading_info=True,
+    )
+    if notes["missing_keys"] or notes["mismatched_keys"]:
+        raise UserError(f"{folder / 'backbone'} lacks weights of its own model: run sft again.")
+    own = load_file(folder / "items.safetensors")
+    model = ItemLanguageModel(backbone, (own["scaled_features"].float() / FEATURE_SCALE).numpy())
+    model.to(own["item_embedding.weight"].dtype)
+    lacking = [name for name in model.load_state_dict(own, strict=False).missing_keys if not name.startswith("backbone.")]
+    if lacking:
+        raise UserError(f"{folder / 'items.safetensors'} lacks {lacking[0]}: run sft again.")
+    return model.to(device).eval()
+
+
+_cached: dict[tuple[str, str], LoadedCheckpoint] = {}
+
+
+def cached_checkpoint(folder: str | Path, digest: str, device: str = "auto") -> LoadedCheckpoint:
+    """The checkpoint with this digest, loaded once a process; a Python worker holds one model at a time.
+
+    Raises:
+        UserError: as `load_checkpoint`, or the folder holds another model than the digest says.
+    """
+    key = (digest, device)
+    if key not in _cached:
+        _cached.clear()  # two models beside each other may not fit on the device
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        loaded = load_checkpoint(folder, device)
+        if loaded.digest != digest:
+            raise UserError(f"{folder} holds model {loaded.digest[:12]}, but {digest[:12]} was asked for: run sft again.")
+        _cached[key] = loaded
+    return _cached[key]
+
+
+def _file_names(folder: Path) -> list[str]:
+    """Every file below a folder but the manifest, as sorted POSIX paths."""
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
+    return sorted(name for name in files if name != MANIFEST)
+
+
+def _model_digest(digests: Mapping[str, str]) -> str:
+    return hashlib.sha256("".join(f"{name}\0{digest}\n" for name, digest in sorted(digests.items())).encode()).hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Make a file's bytes, or a folder's names, survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,55 @@
+"""What a folder with a model may hold before anything in it is loaded: tensors, settings and texts, never code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from llm_i2i_spark.base.errors import UserError
+
+PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
+_PICKLE_OR_ZIP = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
+
+
+def check_model_folder(folder: Path) -> None:
+    """Refuse a Hugging Face model folder that brings code, has no safetensors, or names files outside itself.
+
+    Pickled weights beside safetensors are left alone: they are never opened.
+
+    Raises:
+        UserError: with the reason and what to do.
+    """
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{folder} is not a model folder, since it has no config.json: give the directory of a Hugging Face model.")
+    for path in sorted(folder.rglob("*.py")):
+        raise UserError(f"{folder} brings code ({path.name}), and no code of a model is ever run: use a model without it.")
+    for path in sorted(folder.glob("*.json")):
+        if "auto_map" in _json_object(path):
+            raise UserError(f"{folder} asks for code of its own (auto_map in {path.name}): use a model that needs none.")
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(f"{folder} has no safetensors weights, and pickled weights can run code: convert the model to safetensors.")
+    for path in sorted(folder.glob("*.safetensors.index.json")):
+        for shard in set(_json_object(path).get("weight_map", {}).values()):
+            if Path(str(shard)).name != shard:
+                raise UserError(f"{path.name} in {folder} names a file outside the folder ({shard}): get the model anew.")
+
+
+def refuse_pickles(folder: Path) -> None:
+    """Refuse a folder that holds a pickle or a zip, told by its name or its first bytes.
+
+    Raises:
+        UserError: naming the file.
+    """
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        with path.open("rb") as file:
+            start = file.read(4)
+        if path.suffix in PICKLE_SUFFIXES or start.startswith(_PICKLE_OR_ZIP):
+            raise UserError(f"{path} is a pickle or an archive, which can run code when loaded: remove it or run sft again.")
+
+
+def _json_object(path: Path) -> dict[str, object]:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path} is not valid JSON: get the model anew.") from error
+    return values if isinstance(values, dict) else {}

@@ -1,0 +1,145 @@
+"""Which tokens an item is written with: one token of its own, or a few semantic codes that similar items share.
+
+Semantic codes follow TIGER (Rajput et al. 2023): residual k-means on the items' text features, coarse to fine, and a last code
+that numbers the items which share all others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+from sklearn.cluster import MiniBatchKMeans
+
+from llm_i2i_spark.base.config import SftConfig
+
+ATOMIC_LIMIT = 200_000
+CODE_LENGTH = 4
+CODE_SIZE = 256
+
+Codes = NDArray[np.int64]
+Features = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemVocabulary:
+    """The items of the catalogue and their item tokens.
+
+    Attributes:
+        item_ids: strictly ascending, so that an item's index orders ties by id.
+        codes: [n_items, length] item tokens, numbers 0..n_tokens-1; every row is different.
+        n_tokens: how many item tokens there are.
+    """
+
+    item_ids: tuple[str, ...]
+    codes: Codes
+    n_tokens: int
+
+    def __post_init__(self) -> None:
+        if any(a >= b for a, b in zip(self.item_ids, self.item_ids[1:], strict=False)):
+            raise ValueError("item ids must be strictly ascending")
+        if self.codes.ndim != 2 or len(self.codes) != len(self.item_ids):
+            raise ValueError(f"{len(self.item_ids)} items need as many rows of codes, got an array of shape {self.codes.shape}")
+
+    @classmethod
+    def atomic(cls, item_ids: Sequence[str]) -> ItemVocabulary:
+        """One token an item. `item_ids` must be strictly ascending."""
+        return cls(tuple(item_ids), np.arange(len(item_ids), dtype=np.int64)[:, None], len(item_ids))
+
+    @classmethod
+    def semantic(
+        cls, item_ids: Sequence[str], features: Features, length: int = CODE_LENGTH, size: int = CODE_SIZE, seed: int = 0
+    ) -> ItemVocabulary:
+        """A few codes an item: `length` - 1 residual k-means codes and one that tells apart the items which share those.
+
+        Args:
+            item_ids: strictly ascending.
+            features: [n_items, F] text features in the order of `item_ids`.
+            length: codes an item, at least 2.
+            size: clusters a level.
+            seed: of the clustering.
+        """
+        residual = features.astype(np.float32, copy=True)
+        levels: list[Codes] = []
+        for level in range(length - 1):
+            distinct = len(np.unique(residual, axis=0))
+            means = MiniBatchKMeans(min(size, distinct), random_state=seed + level, batch_size=4096, n_init=1).fit(residual)
+            levels.append(means.labels_.astype(np.int64) + level * size)
+            residual -= means.cluster_centers_[means.labels_]
+        last = _number_within_groups(np.stack(levels, axis=1))
+        codes = np.concatenate([np.stack(levels, axis=1), last[:, None] + (length - 1) * size], axis=1)
+        return cls(tuple(item_ids), codes, int(codes.max(initial=-1)) + 1)
+
+    @property
+    def length(self) -> int:
+        """Tokens an item."""
+        return int(self.codes.shape[1])
+
+    @cached_property
+    def _index(self) -> dict[str, int]:
+        return {item_id: index for index, item_id in enumerate(self.item_ids)}
+
+    def index(self, item_id: str) -> int | None:
+        """The row of an item, None for an item the vocabulary does not know."""
+        return self._index.get(item_id)
+
+    def token_features(self, features: Features) -> Features:
+        """The features of every item token: the item's own, or for a shared code the mean over its items.
+
+        Args:
+            features: [n_items, F] in the order of `item_ids`.
+
+        Returns:
+            [n_tokens, F]; zeros for a token that no item has.
+        """
+        if self.length == 1:
+            return features[np.argsort(self.codes[:, 0])]
+        sums = np.zeros((self.n_tokens, features.shape[1]), np.float64)
+        counts = np.zeros(self.n_tokens)
+        for level in range(self.length):
+            np.add.at(sums, self.codes[:, level], features)
+            np.add.at(counts, self.codes[:, level], 1)
+        return np.asarray(sums / np.maximum(counts, 1)[:, None], np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write `vocabulary.json` and `codes.safetensors` to a folder."""
+        # ASCII escapes keep ids with lone surrogates byte-exact, which UTF-8 cannot.
+        text = json.dumps({"n_tokens": self.n_tokens, "item_ids": self.item_ids}, ensure_ascii=True)
+        (folder / "vocabulary.json").write_text(text, encoding="ascii")
+        save_file({"codes": self.codes}, folder / "codes.safetensors")
+
+    @classmethod
+    def load(cls, folder: Path) -> ItemVocabulary:
+        """Read what `save` wrote."""
+        values = json.loads((folder / "vocabulary.json").read_text(encoding="ascii"))
+        return cls(tuple(values["item_ids"]), load_file(folder / "codes.safetensors")["codes"], int(values["n_tokens"]))
+
+
+def build_vocabulary(config: SftConfig, item_ids: Sequence[str], features: Features, seed: int) -> ItemVocabulary:
+    """The vocabulary that `sft.item_tokens` asks for; `auto` takes codes above 200,000 items.
+
+    Args:
+        config: the settings of fine-tuning.
+        item_ids: strictly ascending.
+        features: [n_items, F] text features in the order of `item_ids`.
+        seed: of the clustering behind semantic codes.
+    """
+    atomic = config.item_tokens == "atomic" or (config.item_tokens == "auto" and len(item_ids) <= ATOMIC_LIMIT)
+    return ItemVocabulary.atomic(item_ids) if atomic else ItemVocabulary.semantic(item_ids, features, seed=seed)
+
+
+def _number_within_groups(codes: Codes) -> Codes:
+    """0, 1, 2, ... for the rows that share all their codes, in the order of rows."""
+    _, group = np.unique(codes, axis=0, return_inverse=True)
+    group = group.reshape(-1)
+    order = np.argsort(group, kind="stable")
+    starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+    number = np.empty(len(codes), np.int64)
+    number[order] = np.arange(len(codes)) - np.repeat(starts, np.diff(starts, append=len(codes)))
+    return number
