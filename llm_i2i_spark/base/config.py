@@ -32,7 +32,7 @@ class SparkConfig(Section):
 
     master: str = "local[*]"
     memory: str = Field("4g", description="driver heap of a local session")
-    shuffle_partitions: int | None = Field(None, ge=1, description="tasks of a shuffle; None: twice the cores locally, Spark's own elsewhere")
+    shuffle_partitions: int | None = Field(None, ge=1, description="tasks of a shuffle in a local session; None: twice the cores")
     delta_jar: str | None = Field(None, description="path of a local Delta jar, for machines without network")
     conf: dict[str, str] = Field(default_factory=dict, description="further Spark settings, as given")
 
@@ -47,10 +47,10 @@ class IngestConfig(Section):
     holdout: Literal["none", "last_1", "last_2", "time"] = "last_2"
     holdout_share: float = Field(0.1, gt=0, lt=0.5, description="holdout=time: share of latest rows that becomes each held-out fold")
     repeats: Literal["last", "first"] = Field("last", description="which row of a repeated (user, item) stays")
-    ties: Literal["given", "shuffled"] = Field("given", description="order of a user's rows with equal ts: pos then item_id, or seeded random")
+    ties: Literal["given", "shuffled"] = Field("given", description="rows with equal ts: by pos, then item_id; or seeded random")
     min_ts: str = Field("1995-01-01", description="rows before this day are quarantined")
     max_ts: str = Field("2100-01-01", description="rows from this day on are quarantined")
-    max_quarantine_share: float = Field(0.2, ge=0, le=1, description="more bad rows than this share stop the run before anything is written")
+    max_quarantine_share: float = Field(0.2, ge=0, le=1, description="more bad rows than this stop the run before it writes")
     max_title_chars: int = Field(10_000, ge=1, description="a longer title is quarantined")
     long_tail_share: float = Field(0.2, gt=0, lt=1, description="bottom share of items, by count in the training fold")
 
@@ -61,10 +61,12 @@ class ExportConfig(Section):
     history_length: int = Field(10, ge=1)
     layout: Literal["auto", "instruct", "sequence"] = Field("auto", description="auto: instruct with sft.base_model, sequence without")
     sequence_length: int = Field(50, ge=2, description="layout sequence: the latest items of a user that make one row")
-    negatives: Literal["random", "generator"] = Field("generator", description="generator: half of the negatives become the generator's own top items (hard negatives)")
+    negatives: Literal["random", "generator"] = Field(
+        "generator", description="generator: half of them are items the generator itself ranks high"
+    )
     negatives_per_positive: int = Field(4, ge=1)
     positives_per_user: int = Field(2, ge=1, description="latest observed items of a user that become discriminator positives")
-    calibration_share: float = Field(0.05, ge=0, lt=0.5, description="share of users whose last item is withheld from training to calibrate confidence")
+    calibration_share: float = Field(0.05, ge=0, lt=0.5, description="users whose last item is withheld, to calibrate confidence")
 
 
 class DiscriminatorTraining(Section):
@@ -81,7 +83,9 @@ class SftConfig(Section):
     base_model: str | None = Field(None, description="directory of a Hugging Face causal LM; None: a compact Llama trained from scratch")
     text_encoder: str | None = Field(None, description="directory of a sentence encoder; None: TF-IDF + SVD of the catalogue")
     text_dims: int = Field(256, ge=1)
-    item_tokens: Literal["auto", "atomic", "codes"] = Field("auto", description="one token an item, or a few semantic codes; auto: codes above 200,000 items")
+    item_tokens: Literal["auto", "atomic", "codes"] = Field(
+        "auto", description="one token an item, or a few; auto: codes above 200,000 items"
+    )
     layers: int = Field(2, ge=1)
     hidden_size: int = Field(128, ge=8)
     heads: int = Field(4, ge=1)

@@ -68,9 +68,7 @@ TABLES: dict[str, Table] = {
             "interactions",
             "ingest",
             ("user_id", "item_id"),
-            _columns(
-                "user_id string", "item_id string", "ts? timestamp", "position int", "event string", "weight double", "fold string"
-            ),
+            _columns("user_id string", "item_id string", "ts? timestamp", "position int", "event string", "weight double", "fold string"),
             {"known_fold": "fold IN ('train', 'valid', 'test')", "positive_weight": "weight > 0"},
             ("user_id",),
         ),
@@ -91,17 +89,13 @@ TABLES: dict[str, Table] = {
             "item_stats",
             "ingest",
             ("item_id",),
-            _columns(
-                "item_id string", "n_interactions bigint", "n_users bigint", "popularity_rank int", "is_long_tail boolean"
-            ),
+            _columns("item_id string", "n_interactions bigint", "n_users bigint", "popularity_rank int", "is_long_tail boolean"),
         ),
         Table(
             "sft_generator",
             "export",
             ("example_id",),
-            _columns(
-                "example_id string", "user_id string", "split string", f"history array<{ITEM}>", f"targets array<{TARGET}>"
-            ),
+            _columns("example_id string", "user_id string", "split string", f"history array<{ITEM}>", f"targets array<{TARGET}>"),
             {"known_split": "split IN ('train', 'calibration')"},
         ),
         Table(
@@ -121,9 +115,7 @@ TABLES: dict[str, Table] = {
             "checkpoints",
             "sft",
             ("role", "model_digest"),
-            _columns(
-                "role string", "model_digest string", "path string", "base_model string", "export_version bigint", "manifest string"
-            ),
+            _columns("role string", "model_digest string", "path string", "base_model string", "export_version bigint", "manifest string"),
         ),
         Table(
             "candidates",

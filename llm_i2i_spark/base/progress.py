@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
@@ -29,7 +29,7 @@ class Progress:
         self._title, self._unit = title, unit
         self._done, self._total = 0, total
         self._started = self._said = time.monotonic()
-        self._bar: tqdm | None = None
+        self._bar: tqdm[Any] | None = None
         if sys.stderr.isatty():
             self._bar = tqdm(total=total, desc=f"  {title}", unit=f" {unit}", leave=False, dynamic_ncols=True, file=sys.stderr)
 

@@ -97,6 +97,7 @@ class Stage:
 
     Attributes:
         settings: names of config sections, or dotted keys, that change the result.
+        sources: digests of inputs outside the lake, by name.
         needs: tables read, a function of the config, since `real` alone needs no model.
         execute: does the work: `(lake, config, run)`; the lake is typed by the stage itself.
     """
@@ -114,12 +115,12 @@ def new_run_id() -> str:
     return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S") + "-" + secrets.token_hex(2)
 
 
-def fingerprint(stage: Stage, config: Config, inputs: dict[str, int], variants: tuple[str, ...]) -> str:
+def fingerprint(stage: Stage, config: Config, inputs: dict[str, int], variants: tuple[str, ...], sources: dict[str, str]) -> str:
     """Hex sha256 of everything a stage's result depends on."""
     content = {
         "stage": stage.name,
         "inputs": inputs,
-        "sources": stage.sources(config),
+        "sources": sources,
         "settings": config.digest(*stage.settings, "seed"),
         "variants": list(variants),
         "code": __version__,

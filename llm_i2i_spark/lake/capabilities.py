@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
 if TYPE_CHECKING:
     from pyspark.resource import ResourceProfile
+
+SPARK_ERRORS = (PySparkException, Py4JError)
+"""What a failed action raises: Spark's own errors, and the JVM's where the bridge does not translate them (Delta's)."""
 
 
 def on_databricks() -> bool:
@@ -36,7 +40,7 @@ def gpu_profile(spark: SparkSession) -> ResourceProfile | None:
     context = spark.sparkContext
     owns = context.getConf().get("spark.executor.resource.gpu.amount")
     asks = context.getConf().get("spark.task.resource.gpu.amount")
-    if context.master.startswith("local[") or context.master == "local" or owns is None or asks is not None:
+    if str(context.master).split("[")[0] == "local" or owns is None or asks is not None:
         return None
     from pyspark.resource import ResourceProfileBuilder, TaskResourceRequests
 
@@ -52,7 +56,7 @@ def has_graphframes_jvm(spark: SparkSession) -> bool:
     try:
         spark.sparkContext._jvm.java.lang.Class.forName("org.graphframes.GraphFrame")  # type: ignore[union-attr]
         return True
-    except Exception:
+    except SPARK_ERRORS:
         return False
 
 
@@ -71,7 +75,7 @@ def task_counts(spark: SparkSession, seen: dict[int, tuple[int, int]]) -> tuple[
             info = tracker.getStageInfo(stage_id)
             if info is not None:
                 seen[stage_id] = (info.numCompletedTasks, info.numTasks)
-    except (PySparkException, AttributeError, OSError):
+    except (*SPARK_ERRORS, AttributeError, OSError):
         return None
     for stage_id in seen.keys() - active:
         seen[stage_id] = (seen[stage_id][1], seen[stage_id][1])

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 from delta.tables import DeltaTable
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -14,6 +13,7 @@ from llm_i2i_spark.base.config import LakeConfig
 from llm_i2i_spark.base.contracts import TABLES, Table
 from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.base.runs import RunRecord
+from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.history import Commit, read_history
 from llm_i2i_spark.lake.watch import watch_tasks
 
@@ -73,7 +73,7 @@ class Lake:
             reader = reader.option("versionAsOf", version)
         try:
             return reader.load(self.path(table)) if self.root else reader.table(f"{self._schema}.{table}")
-        except PySparkException as error:
+        except SPARK_ERRORS as error:
             raise UserError(f"Version {version} of {table} cannot be read ({str(error).splitlines()[0]}).") from error
 
     def write(self, frame: DataFrame, record: RunRecord, title: str | None = None) -> int:
@@ -105,7 +105,7 @@ class Lake:
         try:
             with watch_tasks(self.spark, title or f"{record.stage}: {table.name}"):
                 writer.save(self.path(table.name)) if self.root else writer.saveAsTable(f"{self._schema}.{table.name}")
-        except PySparkException as error:
+        except SPARK_ERRORS as error:
             raise StageError(f"Stage {record.stage} could not write {table.name}: {_reason(error)}") from error
         version = self.version(table.name)
         assert version is not None
@@ -122,17 +122,13 @@ class Lake:
         builder = builder.clusterBy(*table.cluster_by) if table.cluster_by else builder
         for key in ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration"):
             builder = builder.property(key, self._retention)
-        builder.execute()
         for name, condition in table.checks.items():
-            self.spark.sql(f"ALTER TABLE {self._identifier(table.name)} ADD CONSTRAINT {name} CHECK ({condition})")
+            # The property that ALTER TABLE ADD CONSTRAINT sets; given at creation it costs no commit of its own.
+            builder = builder.property(f"delta.constraints.{name}", condition)
+        builder.execute()
         created = self.version(table.name)
         assert created is not None
         return created
-
-    def _identifier(self, table: str) -> str:
-        if self.root is None:
-            return f"{self._schema}.{table}"
-        return "delta.`" + self.path(table).replace("`", "``") + "`"
 
     def _exists(self, table: str) -> bool:
         if self.root is None:
@@ -154,7 +150,9 @@ def lake_root(config: LakeConfig) -> str | None:
 
 def contract_schema(table: Table) -> StructType:
     """The Spark schema of a contract."""
-    return StructType.fromDDL(table.ddl)
+    schema = StructType.fromDDL(table.ddl)
+    assert isinstance(schema, StructType)
+    return schema
 
 
 def _fit(frame: DataFrame, table: Table) -> DataFrame:
@@ -167,7 +165,11 @@ def _fit(frame: DataFrame, table: Table) -> DataFrame:
     return frame.select(*table.names)
 
 
-def _reason(error: PySparkException) -> str:
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    telling = [line for line in lines if "CHECK constraint" in line or "NOT NULL" in line or "Error:" in line]
-    return (telling or lines or ["no reason given"])[0].strip()[:500]
+def _reason(error: Exception) -> str:
+    """The line of a Spark or JVM failure that tells most: a broken constraint, a worker's own error, else the first."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    for sign in ("CHECK constraint", "NOT NULL", "Error: ", "Exception: "):
+        for line in lines:
+            if sign in line:
+                return line[:500]
+    return lines[0][:500] if lines else type(error).__name__
