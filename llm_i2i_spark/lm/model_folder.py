@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from transformers.utils import logging
 
 from llm_i2i_spark.base.errors import UserError
 
@@ -29,8 +33,9 @@ def check_model_folder(folder: Path) -> None:
     if not any(folder.glob("*.safetensors")):
         raise UserError(f"{folder} has no safetensors weights, and pickled weights can run code: convert the model to safetensors.")
     for path in sorted(folder.glob("*.safetensors.index.json")):
-        for shard in set(_json_object(path).get("weight_map", {}).values()):
-            if Path(str(shard)).name != shard:
+        shards = _json_object(path).get("weight_map")
+        for shard in sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else []:
+            if Path(shard).name != shard:
                 raise UserError(f"{path.name} in {folder} names a file outside the folder ({shard}): get the model anew.")
 
 
@@ -45,6 +50,18 @@ def refuse_pickles(folder: Path) -> None:
             start = file.read(4)
         if path.suffix in PICKLE_SUFFIXES or start.startswith(_PICKLE_OR_ZIP):
             raise UserError(f"{path} is a pickle or an archive, which can run code when loaded: remove it or run sft again.")
+
+
+@contextmanager
+def without_progress_bars() -> Iterator[None]:
+    """Keep `transformers` from drawing bars of its own for the few files it reads and writes here."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _json_object(path: Path) -> dict[str, object]:
