@@ -1,0 +1,1 @@
+"""How good an index is: held-out interactions ranked against the whole catalogue, with intervals, and a report to read."""
