@@ -1,0 +1,1 @@
+"""Stage ingest: the raw log and catalogue become validated, deduplicated, split interactions, items and item statistics."""
