@@ -10,20 +10,21 @@ from llm_i2i_spark.base.errors import EnvironmentProblem
 FLASH = "flash_attention_2"
 
 
-def attention_implementation(asked: str, device: torch.device) -> str:
+def attention_implementation(asked: str, device: torch.device, precision: torch.dtype) -> str:
     """The implementation to load a model with: what was asked for, or the fastest that runs here.
 
     Args:
         asked: `sft.attention`: auto, flash_attention_2, sdpa or eager.
         device: where the model will run.
+        precision: of the weights; FlashAttention-2 runs in half precision only.
 
     Raises:
         EnvironmentProblem: FlashAttention-2 was asked for by name and cannot run.
     """
-    flash = device.type == "cuda" and is_flash_attn_2_available()
+    flash = device.type == "cuda" and precision != torch.float32 and is_flash_attn_2_available()
     if asked == FLASH and not flash:
         raise EnvironmentProblem(
-            "FlashAttention-2 needs a CUDA device and the flash-attn package: install llm-i2i-spark[flash], or set sft.attention=auto."
+            "FlashAttention-2 needs CUDA, bf16 and the flash-attn package: install llm-i2i-spark[flash], or set sft.attention=auto."
         )
     if asked == "auto":
         return FLASH if flash else "sdpa"

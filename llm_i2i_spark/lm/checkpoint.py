@@ -30,7 +30,7 @@ from llm_i2i_spark.lm.attention import attention_implementation, choose_device
 from llm_i2i_spark.lm.calibration import Calibration
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.model import FEATURE_SCALE, ItemLanguageModel
-from llm_i2i_spark.lm.model_folder import check_model_folder, refuse_pickles
+from llm_i2i_spark.lm.model_folder import check_model_folder, refuse_pickles, without_progress_bars
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 
 MANIFEST = "manifest.json"
@@ -117,7 +117,8 @@ def _write_files(
     calibration: Calibration | None,
     texts: Mapping[str, str],
 ) -> None:
-    model.backbone.save_pretrained(folder / "backbone")
+    with without_progress_bars():
+        model.backbone.save_pretrained(folder / "backbone")
     own = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items() if not name.startswith("backbone.")}
     save_file(own, folder / "items.safetensors")
     vocabulary.save(folder)
@@ -207,20 +208,22 @@ def verify_checkpoint(folder: Path) -> dict[str, Any]:
 
 
 def _load_model(folder: Path, device: torch.device, attention: str) -> ItemLanguageModel:
-    backbone, notes = AutoModel.from_pretrained(
-        folder / "backbone",
-        trust_remote_code=False,
-        use_safetensors=True,
-        local_files_only=True,
-        dtype="auto",
-        attn_implementation=attention_implementation(attention, device),
-        output_loading_info=True,
-    )
+    own = load_file(folder / "items.safetensors")
+    precision = own["item_embedding.weight"].dtype
+    with without_progress_bars():
+        backbone, notes = AutoModel.from_pretrained(
+            folder / "backbone",
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+            dtype=precision,
+            attn_implementation=attention_implementation(attention, device, precision),
+            output_loading_info=True,
+        )
     if notes["missing_keys"] or notes["mismatched_keys"]:
         raise UserError(f"{folder / 'backbone'} lacks weights of its own model: run sft again.")
-    own = load_file(folder / "items.safetensors")
     model = ItemLanguageModel(backbone, (own["scaled_features"].float() / FEATURE_SCALE).numpy())
-    model.to(own["item_embedding.weight"].dtype)
+    model.to(precision)
     lacking = [name for name in model.load_state_dict(own, strict=False).missing_keys if not name.startswith("backbone.")]
     if lacking:
         raise UserError(f"{folder / 'items.safetensors'} lacks {lacking[0]}: run sft again.")

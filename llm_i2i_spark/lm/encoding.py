@@ -65,7 +65,7 @@ class Encoder:
     ) -> None:
         self.vocabulary, self.tokenizer = vocabulary, tokenizer
         self.max_items, self.max_length = max_items, max_length
-        self._item_tokens = vocabulary.codes + vocabulary_size
+        self._first_item_token = vocabulary_size
         self._template = GENERATOR if role == "generator" else DISCRIMINATOR
         self._head, self._tail = _compact_frame(role) if tokenizer is None else self._chat_frame(tokenizer)
 
@@ -90,9 +90,7 @@ class Encoder:
         prompt = self.prompt(history)
         known = [(index, weight) for index, weight in zip(map(self._index, targets), weights, strict=True) if index is not None]
         codes = self.vocabulary.codes[[index for index, _ in known]].reshape(-1)
-        tokens = np.concatenate([prompt, codes + (self._item_tokens[0, 0] - self.vocabulary.codes[0, 0])])[
-            : len(prompt) + max(len(codes) - 1, 0)
-        ]
+        tokens = np.concatenate([prompt, codes[:-1] + self._first_item_token])
         example = Example(tokens, np.full(len(tokens), IGNORED, np.int64), np.zeros(len(tokens), np.float32))
         if len(codes):
             example.targets[len(prompt) - 1 :] = codes
@@ -149,7 +147,7 @@ class Encoder:
 
     def _tokens_of(self, item: Item) -> Tokens:
         index = self._index(item)
-        return np.empty(0, np.int64) if index is None else self._item_tokens[index]
+        return np.empty(0, np.int64) if index is None else self.vocabulary.codes[index] + self._first_item_token
 
     def _shown(self, item: Item) -> Tokens:
         return self._written(self._template.item, item)

@@ -8,6 +8,7 @@ scratch, or a pretrained one. Token ids: 0..V-1 the backbone's own, V..V+T-1 the
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from transformers import AutoModelForCausalLM, LlamaConfig, LlamaModel, PreTrain
 
 from llm_i2i_spark.base.config import SftConfig
 from llm_i2i_spark.lm.attention import FLASH, attention_implementation, choose_device
-from llm_i2i_spark.lm.model_folder import check_model_folder
+from llm_i2i_spark.lm.model_folder import check_model_folder, without_progress_bars
 
 PAD, BOS, QUERY = 0, 1, 2
 COMPACT_VOCABULARY = 3
@@ -37,6 +38,7 @@ class ItemLanguageModel(nn.Module):
     """
 
     scaled_features: Tensor
+    backbone: Any
 
     def __init__(
         self,
@@ -46,9 +48,8 @@ class ItemLanguageModel(nn.Module):
         embedding_std: float = COMPACT_EMBEDDING_STD,
     ) -> None:
         super().__init__()
-        base = backbone.get_input_embeddings()
-        self.vocabulary_size = int(base.num_embeddings)
-        self.hidden_size = int(base.embedding_dim)
+        base: Any = backbone.get_input_embeddings()
+        self.vocabulary_size, self.hidden_size = map(int, base.weight.shape)
         self.n_item_tokens = len(token_features)
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
@@ -99,8 +100,10 @@ class ItemLanguageModel(nn.Module):
     def item_embeddings(self, item_tokens: Tensor | None = None) -> Tensor:
         """[M, H] embeddings of item tokens (numbers 0..T-1), of all T where none are named."""
         if item_tokens is None:
-            return self.item_embedding.weight + self.text_projection(self.scaled_features)
-        return self.item_embedding(item_tokens) + self.text_projection(self.scaled_features[item_tokens])
+            every: Tensor = self.item_embedding.weight + self.text_projection(self.scaled_features)
+            return every
+        named: Tensor = self.item_embedding(item_tokens) + self.text_projection(self.scaled_features[item_tokens])
+        return named
 
     def item_logits(self, hidden: Tensor, item_tokens: Tensor | None = None) -> Tensor:
         """Scores of item tokens: the inner products of hidden states and item embeddings, in fp32.
@@ -168,15 +171,15 @@ def _compact_backbone(config: SftConfig) -> LlamaModel:
         eos_token_id=None,
         use_cache=False,
     )
-    shape._attn_implementation = "sdpa" if config.attention == "auto" else attention_implementation(config.attention, choose_device("auto"))
+    shape._attn_implementation = attention_implementation(config.attention, choose_device("auto"), _precision(config))
     backbone = LlamaModel(shape)
-    for layer in backbone.layers:
-        for branch in (layer.self_attn.o_proj, layer.mlp):
-            branch.register_forward_hook(_dropped_out(config.dropout))
+    for name, branch in backbone.named_modules():
+        if name.endswith((".o_proj", ".mlp")):
+            branch.register_forward_hook(_ResidualDropout(config.dropout))
     return backbone
 
 
-class _dropped_out:
+class _ResidualDropout:
     """A forward hook that drops out a branch's result while training; Llama has no residual dropout of its own."""
 
     def __init__(self, share: float) -> None:
@@ -190,20 +193,25 @@ def _pretrained_model(
     config: SftConfig, folder: Path, token_features: NDArray[np.float32], tokenizer: PreTrainedTokenizerBase
 ) -> ItemLanguageModel:
     check_model_folder(folder)
-    device = choose_device("auto")
-    half = config.precision == "bf16" or (config.precision == "auto" and device.type == "cuda")
-    causal = AutoModelForCausalLM.from_pretrained(
-        folder,
-        trust_remote_code=False,
-        use_safetensors=True,
-        local_files_only=True,
-        dtype=torch.bfloat16 if half else torch.float32,
-        attn_implementation=attention_implementation(config.attention, device),
-    )
+    precision = _precision(config)
+    with without_progress_bars():
+        causal: Any = AutoModelForCausalLM.from_pretrained(
+            folder,
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+            dtype=precision,
+            attn_implementation=attention_implementation(config.attention, choose_device("auto"), precision),
+        )
     std = float(causal.get_input_embeddings().weight.float().std())
     model = ItemLanguageModel(causal.base_model, token_features, embedding_std=std)
     _start_from_words(model.label_head, causal.get_output_embeddings(), tokenizer)
-    return model.to(causal.dtype)
+    return model.to(precision)
+
+
+def _precision(config: SftConfig) -> torch.dtype:
+    half = config.precision == "bf16" or (config.precision == "auto" and config.base_model is not None and torch.cuda.is_available())
+    return torch.bfloat16 if half else torch.float32
 
 
 def _start_from_words(label_head: nn.Linear, lm_head: nn.Linear, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -56,12 +56,12 @@ def refuse_pickles(folder: Path) -> None:
 def without_progress_bars() -> Iterator[None]:
     """Keep `transformers` from drawing bars of its own for the few files it reads and writes here."""
     shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         if shown:
-            logging.enable_progress_bar()
+            logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _json_object(path: Path) -> dict[str, object]:

@@ -1,0 +1,99 @@
+"""The losses against torch's own, and the sampled softmax against the full one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from llm_i2i_spark.lm.loss import Negatives, NegativeSampler, item_loss, label_loss
+from llm_i2i_spark.lm.model import ItemLanguageModel
+from llm_i2i_spark.lm.packing import IGNORED
+
+pytestmark = pytest.mark.lm
+TARGETS = torch.tensor([[3, IGNORED, 7], [7, 0, IGNORED]])
+PREDICTED = TARGETS != IGNORED
+
+
+@pytest.fixture
+def model(small: type) -> ItemLanguageModel:
+    return small.checkpoint(n=20).model
+
+
+def _hidden() -> torch.Tensor:
+    return torch.randn(2, 3, 32, generator=torch.Generator().manual_seed(1)).requires_grad_()
+
+
+def test_with_weights_of_one_it_is_plain_cross_entropy(model: ItemLanguageModel) -> None:
+    hidden = _hidden()
+    sums = item_loss(model, hidden, TARGETS, torch.ones(2, 3))
+    expected = functional.cross_entropy(model.item_logits(hidden[PREDICTED]), TARGETS[PREDICTED])
+    torch.testing.assert_close(sums.loss / sums.weight, expected)
+    assert sums.weight == 4
+
+
+def test_weights_multiply_each_targets_own_loss(model: ItemLanguageModel) -> None:
+    hidden, weights = _hidden(), torch.tensor([[4.0, 99.0, 1.0], [1.0, 4.0, 99.0]])
+    sums = item_loss(model, hidden, TARGETS, weights)
+    each = functional.cross_entropy(model.item_logits(hidden[PREDICTED]), TARGETS[PREDICTED], reduction="none")
+    torch.testing.assert_close(sums.loss, (each * weights[PREDICTED]).sum())
+    assert sums.weight == 10
+
+
+def test_drawing_every_item_once_is_the_full_softmax_with_its_gradients(model: ItemLanguageModel) -> None:
+    full, drawn = _hidden(), _hidden()
+    every = Negatives(torch.randperm(20), torch.zeros(20))
+    sums, expected = item_loss(model, drawn, TARGETS, torch.ones(2, 3), every), item_loss(model, full, TARGETS, torch.ones(2, 3))
+    torch.testing.assert_close(sums.loss, expected.loss)
+    sums.loss.backward()
+    expected.loss.backward()
+    torch.testing.assert_close(drawn.grad, full.grad)
+
+
+def test_the_target_is_never_its_own_negative(model: ItemLanguageModel) -> None:
+    hidden = _hidden()
+    drawn = Negatives(torch.tensor([3, 3, 5]), torch.zeros(3))
+    sums = item_loss(model, hidden[:1, :1], torch.tensor([[3]]), torch.ones(1, 1), drawn)
+    pair = model.item_logits(hidden[0, :1], torch.tensor([3, 5]))
+    torch.testing.assert_close(sums.loss, functional.cross_entropy(pair, torch.tensor([0])))
+    only_itself = item_loss(model, hidden[:1, :1], torch.tensor([[3]]), torch.ones(1, 1), Negatives(torch.tensor([3]), torch.zeros(1)))
+    assert float(only_itself.loss) == 0.0
+
+
+def test_the_correction_makes_the_partition_function_unbiased(model: ItemLanguageModel) -> None:
+    counts = np.array([50, 20, 10] + [1] * 17)
+    sampler, generator = NegativeSampler(counts, 8), torch.Generator().manual_seed(3)
+    hidden = _hidden()[0, :1].detach() / 8
+    scores = model.item_logits(hidden)[0].double()
+    exact = torch.exp(scores).sum() - torch.exp(scores[3])
+    estimates = []
+    for _ in range(4000):
+        tokens, log_expected = sampler.draw(generator)
+        estimates.append(float(torch.exp(scores[tokens] - log_expected)[tokens != 3].sum()))
+    error = np.std(estimates) / np.sqrt(len(estimates))
+    assert abs(np.mean(estimates) - float(exact)) < 4 * error
+
+
+def test_popular_items_are_drawn_more_often_and_all_can_be() -> None:
+    sampler = NegativeSampler(np.array([1000, 10, 0, 0]), 5000)
+    drawn = sampler.draw(torch.Generator().manual_seed(0))
+    counts = torch.bincount(drawn.item_tokens, minlength=4)
+    assert counts[0] > counts[1] > counts[2] > 0
+    expected = torch.exp(drawn.log_expected)[torch.stack([(drawn.item_tokens == k).nonzero()[0, 0] for k in range(4)])]
+    torch.testing.assert_close(counts.float(), expected, rtol=0.15, atol=0)
+
+
+def test_a_batch_without_targets_weighs_nothing(model: ItemLanguageModel) -> None:
+    sums = item_loss(model, _hidden(), torch.full((2, 3), IGNORED), torch.ones(2, 3))
+    assert float(sums.loss) == 0.0
+    assert float(sums.weight) == 0.0
+
+
+def test_label_loss_is_cross_entropy_over_no_and_yes() -> None:
+    logits, labels = torch.tensor([[0.2, 1.0], [2.0, -1.0], [0.0, 0.0]]), torch.tensor([True, True, False])
+    sums = label_loss(logits, labels)
+    torch.testing.assert_close(sums.loss / sums.weight, functional.cross_entropy(logits, labels.long()))
+    weighted = label_loss(logits, labels, torch.tensor([0.0, 0.0, 2.0]))
+    torch.testing.assert_close(weighted.loss, torch.tensor(2 * np.log(2.0)).float())
+    assert weighted.weight == 2
