@@ -1,0 +1,112 @@
+"""`python -m llm_i2i_spark.sft`: the job from a shell, by itself or under the `torchrun` or `deepspeed` launcher."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.base.config_files import load_config
+from llm_i2i_spark.base.errors import LlmI2iError, UserError
+from llm_i2i_spark.base.runs import Run, fingerprint, new_run_id
+from llm_i2i_spark.sft.events import EventFile, EventView, Reporter, silent
+from llm_i2i_spark.sft.launch import end_with_parent
+from llm_i2i_spark.sft.stage import STAGE
+from llm_i2i_spark.sft.tables import FileLake
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the job; the exit code: 0 done, 2 a user's mistake, 1 anything else."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    options = _parse(given)
+    first = os.environ.get("RANK", "0") == "0"
+    view = EventView()
+    reporter = Reporter((EventFile(options.events).write if options.events else view.show) if first else silent)
+    try:
+        if options.events:
+            end_with_parent()
+        config = load_config(options.config, options.set)
+        lake = FileLake(config.lake)
+        if config.sft.processes > 1 and "RANK" not in os.environ:
+            _become_launcher(config.sft.processes, given)
+        if not options.events:
+            _noise_to(lake.root / "sft.log")
+        version = _work(config, options.run, lake, reporter)
+    except LlmI2iError as error:
+        return _explain(reporter, view, str(error), user=isinstance(error, UserError))
+    except Exception as error:
+        traceback.print_exc(file=sys.__stdout__)  # the log
+        return _explain(reporter, view, f"{type(error).__name__}: {error}", user=False)
+    view.close()
+    if first and not options.events:
+        sys.stderr.write(f"  checkpoints version {version}\n")
+    return 0
+
+
+def _work(config: Config, pinned: Path | None, lake: FileLake, reporter: Reporter) -> int:
+    # Here, so that a mistake in the settings is said before torch is loaded.
+    from llm_i2i_spark.sft.job import Job
+    from llm_i2i_spark.sft.ranks import join_ranks
+
+    run = _pinned_run(pinned) if pinned else _latest_run(config, lake)
+    return Job(config, run, lake, join_ranks(), reporter).execute()
+
+
+def _parse(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m llm_i2i_spark.sft", description="Fine-tune the generator and the discriminator.")
+    parser.add_argument("--config", nargs="+", action="extend", default=[], metavar="FILE", help="YAML files, later ones on top")
+    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as sft.epochs=20")
+    parser.add_argument("--run", type=Path, metavar="FILE", help="JSON with the pinned run; without it the latest versions are read")
+    parser.add_argument("--events", type=Path, metavar="FILE", help="write progress there as lines of JSON, for the process that waits")
+    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # given by the deepspeed launcher
+    return parser.parse_args(arguments)
+
+
+def _pinned_run(path: Path) -> Run:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return Run(**{**values, "variants": tuple(values["variants"])})
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise UserError(f"--run {path} is not the JSON of a run ({error}); leave it out to take the latest versions.") from None
+
+
+def _latest_run(config: Config, lake: FileLake) -> Run:
+    inputs = {}
+    for table in STAGE.needs(config, ()):
+        version = lake.version(table)
+        if version is None:
+            raise UserError(f"There is no table {table} in {lake.root}; run ingest and export first.")
+        inputs[table] = version
+    return Run(new_run_id(), STAGE.name, inputs, (), fingerprint(STAGE, config, inputs, (), {}))
+
+
+def _become_launcher(processes: int, arguments: Sequence[str]) -> None:
+    """Turn into torchrun, which starts this program again once a rank; the process id, and who waits for it, stay."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    os.execv(sys.executable, [*launcher, "-m", "llm_i2i_spark.sft", *arguments])
+
+
+def _noise_to(log: Path) -> None:
+    """Send what libraries print to a log, below Python too; sys.stderr stays the person's."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    person = os.fdopen(os.dup(2), "w", buffering=1)
+    with log.open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    sys.stderr = person
+
+
+def _explain(reporter: Reporter, view: EventView, message: str, user: bool) -> int:
+    view.close()
+    reporter.failed(message, user)
+    sys.stderr.write(message + "\n")
+    return 2 if user else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,108 @@
+"""What the job says while it works: events, as lines of JSON from one process to another or straight to a person.
+
+The job runs in a process of its own, so its bars cannot be drawn where it works; the stage that launched it draws them.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from llm_i2i_spark.base.progress import Progress, say
+
+Event = dict[str, Any]
+Sink = Callable[[Event], None]
+SECONDS_BETWEEN = 0.2
+
+
+class Reporter:
+    """Turns what happens into events; progress at most five times a second.
+
+    Args:
+        sink: where events go: `EventFile.write`, `EventView.show`, or `silent` on all ranks but the first.
+    """
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+        self._last = 0.0
+        self._title = ""
+
+    def note(self, text: str) -> None:
+        """One line for the person who runs this."""
+        self._sink({"kind": "note", "text": text})
+
+    def progress(self, title: str, done: int, total: int, unit: str, note: str = "") -> None:
+        """How far the work called `title` is."""
+        now = time.monotonic()
+        if title == self._title and done < total and now - self._last < SECONDS_BETWEEN:
+            return
+        self._title, self._last = title, now
+        self._sink({"kind": "progress", "title": title, "done": done, "total": total, "unit": unit, "note": note})
+
+    def failed(self, message: str, user: bool) -> None:
+        """The job ends here, by a user's mistake or not."""
+        self._sink({"kind": "failed", "message": message, "user": user})
+
+
+def silent(event: Event) -> None:
+    """Drop an event."""
+
+
+class EventFile:
+    """Appends each event as one line of JSON."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def write(self, event: Event) -> None:
+        """Append one event."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(event) + "\n")
+
+
+class EventReader:
+    """Reads the events that were appended since the last time, leaving a line that is not whole for the next."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._offset = 0
+
+    def read(self) -> list[Event]:
+        """The new events, oldest first."""
+        if not self._path.exists():
+            return []
+        with self._path.open("rb") as file:
+            file.seek(self._offset)
+            whole, newline, _ = file.read().rpartition(b"\n")
+        self._offset += len(whole) + len(newline)
+        return [json.loads(line) for line in whole.splitlines()]
+
+
+class EventView:
+    """Shows events to a person: a bar for the work at hand, a line for a note; remembers a failure."""
+
+    def __init__(self) -> None:
+        self._title = ""
+        self._bar: Progress | None = None
+        self.failure: Event | None = None
+
+    def show(self, event: Event) -> None:
+        """Show one event."""
+        if event["kind"] == "note":
+            say(f"  {event['text']}")
+        elif event["kind"] == "failed":
+            self.failure = event
+        elif event["kind"] == "progress":
+            if self._bar is None or event["title"] != self._title:
+                self.close()
+                self._title, self._bar = event["title"], Progress(f"sft: {event['title']}", event["total"], event["unit"])
+            self._bar.update(event["done"], event["total"], event["note"])
+
+    def close(self) -> None:
+        """End the bar that is shown."""
+        if self._bar is not None:
+            self._bar.__exit__()
+            self._bar = None

@@ -1,0 +1,33 @@
+"""The sft stage: the export in, two checkpoints out; the work is done by a process without Spark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.progress import say
+from llm_i2i_spark.base.runs import Run, Stage, TableStore
+from llm_i2i_spark.sft.launch import launch
+
+
+def execute(lake: TableStore, config: Config, run: Run) -> None:
+    """Launch the job at the pinned versions, show its progress, and see that `checkpoints` has a new version."""
+    folder = lake.path("checkpoints")
+    if "://" in folder:
+        raise UserError(
+            f"Fine-tuning writes files, and {folder} is a URI: set lake.root to a mounted folder (on Databricks below /Volumes)."
+        )
+    log = Path(folder).parent / "sft.log"
+    model = config.sft.base_model or f"a compact model of {config.sft.layers} layers"
+    say(f"  fine-tuning {model} on sft_generator v{run.inputs['sft_generator']}; log in {log}")
+    launch(config, run, log)
+
+
+STAGE = Stage(
+    name="sft",
+    needs=lambda config, variants: ("sft_generator", "sft_discriminator", "items"),
+    writes=("checkpoints",),
+    settings=("sft", "export.negatives", "generate.per_user"),
+    execute=execute,
+)
