@@ -1,0 +1,152 @@
+"""From a version of a table to the commit that wrote its rows, and from there to the versions it was made from."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, Row
+
+from llm_i2i_spark.audit.runs import utc
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.runs import RunRecord
+from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
+from llm_i2i_spark.lake.history import Commit
+from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.lake.watch import watch_tasks
+
+SAME_ROWS = frozenset(
+    {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "ADD CONSTRAINT", "DROP CONSTRAINT"}
+    | {"CLUSTER BY", "REORG", "UPGRADE PROTOCOL", "COMPUTE STATS"}
+)
+"""Operations that leave a table's rows as they are: the rows of such a version come from a commit before it."""
+
+_GONE = ("FAILED_READ_FILE", "FileNotFound", "FILE_NOT_EXIST", "PATH_NOT_FOUND", "does not exist", "missing")
+"""Words of the errors that a removed data file brings."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where the rows of one version of a table come from.
+
+    Attributes:
+        version: the version that was read.
+        written: the version whose commit wrote these rows: an earlier one where the table was only tidied since; None where
+            the history no longer reaches back to it.
+        operation: of that commit.
+        time: of that commit, UTC, ISO 8601.
+        record: its run record; None where something else than this package wrote it.
+    """
+
+    table: str
+    version: int
+    written: int | None
+    operation: str | None
+    time: str | None
+    rows: int | None
+    record: RunRecord | None
+
+
+class Lineage:
+    """The histories of a lake's tables, each read once.
+
+    Args:
+        lake: the tables.
+    """
+
+    def __init__(self, lake: Lake) -> None:
+        self._lake = lake
+        self._histories: dict[str, list[Commit]] = {}
+
+    def latest(self, table: str) -> Origin:
+        """The origin of a table's latest version.
+
+        Raises:
+            UserError: there is no such table, or its rows carry no run record.
+        """
+        history = self._history(table)
+        if not history:
+            raise UserError(f"There is no table {table} yet; run stage {TABLES[table].stage} first.")
+        return _recorded(self.origin(table, history[0].version))
+
+    def input_of(self, origin: Origin, table: str) -> Origin:
+        """The origin of the version of `table` that `origin` was made from.
+
+        Raises:
+            UserError: the record names no such input, or that version carries no run record.
+        """
+        version = self.input_version(origin, table)
+        if version is None:
+            raise UserError(
+                f"The run record of {origin.table} v{origin.written} names no input {table}; run stage {TABLES[origin.table].stage} again."
+            )
+        return _recorded(self.origin(table, version))
+
+    def input_version(self, origin: Origin, table: str) -> int | None:
+        """The version of `table` that `origin` was made from; None where it was not."""
+        return origin.record.inputs.get(table) if origin.record else None
+
+    def origin(self, table: str, version: int) -> Origin:
+        """The commit that wrote the rows of a version."""
+        for commit in self._history(table):
+            if commit.version <= version and (commit.record is not None or commit.operation not in SAME_ROWS):
+                return Origin(table, version, commit.version, commit.operation, utc(commit.timestamp), commit.rows, commit.record)
+        return Origin(table, version, None, None, None, None, None)
+
+    def upstream(self, start: Origin) -> tuple[Origin, ...]:
+        """`start` and everything it was made from, in the order of the way back: from the product to the log."""
+        found = {(start.table, start.version): start}
+        waiting = deque([start])
+        while waiting:
+            origin = waiting.popleft()
+            for table, version in origin.record.inputs.items() if origin.record else ():
+                if (table, version) not in found:
+                    found[table, version] = self.origin(table, version)
+                    waiting.append(found[table, version])
+        order = list(TABLES)
+        return tuple(sorted(found.values(), key=lambda origin: (-order.index(origin.table), -origin.version)))
+
+    def _history(self, table: str) -> list[Commit]:
+        if table not in self._histories:
+            self._histories[table] = self._lake.history(table)
+        return self._histories[table]
+
+
+def collect(lake: Lake, frame: DataFrame, versions: Mapping[str, int]) -> list[Row]:
+    """The rows of a query over pinned tables, with a progress bar.
+
+    Args:
+        lake: whose session runs the query.
+        frame: the query.
+        versions: the versions it reads, by table, for the message where one is gone.
+
+    Raises:
+        UserError: the files of a version are no longer there.
+    """
+    named = ", ".join(f"{table} v{version}" for table, version in versions.items())
+    try:
+        with watch_tasks(lake.spark, f"audit: {named}"):
+            return frame.collect()
+    except SPARK_ERRORS as error:
+        if not any(word in str(error) for word in _GONE):
+            raise
+        raise UserError(
+            f"The history still names {named}, but its files are gone (VACUUM removed them), so the index is newer than what can be "
+            f"traced; run the stages from {TABLES[next(iter(versions))].stage} again, and keep lake.retention_days above the audit horizon."
+        ) from error
+
+
+def _recorded(origin: Origin) -> Origin:
+    if origin.record is not None:
+        return origin
+    stage = TABLES[origin.table].stage
+    if origin.written is None:
+        raise UserError(
+            f"The history of {origin.table} no longer reaches back to version {origin.version}; run the stages from {stage} again."
+        )
+    raise UserError(
+        f"{origin.table} v{origin.written} carries no run record ({origin.operation} by something else than this package), so nothing "
+        f"says what it was made from; run: llm-i2i run --config FILE --from {stage}"
+    )

@@ -1,0 +1,134 @@
+"""A trace as a tree that a person can read in a terminal: titles beside ids, each line one fact."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from llm_i2i_spark.audit.edge import EdgeTrace, Interaction, Similarity, UserEvidence
+from llm_i2i_spark.audit.lineage import Origin
+from llm_i2i_spark.audit.synthetic import Judgement, Model, Prompt, Proposal
+from llm_i2i_spark.prompts.render import clean_text
+
+TITLE_CHARS = 48
+
+
+class Branch(NamedTuple):
+    """A line and the lines below it."""
+
+    text: str
+    below: Sequence[Branch] = ()
+
+
+def trace_lines(trace: EdgeTrace) -> list[str]:
+    """The trace as lines: the edge, what it is made of, user by user, and the versions of every table on the way."""
+    key, served, titles = trace.edge, trace.served, trace.titles
+    index = trace.versions[0]
+    users = [_user(user, titles) for user in trace.users]
+    if trace.n_users > len(trace.users):
+        users.append(Branch(f"and {_counted(trace.n_users - len(trace.users), 'more user')}, {trace.rest_share:.1%} of the similarity"))
+    similar = Branch(
+        f"similarity {trace.similarity.stored:.6g} by {_counted(trace.similarity.support, 'user')} who have both, "
+        f"{trace.similarity.synthetic_share:.0%} of it from synthetic rows",
+        [*_sum_lines(trace.similarity), *users],
+    )
+    versions = Branch("made from", [_version(origin) for origin in trace.versions])
+    return [
+        f"{_named(key.item_id, titles)}  →  {_named(key.neighbor_id, titles)}",
+        f"rank {served.rank} of {served.neighbors}, score {served.score:.6g}; {key.variant}, {key.backbone}, item_index v{index.version}",
+        *_drawn([similar, versions]),
+    ]
+
+
+def _sum_lines(similarity: Similarity) -> list[Branch]:
+    if similarity.adds_up:
+        text = f"the users' parts add up to it (relative difference {similarity.relative_difference:.0e})"
+    else:
+        text = f"the users' parts do NOT add up to it: {similarity.recomputed:.6g}, {similarity.relative_difference:.1%} apart"
+    return [Branch(text, [Branch(doubt) for doubt in similarity.doubts])]
+
+
+def _user(user: UserEvidence, titles: Mapping[str, str]) -> Branch:
+    below = [_interaction(end, titles) for end in (user.item, user.neighbor)]
+    prompts = [end.origin.proposal.prompt for end in (user.item, user.neighbor) if end.origin and end.origin.proposal]
+    # Both synthetic rows of a user come from one prompt.
+    below += [_prompt(prompt, titles) for prompt in prompts[:1]]
+    return Branch(f"user {user.user_id}: {user.share:.1%} ({user.contribution:.4g})", below)
+
+
+def _interaction(end: Interaction, titles: Mapping[str, str]) -> Branch:
+    facts = [f"weight {end.weight:.3g}"]
+    if end.source == "real":
+        facts = [*([end.ts[:10]] if end.ts else []), *([f"position {end.position}"] if end.position is not None else []), *facts]
+        facts += [f"p_yes {end.confidence:.3g}"] if end.confidence is not None else []
+    elif end.confidence is not None:
+        facts.append(f"confidence {end.confidence:.3g}")
+    below = []
+    if end.origin and end.origin.proposal:
+        below.append(_proposal(end.origin.proposal))
+    if end.origin and end.origin.judgement:
+        below.append(_judgement(end.origin.judgement))
+    return Branch(f"{end.source:<9} {_named(end.item_id, titles)}: {', '.join(facts)}", below)
+
+
+def _proposal(proposal: Proposal) -> Branch:
+    probability = math.exp(proposal.log_prob)
+    text = f"proposed at rank {proposal.rank}, log-probability {proposal.log_prob:.3f} (probability {probability:.2g})"
+    return Branch(f"{text} by {_model(proposal.model)}")
+
+
+def _judgement(judgement: Judgement) -> Branch:
+    answer = "Yes" if judgement.decision else "No"
+    text = f"judged {answer}, p_yes {judgement.p_yes:.3g}, calibrated confidence {judgement.confidence:.3g}"
+    return Branch(f"{text} by {_model(judgement.model)}")
+
+
+def _model(model: Model) -> str:
+    if model.path is None:
+        return f"{model.role} {model.digest[:12]}"
+    return f"{model.role} {model.digest[:12]} (fine-tuned on sft_{model.role} v{model.export_version}, in {model.path})"
+
+
+def _prompt(prompt: Prompt, titles: Mapping[str, str]) -> Branch:
+    cut = "" if prompt.as_recorded else "; the settings given are not the generator's, so its history may have been cut otherwise"
+    size = _counted(len(prompt.history), "item")
+    text = f"the generator was shown {size}, oldest first (layout {prompt.layout}, prompt {prompt.digest[:12]}{cut})"
+    if prompt.layout == "instruct":
+        return Branch(text, [Branch(line) for line in prompt.text.splitlines()])
+    return Branch(text, [Branch(_named(entry.item_id, {entry.item_id: entry.text, **titles})) for entry in prompt.history])
+
+
+def _version(origin: Origin) -> Branch:
+    name = f"{origin.table} v{origin.version}"
+    if origin.written is None:
+        return Branch(f"{name}: the history no longer reaches back to it")
+    if origin.record is None:
+        return Branch(f"{name}: {origin.operation} on {_day(origin)} by something else than this package")
+    rows = "" if origin.rows is None else f", {origin.rows:,} rows"
+    since = "" if origin.written == origin.version else f", the rows of v{origin.written}"
+    read = ", ".join(f"{table} v{version}" for table, version in origin.record.inputs.items()) or ", ".join(origin.record.sources)
+    return Branch(f"{name}{since}: stage {origin.record.stage}, run {origin.record.run_id}{rows}{', from ' + read if read else ''}")
+
+
+def _day(origin: Origin) -> str:
+    return (origin.time or "")[:10]
+
+
+def _named(item_id: str, titles: Mapping[str, str]) -> str:
+    # A title is a stranger's text: cleaned, it can move no cursor and break no line.
+    title = clean_text(titles.get(item_id, ""), TITLE_CHARS)
+    return f"{title} ({item_id})" if title and title != item_id else item_id
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
+def _drawn(branches: Sequence[Branch], indent: str = "") -> list[str]:
+    lines = []
+    for number, branch in enumerate(branches, start=1):
+        last = number == len(branches)
+        lines.append(f"{indent}{'└─ ' if last else '├─ '}{branch.text}")
+        lines += _drawn(branch.below, indent + ("   " if last else "│  "))
+    return lines
