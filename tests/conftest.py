@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,13 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
     """A local session with Delta, built by the package's own code."""
     from llm_i2i_spark.lake.session import open_session
 
     root = tmp_path_factory.mktemp("session")
     settings = [f"lake.root={root}", "spark.master=local[2]", "spark.memory=2g", "spark.shuffle_partitions=2"]
-    yield open_session(load_config([], settings))
+    return open_session(load_config([], settings))
 
 
 @pytest.fixture(scope="session")

@@ -44,16 +44,17 @@ def real_questions(histories: DataFrame, history_length: int) -> DataFrame:
         The columns of `candidate_questions`, `log_prob` null.
     """
     step = max(history_length // 2, 1)
-    last_window = F.greatest(F.ceil((F.size("history") - 1 - history_length) / step), F.lit(0)).cast("int")
-    parts = histories.select("user_id", "history", F.explode(F.sequence(F.lit(0), last_window)).alias("part"))
+    users = histories.select("user_id", F.col("history").alias("whole"))
+    last_window = F.greatest(F.ceil((F.size("whole") - 1 - history_length) / step), F.lit(0)).cast("int")
+    parts = users.select("user_id", "whole", F.explode(F.sequence(F.lit(0), last_window)).alias("part"))
     start = F.col("part") * step
     # The first window asks about all its items; each later one about the `step` items behind the window before it.
     first_asked = F.when(F.col("part") == 0, F.lit(0)).otherwise(start + history_length - step + 1)
-    last_asked = F.least(start + history_length, F.size("history") - 1)
+    last_asked = F.least(start + history_length, F.size("whole") - 1)
     return parts.select(
         "user_id",
         "part",
-        F.slice("history", start + 1, F.lit(history_length)).alias("history"),
+        F.slice("whole", start + 1, F.lit(history_length)).alias("history"),
         F.transform(F.sequence(first_asked, last_asked), lambda place: _real_question(place, start)).alias("questions"),
     )
 
@@ -69,7 +70,7 @@ def in_buckets(questions: DataFrame, buckets: int, seed: int) -> DataFrame:
 
 
 def _real_question(place: Column, start: Column) -> Column:
-    entry = F.element_at("history", place.cast("int") + 1)
+    entry = F.element_at("whole", place.cast("int") + 1)
     return _question(place - start, entry["item_id"], entry["text"], F.lit(None).cast("double"))
 
 

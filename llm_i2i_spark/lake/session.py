@@ -6,6 +6,7 @@ The only module that sets `spark.jars.packages` for Delta and the only one that 
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import re
 import shutil
@@ -56,6 +57,8 @@ def open_session(config: Config) -> SparkSession:
             active.conf.set(key, value)
         return active
     check_java()
+    # PySpark logs every failed query with the JVM's whole stack to standard error; the error itself is raised all the same.
+    logging.getLogger("DataFrameQueryContextLogger").disabled = True
     return _build_local(config)
 
 

@@ -32,10 +32,7 @@ class Lake:
     """
 
     def __init__(self, spark: SparkSession, config: LakeConfig) -> None:
-        if not config.root and not config.schema_name:
-            raise UserError("Say where the tables go: --set lake.root=FOLDER (or lake.schema=catalog.schema on a cluster).")
-        if config.schema_name and not TABLE_NAME.match(config.schema_name):
-            raise UserError(f"lake.schema must look like catalog.schema, and is {config.schema_name!r}.")
+        require_place(config)
         self.spark = spark
         self.root = lake_root(config)
         self._schema = config.schema_name
@@ -139,6 +136,18 @@ class Lake:
         if self.root is None:
             return DeltaTable.forName(self.spark, f"{self._schema}.{table}")
         return DeltaTable.forPath(self.spark, self.path(table))
+
+
+def require_place(config: LakeConfig) -> None:
+    """Check, before anything starts, that the configuration says where tables go.
+
+    Raises:
+        UserError: neither a root nor a schema is set, or the schema is not a valid name.
+    """
+    if not config.root and not config.schema_name:
+        raise UserError("Say where the tables go: --set lake.root=FOLDER (or lake.schema=catalog.schema on a cluster).")
+    if config.schema_name and not TABLE_NAME.match(config.schema_name):
+        raise UserError(f"lake.schema must look like catalog.schema, and is {config.schema_name!r}.")
 
 
 def lake_root(config: LakeConfig) -> str | None:

@@ -1,0 +1,46 @@
+# make quickstart   install, make a synthetic shop, run every stage on it, print the comparison
+# make test         lint, types, import contracts, tests: what CI runs
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+WORKDIR ?= quickstart
+
+.PHONY: install quickstart test lint faults benchmark wheel clean check-machine
+
+install: $(VENV)/.installed
+
+check-machine:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { echo "llm-i2i needs Python 3.10 or newer as $(PYTHON); name another one: make PYTHON=/path/to/python3.11"; exit 2; }
+	@command -v java >/dev/null || [ -n "$$JAVA_HOME" ] || { echo "Spark needs Java 17 and no java is on the PATH; install a Java 17 runtime (such as openjdk-17-jre-headless)"; exit 2; }
+	@command -v g++ >/dev/null || { echo "DeepSpeed compiles one operator at its first start and no g++ is on the PATH; install g++ (such as the package build-essential)"; exit 2; }
+
+$(VENV)/.installed: pyproject.toml | check-machine
+	@echo "installing into $(VENV) (torch and Spark are large: some minutes, once)"
+	@$(PYTHON) -m venv $(VENV) || { echo "python could not make a virtual environment; install its venv package (such as python3-venv)"; exit 2; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' || { echo "the installation failed; its last lines say why: mostly no network or no package index"; exit 2; }
+	@touch $@
+
+quickstart: install
+	@$(BIN)/llm-i2i quickstart --workdir $(WORKDIR)
+
+test: lint
+	$(BIN)/python -m pytest -m "not faults"
+
+lint: install
+	$(BIN)/ruff check llm_i2i_spark jobs tests
+	$(BIN)/ruff format --check llm_i2i_spark jobs tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+faults: install
+	$(BIN)/python -m pytest -m faults
+
+benchmark: install
+	$(BIN)/python -m tests.benchmarks $(BENCH)
+
+wheel: install
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf build dist $(WORKDIR) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -1,0 +1,13 @@
+"""Stage i2i as a Spark job: spark-submit jobs/i2i.py --config conf/cluster.yaml [--set key=value]...
+
+The arguments are those of `llm-i2i i2i`; the session, its resources and the Delta package come from spark-submit.
+"""
+
+import sys
+
+from llm_i2i_spark.__main__ import main
+
+if __name__ == "__main__":
+    code = main(["i2i", *sys.argv[1:]])
+    if code:
+        sys.exit(code)

@@ -1,0 +1,85 @@
+"""The configuration: layers, unknown keys, values that do not fit, digests."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from llm_i2i_spark.base.config_files import known_keys, load_config
+from llm_i2i_spark.base.errors import UserError
+
+
+def test_later_files_and_settings_go_on_top(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("sft: {alpha: 2, beta: 3}\nseed: 1\n")
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\nsft: {alpha: 5}\n")
+    config = load_config([tmp_path / "mine.yaml"], ["seed=7"])
+    assert (config.sft.alpha, config.sft.beta, config.seed) == (5, 3, 7)
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("sft.alfa=3", "did you mean sft.alpha"),
+        ("lake.rot=x", "did you mean lake.root"),
+        ("sft.alpha=much", "sft.alpha"),
+        ("ingest.holdout=half", "ingest.holdout"),
+        ("fuse.threshold=2", "fuse.threshold"),
+        ("alpha", "key=value"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(setting: str, words: str) -> None:
+    with pytest.raises(UserError) as caught:
+        load_config([], [setting])
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_missing_file_and_a_broken_one_are_sentences(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no configuration file"):
+        load_config([tmp_path / "none.yaml"])
+    (tmp_path / "broken.yaml").write_text("sft: [1,")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_config([tmp_path / "broken.yaml"])
+    (tmp_path / "list.yaml").write_text("- 1")
+    with pytest.raises(UserError, match="must hold sections"):
+        load_config([tmp_path / "list.yaml"])
+
+
+def test_choosing_on_the_validation_fold_needs_models_that_have_not_seen_it() -> None:
+    with pytest.raises(UserError, match="strict"):
+        load_config([], ["evaluate.target=valid", "evaluate.protocol=refit"])
+    config = load_config([], ["evaluate.target=valid", "evaluate.protocol=strict"])
+    assert config.model_folds == ("train",)
+    assert config.query_folds == ("train",)
+
+
+@pytest.mark.parametrize(
+    ("holdout", "protocol", "folds"),
+    [
+        ("last_2", "refit", ("train", "valid")),
+        ("last_2", "strict", ("train",)),
+        ("last_1", "refit", ("train",)),
+        ("none", "refit", ("train",)),
+    ],
+)
+def test_models_never_see_the_test_fold(holdout: str, protocol: str, folds: tuple[str, ...]) -> None:
+    assert load_config([], [f"ingest.holdout={holdout}", f"evaluate.protocol={protocol}"]).model_folds == folds
+
+
+def test_a_digest_changes_with_its_sections_alone() -> None:
+    plain, other = load_config([], []), load_config([], ["sft.alpha=9"])
+    assert plain.digest("sft") != other.digest("sft")
+    assert plain.digest("fuse", "evaluate.protocol") == other.digest("fuse", "evaluate.protocol")
+    assert plain.digest() != other.digest()
+
+
+def test_every_known_key_can_be_set_to_its_own_default() -> None:
+    plain = load_config([], [])
+    values = plain.model_dump(mode="json", by_alias=True)
+    for key in known_keys():
+        found = values
+        for part in key.split("."):
+            found = found[part]
+        assert load_config([], [f"{key}={json.dumps(found)}"]) == plain, key

@@ -1,0 +1,91 @@
+"""The lake: contracts are enforced, a retried write adds nothing, versions stay readable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.base.config_files import load_config
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.base.runs import Run
+from llm_i2i_spark.lake.tables import Lake, contract_schema
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return load_config([], [f"lake.root={tmp_path / 'lake'}"])
+
+
+def _fused(spark: SparkSession, weight: float = 1.0) -> DataFrame:
+    rows = [("real", "u1", "i1", weight, "real", None, None, 0), ("real", "u1", "007", 1.0, "real", None, None, 1)]
+    return spark.createDataFrame(rows, contract_schema(TABLES["fused"]))
+
+
+def _metrics(spark: SparkSession, run_id: str) -> DataFrame:
+    rows = [(run_id, "real", "swing", "refit", "all", "recall", 10, 0.1, None, None, 5)]
+    return spark.createDataFrame(rows, contract_schema(TABLES["metrics"]))
+
+
+def test_a_write_is_one_commit_with_its_record_and_old_versions_stay_readable(spark: SparkSession, config: Config) -> None:
+    lake = Lake(spark, config.lake)
+    assert lake.version("fused") is None
+    first = lake.write(_fused(spark), Run("r1", "fuse", {"interactions": 3}, ("real",), "f1").record(config, "fused"))
+    second = lake.write(_fused(spark, 0.5), Run("r2", "fuse", {"interactions": 4}, ("real",), "f2").record(config, "fused"))
+    latest = lake.history("fused", limit=1)[0]
+    assert latest.version == second == first + 1
+    assert latest.rows == 2
+    assert latest.record is not None
+    assert (latest.record.run_id, latest.record.inputs) == ("r2", {"interactions": 4})
+    assert {row["weight"] for row in lake.read("fused", first).collect()} == {1.0}
+    assert {row["item_id"] for row in lake.read("fused").collect()} == {"i1", "007"}
+
+
+def test_a_retried_write_adds_nothing(spark: SparkSession, config: Config) -> None:
+    lake = Lake(spark, config.lake)
+    record = Run("r1", "evaluate", {}, ("real",), "f1").record(config, "metrics")
+    lake.write(_metrics(spark, "r1"), record)
+    version = lake.version("metrics")
+    assert version is not None
+    # The same attempt again, as a driver does that died between the commit and hearing of it.
+    retry = _metrics(spark, "r1").write.format("delta").mode("append").option("userMetadata", record.to_json())
+    retry.option("txnAppId", "llm_i2i.evaluate.metrics").option("txnVersion", version).save(lake.path("metrics"))
+    assert lake.read("metrics").count() == 1
+    lake.write(_metrics(spark, "r2"), Run("r2", "evaluate", {}, ("real",), "f2").record(config, "metrics"))
+    assert lake.read("metrics").count() == 2
+
+
+def test_rows_that_break_the_contract_are_refused_and_the_table_stays(spark: SparkSession, config: Config) -> None:
+    lake = Lake(spark, config.lake)
+    record = Run("r1", "fuse", {}, ("real",), "f1").record(config, "fused")
+    version = lake.write(_fused(spark), record)
+    with pytest.raises(StageError, match="edge_weight"):
+        lake.write(_fused(spark, -1.0), record)
+    with pytest.raises(StageError, match="contract"):
+        lake.write(_fused(spark).drop("weight"), record)
+    with pytest.raises(StageError, match="contract"):
+        lake.write(_fused(spark).withColumn("position", F.col("position").cast("long")), record)
+    assert lake.version("fused") == version
+
+
+def test_missing_tables_and_places_are_sentences(spark: SparkSession, config: Config) -> None:
+    with pytest.raises(UserError, match="run stage fuse first"):
+        Lake(spark, config.lake).read("fused")
+    with pytest.raises(UserError, match=r"lake\.root"):
+        Lake(spark, load_config([], []).lake)
+    with pytest.raises(UserError, match=r"catalog\.schema"):
+        Lake(spark, load_config([], ["lake.schema='a b; DROP TABLE x'"]).lake)
+
+
+def test_tables_can_be_registered_in_a_schema(spark: SparkSession, config: Config) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS shop_lake")
+    lake = Lake(spark, config.lake.model_copy(update={"schema_name": "shop_lake"}))
+    lake.write(_fused(spark), Run("r1", "fuse", {}, ("real",), "f1").record(config, "fused"))
+    assert spark.table("shop_lake.fused").count() == 2
+    spark.sql("DROP SCHEMA shop_lake CASCADE")
