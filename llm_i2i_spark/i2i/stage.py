@@ -31,19 +31,30 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
     for variant in run.variants:
         if variant not in sizes:
             raise UserError(f"Table fused has no rows of variant {variant}; run stage fuse with --variants {','.join(run.variants)} first.")
-    blocks = {variant: config.i2i.blocks or choose_blocks(sizes[variant]["squared"], cores(lake.spark)) for variant in run.variants}
+    blocks = {name: config.i2i.blocks or choose_blocks(sizes[name]["squared"], cores(lake.spark)) for name in run.variants}
+    record = run.record(
+        config,
+        "item_similarity",
+        engine=config.i2i.engine,
+        blocks=blocks,
+        users={name: sizes[name]["users"] for name in run.variants},
+        longest_list={name: sizes[name]["longest"] for name in run.variants},
+    )
     with materialized(lake, number_items(fused), "i2i: item numbers") as items:
-        parts = [name_items(_similar(fused, items, variant, blocks[variant], config), items, variant) for variant in run.variants]
-        details = {"engine": config.i2i.engine, "blocks": blocks, "users": {variant: sizes[variant]["users"] for variant in run.variants}}
-        lake.write(reduce(DataFrame.unionByName, parts), run.record(config, "item_similarity", **details), "i2i: Swing")
+        parts = [_similarity(fused, items, name, blocks[name], sizes[name]["longest"], config) for name in run.variants]
+        lake.write(reduce(DataFrame.unionByName, parts), record, "i2i: Swing")
 
 
-def _similar(fused: DataFrame, items: DataFrame, variant: str, blocks: int, config: Config) -> DataFrame:
-    swing = config.i2i.swing
+def _similarity(fused: DataFrame, items: DataFrame, variant: str, blocks: int, longest: int, config: Config) -> DataFrame:
+    swing, top_k = config.i2i.swing, config.i2i.top_k
+    if swing.max_items_per_user is not None and longest <= swing.max_items_per_user:
+        swing = swing.model_copy(update={"max_items_per_user": None})  # the cap touches nobody, so its sort is saved
     lists = user_lists(fused, variant, items, swing, config.seed)
     if config.i2i.engine == "projection":
-        return similar_by_projection(click_graph(lists), swing.a2, config.i2i.top_k)
-    return similar_by_block(lists, blocks, swing.a2, config.i2i.top_k)
+        similar = similar_by_projection(click_graph(lists), swing.a2, top_k)
+    else:
+        similar = similar_by_block(lists, blocks, swing.a2, top_k)
+    return name_items(similar, items, variant)
 
 
 STAGE = Stage(

@@ -53,11 +53,12 @@ def user_lists(fused: DataFrame, variant: str, items: DataFrame, swing: SwingCon
     """
     edges = _distinct_edges(fused.where(F.col("variant") == variant))
     if swing.max_items_per_user is not None:
-        edges = edges.where(_drawn("user_id", seed) <= swing.max_items_per_user)
-    capped = (
-        F.lit(0) if swing.max_users_per_item is None else F.when(_drawn("item_id", seed) > swing.max_users_per_item, CAPPED).otherwise(0)
-    )
-    edges = edges.withColumn("marks", (F.when(F.col("real"), 0).otherwise(SYNTHETIC) + capped).cast("tinyint"))
+        edges = edges.withColumn("drawn", _drawn("user_id", seed)).where(F.col("drawn") <= swing.max_items_per_user)
+    marks = F.when(F.col("real"), 0).otherwise(SYNTHETIC)
+    if swing.max_users_per_item is not None:
+        edges = edges.withColumn("drawn", _drawn("item_id", seed))
+        marks += F.when(F.col("drawn") > swing.max_users_per_item, CAPPED).otherwise(0)
+    edges = edges.withColumn("marks", marks.cast("tinyint"))
     edge = F.struct("item", "weight", "marks")
     lists = edges.join(F.broadcast(items), "item_id").groupBy("user_id").agg(F.sort_array(F.collect_list(edge)).alias("edges"))
     total = F.aggregate("edges", F.lit(0.0), lambda sum_so_far, e: sum_so_far + e["weight"])

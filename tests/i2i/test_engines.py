@@ -1,0 +1,165 @@
+"""Both engines through Spark: equal to the definition and to each other, bit for bit, for any partitioning."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from llm_i2i_spark.base.config import SwingConfig
+from llm_i2i_spark.i2i.block import choose_blocks, similar_by_block
+from llm_i2i_spark.i2i.projection import click_graph, similar_by_projection
+from llm_i2i_spark.i2i.transform import measure_users, name_items, number_items, user_lists
+
+pytestmark = pytest.mark.spark
+FUSED = "variant string, user_id string, item_id string, weight double, source string"
+SWING = SwingConfig(a1=5.0, a2=1.0, b=0.3)
+Row = tuple[str, str, str, float, str]
+
+
+def random_rows(seed: int, users=40, items=25, variant="v") -> list[Row]:
+    """Weighted real and synthetic edges; ids of unequal length, so that their order is not that of plain text."""
+    draw = random.Random(seed)
+    rows = []
+    for user in range(users):
+        for item in draw.sample(range(5, 5 + items), draw.randint(1, 8)):
+            real = draw.random() < 0.7
+            rows.append((variant, f"u{user}", str(item), 1.0 if real else draw.uniform(0.05, 1), "real" if real else "synthetic"))
+    return rows
+
+
+def similar(fused: DataFrame, engine: str, swing=SWING, top_k=400, blocks=3, seed=42):
+    """Rows of the contract, best first, as an engine gives them."""
+    items = number_items(fused)
+    lists = user_lists(fused, "v", items, swing, seed)
+    if engine == "block":
+        found = similar_by_block(lists, blocks, swing.a2, top_k)
+    else:
+        found = similar_by_projection(click_graph(lists), swing.a2, top_k)
+    rows = [tuple(row)[2:] for row in name_items(found, items, "v").collect()]
+    return sorted(rows, key=lambda row: (int(row[0]), -row[2], int(row[1])))
+
+
+def definition(rows: list[Row], swing=SWING):
+    """(item, neighbour) -> (similarity, support, synthetic share), straight from the formula."""
+    lists: dict[str, dict[str, tuple[float, bool]]] = {}
+    for _, user, item, weight, source in rows:
+        lists.setdefault(user, {})[item] = (weight, source == "real")
+    w = {user: (swing.a1 + sum(e for e, _ in own.values())) ** -swing.b for user, own in lists.items()}
+    found: dict = {}
+    for u, v in ((u, v) for u in lists for v in lists if u < v):
+        both = set(lists[u]) & set(lists[v])
+        for i, j in ((i, j) for i in both for j in both if i != j):
+            edges = [lists[user][item] for user in (u, v) for item in (i, j)]
+            term = w[u] * w[v] / (swing.a2 + len(both))
+            for weight, _ in edges:
+                term *= weight
+            total, real, users = found.get((i, j), (0.0, 0.0, set()))
+            found[i, j] = (total + term, real + term * all(is_real for _, is_real in edges), users | {u, v})
+    return {pair: (total, len(users), 1 - real / total) for pair, (total, real, users) in found.items()}
+
+
+def frame(spark: SparkSession, rows: list[Row]) -> DataFrame:
+    return spark.createDataFrame(rows, FUSED)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_both_engines_give_the_definition_and_the_same_bits(spark, seed):
+    rows = random_rows(seed)
+    fused = frame(spark, rows)
+    block, projection = similar(fused, "block"), similar(fused, "projection")
+    assert block == projection
+    wanted = definition(rows)
+    assert {row[:2] for row in block} == wanted.keys()
+    for item, neighbor, *found in block:
+        assert found == pytest.approx(wanted[item, neighbor], rel=1e-12, abs=1e-13)
+    assert any(0 < row[4] < 1 for row in block)
+
+
+def test_caps_agree_between_engines_and_are_kept(spark):
+    fused = frame(spark, random_rows(3))
+    caps = SWING.model_copy(update={"max_users_per_item": 5, "max_items_per_user": 4})
+    block = similar(fused, "block", caps, top_k=6)
+    assert block == similar(fused, "projection", caps, top_k=6)
+    assert block != similar(fused, "block", SWING, top_k=6)
+    assert block != similar(fused, "block", caps, top_k=6, seed=43)
+    assert max(row[3] for row in block) <= 5
+    lists = user_lists(fused, "v", number_items(fused), caps, 42).collect()
+    assert max(len(row["edges"]) for row in lists) == 4
+
+
+@pytest.mark.parametrize("engine", ["block", "projection"])
+def test_partitions_blocks_and_row_order_change_no_bit(spark, engine):
+    rows = random_rows(4)
+    caps = SWING.model_copy(update={"max_users_per_item": 9, "max_items_per_user": 6})
+    wanted = similar(frame(spark, rows), engine, caps)
+    for partitions in (1, 2, 7, 64) if engine == "block" else (1, 7):
+        random.Random(partitions).shuffle(rows)
+        shuffled = frame(spark, rows).repartition(partitions)
+        assert similar(shuffled, engine, caps, blocks=partitions) == wanted
+
+
+def test_repeated_rows_count_once_real_before_synthetic(spark):
+    rows = random_rows(5)
+    wanted = similar(frame(spark, rows), "block")
+    doubled = [*rows, *rows, *(("v", user, item, 1.0, "synthetic") for _, user, item, _, source in rows if source == "real")]
+    assert similar(frame(spark, doubled), "block") == wanted
+
+
+def test_other_variants_and_new_names_leave_similarities_alone(spark):
+    rows = random_rows(6)
+    wanted = {row[:2]: row[2:] for row in similar(frame(spark, rows), "block")}
+    beside = frame(spark, [*rows, *random_rows(7, variant="other")])
+    assert {row[:2]: row[2:] for row in similar(beside, "block")} == wanted
+    renamed = frame(spark, [(v, f"x{9999 - int(u[1:])}", str(1000 - int(i)), e, s) for v, u, i, e, s in rows])
+    found = {(str(1000 - int(i)), str(1000 - int(j))): values for i, j, *values in similar(renamed, "block")}
+    assert found.keys() == wanted.keys()
+    for pair, values in found.items():
+        assert values == pytest.approx(wanted[pair], rel=1e-12, abs=1e-13)
+
+
+def test_items_are_numbered_by_length_then_text(spark):
+    ids = ["10", "9", "b", "aa", "100", "é", "2"]
+    numbered = number_items(frame(spark, [("v", "u", item, 1.0, "real") for item in ids])).collect()
+    by_number = [row["item_id"] for row in sorted(numbered, key=lambda row: row["item"])]
+    assert by_number == ["2", "9", "b", "é", "10", "aa", "100"]
+
+
+@pytest.mark.parametrize("engine", ["block", "projection"])
+def test_one_user_or_nothing_shared_gives_no_rows(spark, engine):
+    one = frame(spark, [("v", "u", item, 1.0, "real") for item in "123"])
+    apart = frame(spark, [("v", user, item, 1.0, "real") for user, items in (("a", "12"), ("b", "23"), ("c", "34")) for item in items])
+    assert similar(one, engine) == [] == similar(apart, engine)
+
+
+def test_sizes_are_those_of_the_lists(spark):
+    rows = [("v", "a", "1", 1.0, "real"), ("v", "a", "2", 1.0, "real"), ("v", "b", "2", 1.0, "real"), ("w", "a", "1", 1.0, "real")]
+    found = {row["variant"]: (row["users"], row["longest"], row["squared"]) for row in measure_users(frame(spark, rows)).collect()}
+    assert found == {"v": (2, 2, 5.0), "w": (1, 1, 1.0)}
+
+
+def test_blocks_grow_with_the_data_and_never_leave_a_core_idle():
+    assert choose_blocks(1000.0, cores=4) == 8
+    assert choose_blocks(2e9, cores=4) > choose_blocks(1e9, cores=4) > 100
+
+
+@pytest.mark.data
+def test_beauty_golden(spark, data_folder, golden_folder):
+    import pandas as pd
+
+    log = spark.read.parquet(str(data_folder / "beauty_interactions.parquet"))
+    ids = [F.col(name).cast("string") for name in ("user_id", "item_id")]
+    fused = log.select(F.lit("v").alias("variant"), *ids, F.lit(1.0).alias("weight"), F.lit("real").alias("source"))
+    rows = similar(fused, "block", SwingConfig(a1=5.0, a2=1.0, b=0.3, max_items_per_user=None), top_k=10)
+    golden = pd.read_csv(golden_folder / "beauty_swing_top10.tsv", sep="\t")
+    golden.columns = ["item", "rank", "neighbor", "score"]
+    assert [int(row[0]) for row in rows] == golden["item"].tolist()
+    assert [row[2] for row in rows] == pytest.approx(golden["score"].tolist(), rel=1e-12)
+    found = {(int(item), int(neighbor)): score for item, neighbor, score, *_ in rows}
+    last = golden.groupby("item")["score"].min().to_dict()
+    for item, neighbor, score in zip(golden["item"], golden["neighbor"], golden["score"], strict=True):
+        # Equal scores are one group, and the group at the list's end may be cut anywhere.
+        if score > last[item] * (1 + 1e-12):
+            assert found[item, neighbor] == pytest.approx(score, rel=1e-12)

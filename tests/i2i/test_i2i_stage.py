@@ -1,0 +1,71 @@
+"""Stage i2i on Delta tables: all variants in one commit, both engines alike, what it says when there is nothing to read."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.base.config_files import load_config
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.runs import Run
+from llm_i2i_spark.i2i.stage import STAGE
+from llm_i2i_spark.lake.tables import Lake, contract_schema
+
+pytestmark = pytest.mark.spark
+
+
+@pytest.fixture(scope="module")
+def lake(spark, tmp_path_factory) -> Lake:
+    """A lake whose table `fused` has two variants at version 1, and a single user at version 2."""
+    config = load_config([], [f"lake.root={tmp_path_factory.mktemp('lake')}"])
+    lake, draw = Lake(spark, config.lake), random.Random(1)
+    rows = []
+    for user in range(20):
+        items = draw.sample(range(12), 5)
+        rows += [("real", f"u{user}", str(item), 1.0, "real", None, None, place) for place, item in enumerate(items[:4])]
+        rows += [("llm_i2i", *row[1:]) for row in rows[-4:]]
+        rows.append(("llm_i2i", f"u{user}", str(items[4]), 0.5, "synthetic", 0.05, None, None))
+    for part in (rows, [("real", "u", item, 1.0, "real", None, None, 0) for item in "123"]):
+        frame = spark.createDataFrame(part, contract_schema(TABLES["fused"]))
+        lake.write(frame, Run("r", "fuse", {}, ("real",), "x").record(config, "fused"))
+    return lake
+
+
+def similar(lake: Lake, version: int, variants: tuple[str, ...], *settings: str):
+    config: Config = load_config([], ["lake.root=unused", *settings])
+    STAGE.execute(lake, config, Run("r", "i2i", {"fused": version}, variants, "x"))
+    return sorted(map(tuple, lake.read("item_similarity").collect()))
+
+
+def fused_versions(lake: Lake) -> tuple[int, int]:
+    latest = lake.version("fused")
+    assert latest is not None
+    return latest - 1, latest
+
+
+def test_variants_share_a_commit_and_engines_a_result(lake):
+    first, _ = fused_versions(lake)
+    block = similar(lake, first, ("real", "llm_i2i"), "i2i.top_k=5", "index.size=5")
+    record = lake.history("item_similarity", limit=1)[0].record
+    assert record is not None
+    assert record.details["users"] == {"real": 20, "llm_i2i": 20}
+    assert block == similar(lake, first, ("real", "llm_i2i"), "i2i.top_k=5", "index.size=5", "i2i.engine=projection")
+    assert {row[:2] for row in block} == {("real", "swing"), ("llm_i2i", "swing")}
+    assert {row[6] for row in block if row[0] == "real"} == {0.0}
+    assert any(row[6] > 0 for row in block if row[0] == "llm_i2i")
+    per_item = [row[:3] for row in block]
+    assert max(per_item.count(key) for key in set(per_item)) == 5
+
+
+def test_one_user_gives_an_empty_table(lake):
+    _, second = fused_versions(lake)
+    assert similar(lake, second, ("real",)) == []
+
+
+def test_a_variant_without_rows_is_a_sentence(lake):
+    _, second = fused_versions(lake)
+    with pytest.raises(UserError, match="no rows of variant llm_i2i; run stage fuse"):
+        similar(lake, second, ("real", "llm_i2i"))
