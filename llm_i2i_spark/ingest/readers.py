@@ -14,7 +14,7 @@ from delta.tables import DeltaTable
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructType
+from pyspark.sql.types import StringType, StructField, StructType
 
 from llm_i2i_spark.base.config import IngestConfig
 from llm_i2i_spark.base.errors import UserError
@@ -51,7 +51,7 @@ def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source
     path = config.interactions if table == "interactions" else config.items
     if not path:
         raise UserError(f"Say where the raw {table} are: --set ingest.{table}=PATH (Parquet, CSV, JSON lines, Delta or a table name).")
-    public = config.format if config.format in FORMATS else None
+    public: str | None = config.format if config.format in FORMATS else None
     place = resolve_folder(path, table)
     with explained(path, f"ingest.{table}"):
         container = _container(spark, place, config.format, f"ingest.{table}")
@@ -152,7 +152,7 @@ def _csv(spark: SparkSession, path: str, schema: StructType, *, sep: str, quote:
 
 
 def _strings(names: tuple[str, ...]) -> StructType:
-    return StructType.fromDDL(", ".join(f"{name} string" for name in names))
+    return StructType([StructField(name, StringType()) for name in names])
 
 
 def _read_json_lines(spark: SparkSession, path: str, form: str, table: str) -> DataFrame:
@@ -161,13 +161,12 @@ def _read_json_lines(spark: SparkSession, path: str, form: str, table: str) -> D
     fields, literals = line_fields(_first_lines(spark, path, _SNIFFED_LINES))
     public = detect_public(table, fields) if form == "auto" else form if form in FORMATS else None
     if literals:
-        lines = lines.mapInArrow(literals_to_json, "value string")  # type: ignore[arg-type]
+        lines = lines.mapInArrow(literals_to_json, "value string")
     if public is not None:
-        schema = StructType.fromDDL(FORMATS[public][table].fields)
+        schema: str | StructType = f"{FORMATS[public][table].fields}, {MALFORMED} string"
     else:
-        schema = spark.read.json(path, primitivesAsString=True, columnNameOfCorruptRecord=MALFORMED).schema
-        schema = StructType([field for field in schema.fields if field.name != MALFORMED])
-    schema = schema.add(MALFORMED, StringType())
+        inferred = spark.read.json(path, primitivesAsString=True, columnNameOfCorruptRecord=MALFORMED).schema
+        schema = StructType([field for field in inferred.fields if field.name != MALFORMED]).add(MALFORMED, StringType())
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED}
     parsed = lines.select(F.col("value").alias(LINE), F.from_json("value", schema, options).alias("parsed"))
     return parsed.select(LINE, "parsed.*")

@@ -93,9 +93,7 @@ def _report(interactions: DataFrame, items: DataFrame, stats: DataFrame, reasons
     told = log.crossJoin(names).crossJoin(tails).collect()[0]
     split = ", ".join(f"{told[fold]:,} {fold}" for fold in ("train", "valid", "test") if told[fold])
     say(f"ingest: wrote interactions ({split}) of {told['users']:,} users with {told['items']:,} items")
-    say(
-        f"ingest: of the items {told['untitled']:,} have no title, {told['tail']:,} are long tail, {told['cold']:,} are not in the training fold"
-    )
+    say(f"ingest: of the items {told['untitled']:,} have no title, {told['tail']:,} are long tail, {told['cold']:,} without training rows")
     say(f"ingest: quarantined: {describe(reasons)}")
 
 
