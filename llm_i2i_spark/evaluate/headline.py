@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from llm_i2i_spark.evaluate.accuracy import MetricRow
+from llm_i2i_spark.evaluate.accuracy import BASELINE, MetricRow
 
 HEADLINE_SLICES = ("all", "long_tail")
 HEADLINE_METRICS = ("recall", "ndcg")
+FIRST_VARIANTS = (BASELINE, "llm_i2i")
 SLICE_WORDS = {
     "all": "all items",
     "long_tail": "long tail",
@@ -38,7 +39,7 @@ def headline(rows: Sequence[MetricRow]) -> dict[str, Any]:
     found = figures(rows)
     k = headline_k(rows)
     variants: dict[str, Any] = {}
-    for series in series_names(rows):
+    for series in series_names(rows).values():
         parts: dict[str, Any] = {}
         for part in HEADLINE_SLICES:
             if (series, part, "recall", k) in found:
@@ -50,9 +51,8 @@ def headline(rows: Sequence[MetricRow]) -> dict[str, Any]:
     return {"k": k, "protocol": rows[0]["protocol"], "users": users, "variants": variants}
 
 
-def comparison_lines(rows: Sequence[MetricRow]) -> list[str]:
-    """The headline as aligned lines of text, a line a slice, measure and variant; nothing without rows."""
-    summary = headline(rows)
+def comparison_lines(summary: Mapping[str, Any]) -> list[str]:
+    """What `headline` gave as aligned lines of text, a line a slice, measure and variant; nothing for `{}`."""
     if not summary:
         return []
     cells: list[tuple[str, ...]] = [("", "", "variant", "value", "95 % interval", "gain over real")]
@@ -70,13 +70,15 @@ def comparison_lines(rows: Sequence[MetricRow]) -> list[str]:
 
 def figures(rows: Sequence[MetricRow]) -> dict[tuple[str, str, str, int], MetricRow]:
     """The rows by (series, slice, name, k), a series being named as in `series_names`."""
-    names = _names(rows)
+    names = series_names(rows)
     return {(names[row["variant"], row["backbone"]], row["slice"], row["name"], row["k"]): row for row in rows}
 
 
-def series_names(rows: Sequence[MetricRow]) -> list[str]:
-    """What each series is called, in the order of the rows: its variant, with the backbone where there are several."""
-    return list(_names(rows).values())
+def series_names(rows: Sequence[MetricRow]) -> dict[tuple[str, str], str]:
+    """What each series is called: its variant, with the backbone where there are several; `real` first, then `llm_i2i`."""
+    series = sorted({(row["variant"], row["backbone"]) for row in rows}, key=lambda pair: (pair[1], _place(pair[0]), pair[0]))
+    several = len({backbone for _, backbone in series}) > 1
+    return {(variant, backbone): f"{variant} ({backbone})" if several else variant for variant, backbone in series}
 
 
 def headline_k(rows: Sequence[MetricRow]) -> int:
@@ -84,10 +86,8 @@ def headline_k(rows: Sequence[MetricRow]) -> int:
     return min((row["k"] for row in rows if row["name"] == "recall"), key=lambda k: (abs(k - 10), k), default=10)
 
 
-def _names(rows: Sequence[MetricRow]) -> dict[tuple[str, str], str]:
-    series = dict.fromkeys((row["variant"], row["backbone"]) for row in rows)
-    several = len({backbone for _, backbone in series}) > 1
-    return {(variant, backbone): f"{variant} ({backbone})" if several else variant for variant, backbone in series}
+def _place(variant: str) -> int:
+    return FIRST_VARIANTS.index(variant) if variant in FIRST_VARIANTS else len(FIRST_VARIANTS)
 
 
 def _figure(found: Figures, series: str, part: str, name: str, k: int) -> dict[str, Any]:

@@ -5,19 +5,19 @@ It knows integers only: item keys are any distinct int64 numbers. Users are laid
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+Function = TypeVar("Function", bound=Callable[..., Any])
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True)
-class UserLists:
+class UserLists(NamedTuple):
     """Users with their neighbour lists, flat: user `u` has the lists `list_start[u]:list_start[u+1]`, and so on inwards.
 
     Attributes:
@@ -38,8 +38,7 @@ class UserLists:
     score: Floats
 
 
-@dataclass(frozen=True)
-class Ranks:
+class Ranks(NamedTuple):
     """Where each user's target stands, and what stands on top.
 
     Attributes:
@@ -53,6 +52,11 @@ class Ranks:
     ties: NDArray[np.int32]
     top_start: Ints
     top: Ints
+
+
+def compiled(function: Function) -> Function:
+    """Compile at the first call and keep the machine code on disk, beside this file or in numba's cache folder."""
+    return cast(Function, njit(cache=True, nogil=True)(function))
 
 
 def rank_targets(users: UserLists, top: int) -> Ranks:
@@ -69,68 +73,40 @@ def rank_targets(users: UserLists, top: int) -> Ranks:
     widest = int(np.diff(entries).max()) if n_users else 0
     better, ties = np.empty(n_users, np.int32), np.empty(n_users, np.int32)
     top_start, best = np.zeros(n_users + 1, np.int64), np.empty(n_users * min(top, widest), np.int64)
-    _rank_users(
-        users.target,
-        users.owned_start,
-        users.owned,
-        users.list_start,
-        users.weight,
-        users.entry_start,
-        users.neighbor,
-        users.score,
-        widest,
-        top,
-        better,
-        ties,
-        top_start,
-        best,
-    )
+    _rank_users(users, widest, top, better, ties, top_start, best)
     return Ranks(better, ties, top_start, best[: top_start[-1]])
 
 
-@njit(nogil=True)
+@compiled
 def _rank_users(
-    target: Any,
-    owned_start: Any,
-    owned: Any,
-    list_start: Any,
-    weight: Any,
-    entry_start: Any,
-    neighbor: Any,
-    score: Any,
-    widest: int,
-    top: int,
-    better: Any,
-    ties: Any,
-    top_start: Any,
-    best: Any,
+    users: UserLists, widest: int, top: int, better: NDArray[np.int32], ties: NDArray[np.int32], top_start: Ints, best: Ints
 ) -> None:
     table = np.full(_table_size(widest), -1, np.int32)
-    keys, sums = np.empty(widest, np.int64), np.empty(widest, np.float64)
-    for user in range(len(target)):
-        first, last = list_start[user], list_start[user + 1]
-        mask = _table_size(entry_start[last] - entry_start[first]) - 1
+    keys, sums, heap = np.empty(widest, np.int64), np.empty(widest, np.float64), np.empty(top, np.int64)
+    for user in range(len(users.target)):
+        first, last = users.list_start[user], users.list_start[user + 1]
+        mask = _table_size(users.entry_start[last] - users.entry_start[first]) - 1
         size = 0
         for row in range(first, last):
-            for entry in range(entry_start[row], entry_start[row + 1]):
-                slot = _find(table, keys, neighbor[entry], mask)
+            for entry in range(users.entry_start[row], users.entry_start[row + 1]):
+                slot = _find(table, keys, users.neighbor[entry], mask)
                 if table[slot] < 0:
                     table[slot] = size
-                    keys[size] = neighbor[entry]
+                    keys[size] = users.neighbor[entry]
                     sums[size] = 0.0
                     size += 1
-                sums[table[slot]] += weight[row] * score[entry]
-        for place in range(owned_start[user], owned_start[user + 1]):
-            slot = _find(table, keys, owned[place], mask)
+                sums[table[slot]] += users.weight[row] * users.score[entry]
+        for place in range(users.owned_start[user], users.owned_start[user + 1]):
+            slot = _find(table, keys, users.owned[place], mask)
             if table[slot] >= 0:
                 sums[table[slot]] = np.nan
-        aim = table[_find(table, keys, target[user], mask)]
+        aim = table[_find(table, keys, users.target[user], mask)]
         table[: mask + 1] = -1
         better[user], ties[user] = _standing(sums, size, aim)
-        top_start[user + 1] = top_start[user] + _take_best(keys, sums, size, top, best[top_start[user] :])
+        top_start[user + 1] = top_start[user] + _take_best(keys, sums, size, heap, best[top_start[user] :])
 
 
-@njit(nogil=True)
+@compiled
 def _table_size(entries: int) -> int:
     """The power of two that keeps a table of so many entries at most half full."""
     size = 2
@@ -139,8 +115,8 @@ def _table_size(entries: int) -> int:
     return size
 
 
-@njit(nogil=True)
-def _find(table: Any, keys: Any, key: int, mask: int) -> int:
+@compiled
+def _find(table: NDArray[np.int32], keys: Ints, key: int, mask: int) -> int:
     """The slot that holds a key, or the free slot where it belongs (open addressing, linear probing)."""
     slot = (key ^ (key >> 29)) & mask
     while table[slot] >= 0 and keys[table[slot]] != key:
@@ -148,8 +124,8 @@ def _find(table: Any, keys: Any, key: int, mask: int) -> int:
     return slot
 
 
-@njit(nogil=True)
-def _standing(sums: Any, size: int, aim: int) -> tuple[int, int]:
+@compiled
+def _standing(sums: Floats, size: int, aim: int) -> tuple[int, int]:
     """How many live items score above the target, and how many as high; owned items are marked by NaN."""
     if aim < 0 or np.isnan(sums[aim]):
         return -1, 0
@@ -162,17 +138,49 @@ def _standing(sums: Any, size: int, aim: int) -> tuple[int, int]:
     return above, equal
 
 
-@njit(nogil=True)
-def _take_best(keys: Any, sums: Any, size: int, top: int, best: Any) -> int:
-    """Write the keys of the highest sums, best first and equal ones by key; how many there are."""
-    live = np.flatnonzero(~np.isnan(sums[:size]))
-    count = min(top, len(live))
-    if count == 0:
-        return 0
-    falls = -sums[live]
-    if count < len(live):
-        live = live[falls <= np.partition(falls, count - 1)[count - 1]]
-    live = live[np.argsort(keys[live])]
-    live = live[np.argsort(-sums[live], kind="mergesort")]
-    best[:count] = keys[live[:count]]
-    return count
+@compiled
+def _take_best(keys: Ints, sums: Floats, size: int, heap: Ints, best: Ints) -> int:
+    """Write the keys of the highest live sums, best first and equal ones by key; how many there are.
+
+    `heap` is room for the places of the best so far, the worst of them on top.
+    """
+    held = 0
+    for place in range(size):
+        if np.isnan(sums[place]):
+            continue
+        if held < len(heap):
+            heap[held] = place
+            held += 1
+            if held == len(heap):
+                for root in range(held // 2 - 1, -1, -1):
+                    _sink(keys, sums, heap, root, held)
+        elif _is_worse(keys, sums, heap[0], place):
+            heap[0] = place
+            _sink(keys, sums, heap, 0, held)
+    if held < len(heap):
+        for root in range(held // 2 - 1, -1, -1):
+            _sink(keys, sums, heap, root, held)
+    for end in range(held - 1, -1, -1):
+        best[end] = keys[heap[0]]
+        heap[0] = heap[end]
+        _sink(keys, sums, heap, 0, end)
+    return held
+
+
+@compiled
+def _is_worse(keys: Ints, sums: Floats, one: int, other: int) -> bool:
+    """Whether an item stands behind another: by lower sum, and of equal ones by larger key."""
+    return bool(sums[one] < sums[other] or (sums[one] == sums[other] and keys[one] > keys[other]))
+
+
+@compiled
+def _sink(keys: Ints, sums: Floats, heap: Ints, root: int, held: int) -> None:
+    """Move the entry at `root` down until both below it are better."""
+    while 2 * root + 1 < held:
+        child = 2 * root + 1
+        if child + 1 < held and _is_worse(keys, sums, heap[child + 1], heap[child]):
+            child += 1
+        if not _is_worse(keys, sums, heap[child], heap[root]):
+            return
+        heap[root], heap[child] = heap[child], heap[root]
+        root = child

@@ -97,11 +97,9 @@ def measure(lake: Lake, config: Config, tables: Tables, series: Sequence[tuple[s
 
 def read_outcomes(counted: pd.DataFrame, n_series: int) -> Outcomes:
     """The groups of `transform.count_outcomes` as arrays, in an order that depends on their content alone."""
-    standings = np.array([[tuple(row) for row in cell] for cell in counted["standings"]], np.int64)
-    standings = standings.reshape(len(counted), n_series, 3)
+    better, ties = (np.array(counted[name].tolist(), np.int64).reshape(-1, n_series) for name in ("better", "ties"))
     bucket = counted["bucket"].to_numpy(np.int64)
     tail, tail_train = counted["long_tail"].to_numpy(bool), counted["long_tail_train"].to_numpy(bool)
-    better, ties = standings[:, :, 1], standings[:, :, 2]
     order = np.lexsort((tail_train, tail, bucket, *ties.T, *better.T))
     return Outcomes(
         better=better[order],

@@ -126,7 +126,7 @@ def _whisker(axes: Axes, x: float, row: MetricRow, scale: float = 1.0) -> float:
 
 @contextmanager
 def _axes(width: float, height: float) -> Iterator[tuple[Figure, Any]]:
-    settings = {
+    settings: dict[Any, Any] = {
         "svg.fonttype": "none",
         "svg.hashsalt": "llm-i2i",
         "axes.spines.top": False,

@@ -80,10 +80,11 @@ def render_report(report: Report) -> str:
 
 def report_context(report: Report) -> dict[str, Any]:
     """What the template shows, by name: figures and words, plots as SVG."""
-    found, names, k = figures(report.rows), series_names(report.rows), headline_k(report.rows)
+    found, called, k = figures(report.rows), series_names(report.rows), headline_k(report.rows)
+    names = list(called.values())
     compared = compared_series(report.series)
-    after = names[report.series.index(compared[1])] if compared else None
-    before = names[report.series.index(compared[0])] if compared else names[0]
+    after = called[compared[1]] if compared else None
+    before = called[compared[0]] if compared else names[0]
     ks = sorted({row["k"] for row in report.rows if row["name"] == "recall"})
     slices = {part: SLICE_WORDS[part] for part in ("all", "long_tail", "head", "new") if (before, part, "recall", k) in found}
     buckets = {part: words for part, words in BUCKET_WORDS.items() if (before, part, "recall", k) in found}

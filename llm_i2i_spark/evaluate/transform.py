@@ -146,15 +146,16 @@ def mark_long_tail(counts: DataFrame, share: float) -> DataFrame:
 
 
 def count_outcomes(ranked: DataFrame, catalogue: DataFrame) -> DataFrame:
-    """How many users share an outcome: (bucket, long_tail, long_tail_train, standings, users).
+    """How many users share an outcome: (bucket, long_tail, long_tail_train, better, ties, users).
 
-    `standings` holds (series, better, ties) of every series in order, so that series stay paired by user. Users with equal
+    `better` and `ties` are arrays with an element a series, in order, so that series stay paired by user. Users with equal
     outcomes are exchangeable in every metric and in the bootstrap; only these counts go to the driver.
     """
-    standing = F.sort_array(F.collect_list(F.struct("series", "better", "ties")))
-    users = ranked.groupBy("user_id", "target").agg(standing.alias("standings"))
+    standings = F.sort_array(F.collect_list(F.struct("series", "better", "ties")))
+    users = ranked.groupBy("user_id", "target").agg(standings.alias("standings"))
     kinds = catalogue.select(F.col("key").alias("target"), "bucket", "long_tail", "long_tail_train")
-    return users.join(kinds, "target").groupBy("bucket", "long_tail", "long_tail_train", "standings").agg(F.count("*").alias("users"))
+    paired = users.select("target", F.col("standings.better").alias("better"), F.col("standings.ties").alias("ties"))
+    return paired.join(kinds, "target").groupBy("bucket", "long_tail", "long_tail_train", "better", "ties").agg(F.count("*").alias("users"))
 
 
 def count_exposure(ranked: DataFrame, catalogue: DataFrame, n_series: int, ks: Sequence[int]) -> DataFrame:
