@@ -40,8 +40,9 @@ class Calibration:
         outcome = np.asarray(hit, np.bool_)
         counts = np.ones(len(outcome)) if weight is None else np.asarray(weight, np.float64)
         used = [0, 1]
+        # The faint penalty (C) only matters where a handful of rows could be told apart perfectly.
         while used and 0 < outcome.sum() < len(outcome):
-            line = LogisticRegression(C=np.inf, max_iter=1000).fit(features[:, used], outcome, sample_weight=counts)
+            line = LogisticRegression(C=100.0, max_iter=1000).fit(features[:, used], outcome, sample_weight=counts)
             slopes = line.coef_[0]
             if (slopes >= 0).all():
                 found = dict(zip(used, map(float, slopes), strict=True))

@@ -1,0 +1,166 @@
+"""Checkpoints: whole or not there, and every changed byte is noticed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import random
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.lm import checkpoint as module
+from llm_i2i_spark.lm.calibration import Calibration
+from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint, cached_checkpoint, load_checkpoint, save_checkpoint
+from llm_i2i_spark.lm.decoding import propose
+
+pytestmark = pytest.mark.lm
+CALIBRATION = Calibration(0.5, 0.25, -3.0)
+FIELDS = {"role": "generator", "max_items": 20, "max_length": 1024}
+
+
+def save(folder: Path, checkpoint: LoadedCheckpoint) -> str:
+    texts = {"training.jsonl": '{"step": 1}\n'}
+    return save_checkpoint(folder, checkpoint.model, checkpoint.vocabulary, checkpoint.tokenizer, FIELDS, CALIBRATION, texts)
+
+
+@pytest.fixture
+def saved(tmp_path: Path, small: type) -> Path:
+    save(tmp_path / "generator-1", small.checkpoint(kind="codes"))
+    return tmp_path / "generator-1"
+
+
+@pytest.mark.parametrize(("kind", "family"), [("atomic", None), ("codes", None), ("atomic", "llama"), ("codes", "qwen2")])
+def test_what_is_loaded_proposes_the_same(
+    tmp_path: Path, small: type, base_model_folder: Callable[[str], Path], kind: str, family: str | None
+) -> None:
+    made = small.checkpoint(kind=kind, base=base_model_folder(family) if family else None)
+    digest = save(tmp_path / "c", made)
+    loaded = load_checkpoint(tmp_path / "c", "cpu")
+    tokens = torch.tensor([[1, 2, made.model.vocabulary_size, made.model.vocabulary_size + 3]])
+    with torch.no_grad():
+        before, after = (c.model(tokens, torch.arange(4)[None])[0] for c in (made, loaded))
+        assert torch.equal(before, after)
+        assert torch.equal(made.model.item_logits(before), loaded.model.item_logits(after))
+        assert torch.equal(made.model.label_logits(before), loaded.model.label_logits(after))
+    assert (loaded.digest, loaded.manifest, loaded.calibration) == (digest, FIELDS, CALIBRATION)
+    assert (loaded.tokenizer is None) == (family is None)
+    histories = [small.items(5), small.items(2)]
+    assert propose(loaded, histories, [(), ()], 4, 500) == propose(made, histories, [(), ()], 4, 500)
+
+
+def test_bf16_weights_stay_bf16(tmp_path: Path, small: type) -> None:
+    made = small.checkpoint()
+    made.model.bfloat16()
+    save(tmp_path / "c", made)
+    loaded = load_checkpoint(tmp_path / "c", "cpu")
+    for name, value in made.model.state_dict().items():
+        assert torch.equal(value, loaded.model.state_dict()[name]), name
+
+
+def test_the_digest_names_the_contents_and_nothing_else(tmp_path: Path, small: type) -> None:
+    first, second = save(tmp_path / "a", small.checkpoint()), save(tmp_path / "b", small.checkpoint())
+    assert first == second
+    assert save(tmp_path / "c", small.checkpoint(seed=4)) != first
+    assert save(tmp_path / "a", small.checkpoint(seed=4)) == load_checkpoint(tmp_path / "a").digest  # replaced
+
+
+def test_a_flipped_bit_in_any_file_is_refused(saved: Path) -> None:
+    draw = random.Random(1)
+    files = sorted(path for path in saved.rglob("*") if path.is_file())
+    assert len(files) >= 7
+    for path in files:
+        original = path.read_bytes()
+        for _ in range(3):
+            damaged = bytearray(original)
+            damaged[draw.randrange(len(damaged))] ^= 1 << draw.randrange(8)
+            path.write_bytes(damaged)
+            if path.name == "manifest.json" and _same_manifest(original, bytes(damaged)):
+                continue  # a flip between two kinds of white space changes no meaning
+            with pytest.raises(UserError, match="run sft again"):
+                load_checkpoint(saved, "cpu")
+        path.write_bytes(original)
+    load_checkpoint(saved, "cpu")
+
+
+def _same_manifest(one: bytes, other: bytes) -> bool:
+    try:
+        return json.loads(one) == json.loads(other)
+    except ValueError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "items.safetensors", "backbone/model.safetensors", "vocabulary.json", "calibration.json"]
+)
+def test_a_missing_file_is_refused(saved: Path, name: str) -> None:
+    (saved / name).unlink()
+    with pytest.raises(UserError, match="run sft again"):
+        load_checkpoint(saved, "cpu")
+
+
+def test_files_that_nobody_vouches_for_are_refused(saved: Path, tmp_path: Path) -> None:
+    (saved / "backbone" / "extra.json").write_text("{}")
+    with pytest.raises(UserError, match="not in the manifest"):
+        load_checkpoint(saved, "cpu")
+    with pytest.raises(UserError, match="manifest is missing"):
+        load_checkpoint(tmp_path / "nowhere", "cpu")
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "optimizer.pt", "innocent.safetensors"])
+def test_pickles_are_refused_by_name_and_by_content_before_anything_is_loaded(saved: Path, tmp_path: Path, name: str) -> None:
+    canary = tmp_path / "canary"
+
+    class Evil:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return Path.touch, (canary,)  # type: ignore[return-value]
+
+    (saved / name).write_bytes(pickle.dumps(Evil()))
+    with pytest.raises(UserError, match="pickle"):
+        load_checkpoint(saved, "cpu")
+    assert not canary.exists()
+
+
+def test_code_in_a_checkpoint_is_refused_even_with_a_fitting_manifest(saved: Path) -> None:
+    (saved / "backbone" / "modeling.py").write_text("raise SystemExit")
+    module._write_manifest(saved, FIELDS)
+    with pytest.raises(UserError, match="brings code"):
+        load_checkpoint(saved, "cpu")
+
+
+@pytest.mark.parametrize("step", ["_write_files", "_write_manifest", "_put_in_place"])
+def test_a_failed_save_leaves_nothing_and_keeps_the_old(saved: Path, small: type, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    before = load_checkpoint(saved, "cpu").digest
+    real = getattr(module, step)
+
+    def fail_late(*arguments: object) -> None:
+        if step != "_put_in_place":
+            real(*arguments)
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(module, step, fail_late)
+    for folder in (saved, saved.with_name("new")):
+        with pytest.raises(OSError, match="No space"):
+            save(folder, small.checkpoint())
+    assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+    assert load_checkpoint(saved, "cpu").digest == before
+
+
+def test_a_checkpoint_says_how_it_reads(tmp_path: Path, small: type) -> None:
+    made = small.checkpoint()
+    with pytest.raises(ValueError, match="max_items, max_length"):
+        save_checkpoint(tmp_path / "c", made.model, made.vocabulary, None, {"role": "generator"})
+
+
+def test_one_model_is_kept_and_only_the_one_asked_for(tmp_path: Path, small: type) -> None:
+    digests = [save(tmp_path / name, small.checkpoint(seed=seed)) for seed, name in ((3, "a"), (4, "b"))]
+    first = cached_checkpoint(tmp_path / "a", digests[0], "cpu")
+    assert cached_checkpoint(tmp_path / "a", digests[0], "cpu") is first
+    second = cached_checkpoint(tmp_path / "b", digests[1], "cpu")
+    assert second.digest == digests[1]
+    assert list(module._cached.values()) == [second]
+    with pytest.raises(UserError, match="was asked for"):
+        cached_checkpoint(tmp_path / "a", digests[1][::-1], "cpu")
