@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 
@@ -91,6 +91,13 @@ def utc(moment: datetime) -> str:
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def read_text(inputs: Mapping[str, int], sources: Mapping[str, str]) -> str:
+    """What a commit was made from, tables in the order of the way through: ` from interactions v2, items v2`; empty for nothing."""
+    read = [f"{table} v{inputs[table]}" for table in TABLES if table in inputs]
+    read += [f"{name} {digest[:12]}" for name, digest in sorted(sources.items())]
+    return " from " + ", ".join(read) if read else ""
+
+
 def runs_lines(runs: Sequence[RunSummary]) -> list[str]:
     """The runs as lines for a terminal: a heading a run, below it a line a table that it wrote."""
     if not runs:
@@ -139,11 +146,9 @@ def _summary(commits: Sequence[tuple[str, Commit]]) -> StageSummary:
 
 
 def _stage_lines(stage: StageSummary) -> list[str]:
-    read = [f"{table} v{version}" for table, version in stage.inputs.items()]
-    read += [f"{name} {digest[:12]}" for name, digest in stage.sources.items()]
     model = f", model {stage.model_digest[:12]}" if stage.model_digest else ""
     wrote = ", ".join(_said(commit) for commit in stage.commits)
-    return [f"  {stage.stage or '':<13} {wrote}{' from ' + ', '.join(read) if read else ''}{model}"]
+    return [f"  {stage.stage or '':<13} {wrote}{read_text(stage.inputs, stage.sources)}{model}"]
 
 
 def _said(commit: TableCommit) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from llm_i2i_spark.audit.edge import EdgeTrace, Interaction, Similarity, UserEvidence
 from llm_i2i_spark.audit.lineage import Origin
+from llm_i2i_spark.audit.runs import read_text
 from llm_i2i_spark.audit.synthetic import Judgement, Model, Prompt, Proposal
 from llm_i2i_spark.prompts.render import clean_text
 
@@ -107,8 +108,8 @@ def _version(origin: Origin) -> Branch:
         return Branch(f"{name}: {origin.operation} on {_day(origin)} by something else than this package")
     rows = "" if origin.rows is None else f", {origin.rows:,} rows"
     since = "" if origin.written == origin.version else f", the rows of v{origin.written}"
-    read = ", ".join(f"{table} v{version}" for table, version in origin.record.inputs.items()) or ", ".join(origin.record.sources)
-    return Branch(f"{name}{since}: stage {origin.record.stage}, run {origin.record.run_id}{rows}{', from ' + read if read else ''}")
+    read = read_text(origin.record.inputs, origin.record.sources)
+    return Branch(f"{name}{since}: stage {origin.record.stage}, run {origin.record.run_id}{rows}{read}")
 
 
 def _day(origin: Origin) -> str:
