@@ -25,7 +25,7 @@ quickstart: install
 	@$(BIN)/llm-i2i quickstart --workdir $(WORKDIR)
 
 test: lint
-	$(BIN)/python -m pytest -m "not faults"
+	$(BIN)/python -m pytest
 
 lint: install
 	$(BIN)/ruff check llm_i2i_spark jobs tests

@@ -65,14 +65,14 @@ class ExportConfig(Section):
         "generator", description="generator: half of them are items the generator itself ranks high"
     )
     negatives_per_positive: int = Field(4, ge=1)
-    positives_per_user: int = Field(2, ge=1, description="latest observed items of a user that become discriminator positives")
+    positives_per_user: int = Field(3, ge=1, description="latest observed items of a user that become discriminator positives")
     calibration_share: float = Field(0.05, ge=0, lt=0.5, description="users whose last item is withheld, to calibrate confidence")
 
 
 class DiscriminatorTraining(Section):
     """How the discriminator's fine-tuning differs from the generator's."""
 
-    epochs: int = Field(3, ge=1)
+    epochs: int = Field(4, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     batch_size: int = Field(128, ge=1, description="histories a step, over all ranks")
 
@@ -86,21 +86,21 @@ class SftConfig(Section):
     item_tokens: Literal["auto", "atomic", "codes"] = Field(
         "auto", description="one token an item, or a few; auto: codes above 200,000 items"
     )
-    layers: int = Field(2, ge=1)
+    layers: int = Field(1, ge=1)
     hidden_size: int = Field(128, ge=8)
     heads: int = Field(4, ge=1)
     intermediate_size: int = Field(256, ge=8)
     dropout: float = Field(0.3, ge=0, lt=1)
     alpha: float = Field(4.0, ge=0, description="loss weight of long-tail targets")
     beta: float = Field(1.0, ge=0, description="loss weight of the other targets")
-    epochs: int = Field(60, ge=1)
-    learning_rate: float = Field(2e-3, gt=0)
+    epochs: int = Field(20, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
     warmup_share: float = Field(0.05, ge=0, le=1)
     weight_decay: float = Field(0.01, ge=0)
     batch_size: int = Field(256, ge=1, description="examples a step, over all ranks and accumulation steps")
     accumulation_steps: int = Field(1, ge=1)
     max_length: int = Field(1024, ge=8, description="tokens of a packed row")
-    sampled_negatives: int = Field(2048, ge=0, description="items in the generator's training softmax beside the batch's own; 0: all items")
+    sampled_negatives: int = Field(512, ge=0, description="items in the generator's training softmax beside the batch's own; 0: all items")
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     attention: Literal["auto", "flash_attention_2", "sdpa", "eager"] = "auto"
     deepspeed: str | None = Field(None, description="DeepSpeed JSON; None: the packaged ZeRO-2 file")
@@ -112,7 +112,7 @@ class SftConfig(Section):
 class GenerateConfig(Section):
     """How many interactions the generator proposes for a user, and how its tasks are cut."""
 
-    per_user: int = Field(50, ge=1)
+    per_user: int = Field(20, ge=1)
     batch_tokens: int = Field(16_384, ge=16)
     partitions: int = Field(8, ge=1, description="user buckets; fixed, so that results do not depend on the cluster's size")
     device: Literal["auto", "cpu", "cuda"] = "auto"
@@ -131,8 +131,8 @@ class FuseConfig(Section):
     """Which synthetic rows join the real ones, and with what weight."""
 
     mode: Literal["soft", "threshold"] = "soft"
-    threshold: float = Field(0.5, ge=0, le=1, description="mode threshold: lowest calibrated confidence that is kept, with weight 1")
-    scale: float = Field(0.1, gt=0, description="mode soft: weight = min(1, confidence / scale)")
+    threshold: float = Field(0.012, ge=0, le=1, description="mode threshold: lowest calibrated confidence that is kept, with weight 1")
+    scale: float = Field(0.05, gt=0, description="mode soft: weight = min(1, confidence / scale)")
     min_weight: float = Field(0.01, ge=0, le=1, description="mode soft: lighter rows are left out")
     drop_real_below: float = Field(0.0, ge=0, le=1, description="real rows with a lower p_yes are dropped; 0 keeps all")
 

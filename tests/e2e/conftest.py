@@ -1,0 +1,78 @@
+"""Running the command line as a user does: in processes of its own, on a shop of 150 users."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from llm_i2i_spark.ingest.shop import write_shop
+
+TINY = (
+    "spark.master=local[2]",
+    "spark.memory=1g",
+    "spark.shuffle_partitions=2",
+    "sft.hidden_size=16",
+    "sft.intermediate_size=16",
+    "sft.heads=2",
+    "sft.text_dims=16",
+    "sft.epochs=2",
+    "sft.batch_size=64",
+    "sft.discriminator.epochs=1",
+    "generate.per_user=5",
+    "generate.partitions=2",
+    "discriminate.partitions=2",
+    "evaluate.bootstrap=50",
+)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A shop's raw files, and the arguments that run the pipeline on them with a tiny model."""
+
+    interactions: str
+    items: str
+
+    def arguments(self, lake: Path, *settings: str) -> list[str]:
+        """`--set` arguments for a lake folder."""
+        paths = (f"lake.root={lake}", f"ingest.interactions={self.interactions}", f"ingest.items={self.items}")
+        return [part for setting in (*TINY, *paths, *settings) for part in ("--set", setting)]
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """150 users and 120 items, made once."""
+    interactions, items = write_shop(tmp_path_factory.mktemp("shop"), 150, 120, 7)
+    return Shop(str(interactions), str(items))
+
+
+class CommandLine:
+    """`llm-i2i` in processes of its own."""
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start a command, in a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "llm_i2i_spark", *arguments],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+    def run(self, *arguments: str, code: int = 0) -> str:
+        """Run a command to its end, expect an exit code, and give its standard output."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=900)
+        assert process.returncode == code, err[-3000:]
+        return out
+
+
+@pytest.fixture(scope="session")
+def llm_i2i() -> CommandLine:
+    """The command line."""
+    return CommandLine()

@@ -1,0 +1,60 @@
+"""What a user's mistake gets: exit code 2 and one sentence, without a stack trace and mostly without waiting for Spark."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from llm_i2i_spark.__main__ import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--set", "sft.alfa=3"], "did you mean sft.alpha"),
+        (["run", "--config", "nowhere.yaml"], "nowhere.yaml"),
+        (["run"], "lake.root"),
+        (["run", "--set", "lake.root=l", "--variants", "real,best"], "--variants"),
+        (["run", "--set", "lake.root=l", "--from", "fuze"], "fuze"),
+        (["run", "--set", "lake.root=l", "--from", "fuse", "--to", "ingest"], "Nothing lies between"),
+        (["lookup", "--set", "lake.root=l", "--items", ","], "--items"),
+        (["evaluate-index", "nowhere.parquet", "--set", "lake.root=l"], "nowhere.parquet"),
+    ],
+)
+def test_a_mistake_is_one_sentence(
+    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert words in said
+    assert "Traceback" not in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (None, "nowhere"),
+        ("user_id,item_id,ts\n", "log"),
+        ("person,item_id,ts\nu,i,1\n", "user_id"),
+    ],
+)
+def test_a_bad_log_is_one_sentence_and_no_table(
+    log: str | None, words: str, spark: object, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    path = tmp_path / ("nowhere.csv" if log is None else "log.csv")
+    if log is not None:
+        path.write_text(log)
+    assert main(["run", "--variants", "real", "--set", f"lake.root={tmp_path / 'lake'}", "--set", f"ingest.interactions={path}"]) == 2
+    said = capsys.readouterr().err
+    assert words in said.lower() or words in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "lake" / "interactions").exists()
+
+
+def test_the_configuration_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["config", "--set", "sft.alpha=7"]) == 0
+    assert "alpha: 7" in capsys.readouterr().out
