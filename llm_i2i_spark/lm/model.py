@@ -203,7 +203,7 @@ def _pretrained_model(
             dtype=precision,
             attn_implementation=attention_implementation(config.attention, choose_device("auto"), precision),
         )
-    std = float(causal.get_input_embeddings().weight.float().std())
+    std = float(causal.get_input_embeddings().weight.detach().float().std())
     model = ItemLanguageModel(causal.base_model, token_features, embedding_std=std)
     _start_from_words(model.label_head, causal.get_output_embeddings(), tokenizer)
     return model.to(precision)

@@ -27,8 +27,8 @@ WORDS = "You judge whether a customer of an online shop will buy item Yes No red
 
 
 @pytest.fixture(autouse=True)
-def two_threads() -> None:
-    torch.set_num_threads(2)
+def one_thread() -> None:
+    torch.set_num_threads(1)  # models this small only wait for a second one
 
 
 class Small:

@@ -49,7 +49,7 @@ def test_without_contrast_it_is_the_smoothed_rate() -> None:
     assert Calibration.fit([], [], []).confidence([-1], [1])[0] == 0.5
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.tuples(st.floats(-50, 0), st.floats(-50, 50), st.booleans()), min_size=1, max_size=30))
 def test_more_probability_never_means_less_confidence(rows: list[tuple[float, float, bool]]) -> None:
     fitted = Calibration.fit(*zip(*rows, strict=True))

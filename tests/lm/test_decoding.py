@@ -20,16 +20,18 @@ pytestmark = pytest.mark.lm
 
 @torch.no_grad()
 def enumerate_catalogue(checkpoint: LoadedCheckpoint, history: list[Item]) -> dict[str, float]:
-    """Every item's log-probability, item by item and code by code, each prefix read by itself."""
+    """Every item's log-probability, code by code; each prefix is a plain causal row of its own."""
     model, vocabulary = checkpoint.model, checkpoint.vocabulary
     rows = [tuple(row) for row in vocabulary.codes.tolist()]
     prompt = checkpoint.encoder.prompt(history).tolist()
     steps: dict[tuple[int, ...], dict[int, float]] = {}
-    for prefix in {row[:level] for row in rows for level in range(vocabulary.length)}:
-        tokens = torch.tensor([[*prompt, *(code + model.vocabulary_size for code in prefix)]])
-        legal = sorted({row[len(prefix)] for row in rows if row[: len(prefix)] == prefix})
-        scores = model.item_logits(model(tokens, torch.arange(tokens.shape[1])[None])[0, -1:])[0, legal]
-        steps[prefix] = dict(zip(legal, torch.log_softmax(scores, 0).tolist(), strict=True))
+    for level in range(vocabulary.length):
+        prefixes = sorted({row[:level] for row in rows})
+        tokens = torch.tensor([[*prompt, *(code + model.vocabulary_size for code in prefix)] for prefix in prefixes])
+        scores = model.item_logits(model(tokens, torch.arange(tokens.shape[1]).expand(tokens.shape))[:, -1])
+        for prefix, row_scores in zip(prefixes, scores, strict=True):
+            legal = sorted({row[level] for row in rows if row[:level] == prefix})
+            steps[prefix] = dict(zip(legal, torch.log_softmax(row_scores[legal], 0).tolist(), strict=True))
     return {
         item_id: sum(steps[row[:level]][row[level]] for level in range(vocabulary.length))
         for item_id, row in zip(vocabulary.item_ids, rows, strict=True)
