@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -75,8 +76,10 @@ def explained(path: str, key: str) -> Iterator[None]:
     """
     try:
         yield
-    except PySparkException as error:
-        said = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    except (PySparkException, Py4JError) as error:
+        # Failed tasks arrive as bare Java errors, whose first line only says which call it was.
+        lines = [line.strip(": ") for line in str(error).splitlines() if line.strip() and "error occurred while calling" not in line]
+        said = lines[0] if lines else type(error).__name__
         missing = "PATH_NOT_FOUND" in said or "TABLE_OR_VIEW_NOT_FOUND" in said
         what = "There is nothing at" if missing else f"Spark cannot read ({said[:200]})"
         raise UserError(f"{what} {path}; {key} must name a file, a folder or a table, and ingest.format its format.") from error
