@@ -14,7 +14,6 @@ from torch import Tensor, distributed
 from llm_i2i_spark.base.errors import EnvironmentProblem
 
 T = TypeVar("T")
-SHARED_MEMORY_OP = "deepspeed_shm_comm"
 
 
 @dataclass(frozen=True)
@@ -94,8 +93,9 @@ def join_ranks() -> Ranks:
     if cuda:
         torch.cuda.set_device(device)
     if not distributed.is_initialized():
-        # DeepSpeed would compile a shared-memory all-reduce for CPU ranks first: a minute of g++ for what gloo does as well.
-        deepspeed.ops.__compatible_ops__[SHARED_MEMORY_OP] = False
+        # Else DeepSpeed tries its compiled operations and builds a shared-memory all-reduce for CPU ranks: a minute of g++ for
+        # what gloo does as well. Nothing compiled is needed for ZeRO-2 with torch's own AdamW.
+        deepspeed.ops.__compatible_ops__ = {}
         deepspeed.init_distributed(dist_backend="nccl" if cuda else "gloo", auto_mpi_discovery=False)
     _limit_threads(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     return Ranks(distributed.get_rank(), distributed.get_world_size(), device)

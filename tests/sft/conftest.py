@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -71,7 +72,7 @@ SMALL = {
     "heads": 2,
     "intermediate_size": 32,
     "text_dims": 8,
-    "epochs": 6,
+    "epochs": 30,
     "batch_size": 16,
     "accumulation_steps": 2,
     "sampled_negatives": 12,
@@ -100,6 +101,12 @@ def job_environment() -> dict[str, str]:
 
 def run_job(config: Path, *more: str) -> subprocess.CompletedProcess:
     return subprocess.run(job_command(config, *more), capture_output=True, text=True, timeout=400, env=job_environment(), check=False)
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """The functions of this file, since test files cannot import one another."""
+    return SimpleNamespace(write_lake=write_lake, write_config=write_config, run_job=run_job, environment=job_environment, small=SMALL)
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,218 @@
+"""The loop's arithmetic against plain torch, and its resumable checkpoints, with a real DeepSpeed engine."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from llm_i2i_spark.base.config import SftConfig
+from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.lm.encoding import Encoder
+from llm_i2i_spark.lm.model import build_model
+from llm_i2i_spark.lm.packing import IGNORED, packed_batch
+from llm_i2i_spark.lm.vocabulary import ItemVocabulary
+from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.sft.engine import BETAS, TrainingPlan, engine_settings, parameter_groups
+from llm_i2i_spark.sft.events import Reporter
+from llm_i2i_spark.sft.examples import GeneratorRow
+from llm_i2i_spark.sft.generator import GeneratorObjective
+from llm_i2i_spark.sft.ranks import Ranks, join_ranks
+from llm_i2i_spark.sft.resume import Partials
+from llm_i2i_spark.sft.training import ORDER, _random, train
+
+pytestmark = pytest.mark.lm
+N_ITEMS, EXAMPLES = 12, 20
+CPU = torch.device("cpu")
+SETTINGS = SftConfig(layers=1, hidden_size=16, heads=2, intermediate_size=32, dropout=0.0, batch_size=8, accumulation_steps=2, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def ranks():
+    return join_ranks()
+
+
+def make_model(settings=SETTINGS):
+    features = np.random.default_rng(0).normal(size=(N_ITEMS, 4)).astype(np.float32)
+    model = build_model(settings, N_ITEMS, features, None, seed=1)
+    model.label_head.requires_grad_(False)
+    return model
+
+
+def make_objective(model, weights, sampled=0):
+    vocabulary = ItemVocabulary.atomic([f"i{n:02d}" for n in range(N_ITEMS)])
+    rng = np.random.default_rng(5)
+    rows = []
+    for _ in range(EXAMPLES):
+        chosen = rng.integers(0, N_ITEMS, rng.integers(2, 6))
+        items = [Item(f"i{n:02d}", "") for n in chosen]
+        rows.append(GeneratorRow("u", [], items, [weights(n) for n in chosen]))
+    return GeneratorObjective(rows, Encoder(vocabulary, model.vocabulary_size, None, "generator", 50, 64), N_ITEMS, sampled, CPU)
+
+
+def make_plan(settings=SETTINGS):
+    return TrainingPlan.of_generator(settings, seed=7, device=CPU)
+
+
+def run(model, objective, plan, ranks, folder, notes=None):
+    reporter = Reporter((notes if notes is not None else []).append)
+    return train(model, objective, plan, ranks, Partials(folder, ranks, reporter), reporter)
+
+
+def train_plainly(model, objective, plan, loss_of_batch):
+    """The same training without DeepSpeed, accumulation or loss sums: the whole batch at once."""
+    optimizer = torch.optim.AdamW(parameter_groups(model, plan.weight_decay), lr=1.0, betas=BETAS)
+    steps = 3  # 20 examples, at most 8 a step
+    for epoch in range(plan.epochs):
+        order = _random(plan.seed, plan.role, ORDER, epoch).permutation(EXAMPLES)
+        for number, chosen in enumerate(np.array_split(order, steps)):
+            for group in optimizer.param_groups:
+                group["lr"] = plan.learning_rate_at(epoch * steps + number, plan.epochs * steps)
+            batch = packed_batch([[objective._examples[index]] for index in chosen])
+            places = batch.targets != IGNORED
+            logits = model.item_logits(model(batch.tokens, batch.position_ids)[places])
+            optimizer.zero_grad()
+            loss_of_batch(logits, batch.targets[places], batch.weights[places]).backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+
+
+def assert_same_weights(one, other, tolerance):
+    for (name, a), (_, b) in zip(one.state_dict().items(), other.state_dict().items(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}")
+
+
+def test_all_weights_one_trains_like_plain_cross_entropy(ranks, tmp_path):
+    model, plain = make_model(), make_model()
+    objective = make_objective(model, lambda n: 1.0)
+    run(model, objective, make_plan(), ranks, tmp_path)
+    train_plainly(plain, objective, make_plan(), lambda logits, targets, weights: functional.cross_entropy(logits, targets))
+    assert_same_weights(model, plain, 2e-6)
+
+
+def test_weights_divide_over_the_whole_batch(ranks, tmp_path):
+    def weighted(logits, targets, weights):
+        return (weights * functional.cross_entropy(logits, targets, reduction="none")).sum() / weights.sum()
+
+    model, plain, unweighted = make_model(), make_model(), make_model()
+    objective = make_objective(model, lambda n: 4.0 if n < 3 else 1.0)
+    run(model, objective, make_plan(), ranks, tmp_path)
+    train_plainly(plain, objective, make_plan(), weighted)
+    assert_same_weights(model, plain, 2e-6)
+    train_plainly(unweighted, objective, make_plan(), lambda logits, targets, weights: functional.cross_entropy(logits, targets))
+    assert not torch.allclose(model.item_embedding.weight, unweighted.item_embedding.weight, atol=1e-4)
+
+
+def test_a_damaged_checkpoint_is_skipped_and_the_one_before_gives_the_same_weights(ranks, tmp_path):
+    settings = SETTINGS.model_copy(update={"epochs": 5, "checkpoint_every": 1, "dropout": 0.2})
+    whole = make_model(settings)
+    objective = make_objective(whole, lambda n: 1.0, sampled=6)
+    curve = run(whole, objective, make_plan(settings), ranks, tmp_path)
+    kept = sorted(path.name for path in tmp_path.glob("epoch-*"))
+    assert kept == ["epoch-00003", "epoch-00004"]
+
+    state = next((tmp_path / "epoch-00004").rglob("*optim_states.pt"))
+    content = bytearray(state.read_bytes())
+    content[len(content) // 2] ^= 1
+    state.write_bytes(bytes(content))
+    (tmp_path / "epoch-00009").mkdir()
+    notes = []
+    resumed = make_model(settings)
+    again = run(resumed, make_objective(resumed, lambda n: 1.0, sampled=6), make_plan(settings), ranks, tmp_path, notes)
+    said = [note["text"] for note in notes if note["kind"] == "note"]
+    assert said[0].startswith("skipped the checkpoint epoch-00009: not whole")
+    assert said[1].startswith("skipped the checkpoint epoch-00004")
+    assert "optim_states.pt was changed" in said[1]
+    assert said[2] == "resumed the generator after epoch 3"
+    assert again == curve
+    assert_same_weights(resumed, whole, 0.0)
+
+
+def test_a_checkpoint_of_another_number_of_ranks_is_not_taken(ranks, tmp_path):
+    settings = SETTINGS.model_copy(update={"checkpoint_every": 1})
+    model = make_model(settings)
+    run(model, make_objective(model, lambda n: 1.0), make_plan(settings), ranks, tmp_path)
+    notes = []
+    two = Ranks(0, 2, CPU)
+    found = Partials(tmp_path, two, Reporter(notes.append))._newest_whole()
+    assert found is None
+    assert "written by 1 ranks, and there are 2" in notes[0]["text"]
+
+
+def test_a_missing_state_file_is_never_a_fresh_optimizer(ranks, tmp_path):
+    settings = SETTINGS.model_copy(update={"checkpoint_every": 1})
+    model = make_model(settings)
+    run(model, make_objective(model, lambda n: 1.0), make_plan(settings), ranks, tmp_path)
+    newest = tmp_path / "epoch-00001"
+    shutil.rmtree(newest / "state")
+    notes = []
+    assert Partials(tmp_path, ranks, Reporter(notes.append)).resume(engine=None) == []
+    assert "not whole" in notes[0]["text"]
+
+
+def test_an_exploding_loss_stops_the_training(ranks, tmp_path):
+    model = make_model()
+    objective = make_objective(model, lambda n: float("inf"))
+    with pytest.raises(StageError, match="not a number in epoch 1"):
+        run(model, objective, make_plan(), ranks, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("objective_weight", "world", "sentence"), [(0.0, 1, "no example with a weight above 0"), (1.0, 64, "too few for 128 ranks")]
+)
+def test_nothing_to_train_on(objective_weight, world, sentence, tmp_path):
+    model = make_model()
+    with pytest.raises(UserError, match=sentence):
+        run(model, make_objective(model, lambda n: objective_weight), make_plan(), Ranks(0, world, CPU), tmp_path)
+
+
+def test_learning_rate_rises_then_falls():
+    plan = make_plan(SETTINGS.model_copy(update={"warmup_share": 0.1, "learning_rate": 1.0}))
+    rates = [plan.learning_rate_at(step, 100) for step in range(100)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == rates[9] == pytest.approx(1.0)
+    assert all(np.diff(rates[9:]) <= 0)
+    assert rates[-1] == pytest.approx(0.02, abs=1e-3)
+    assert make_plan(SETTINGS.model_copy(update={"warmup_share": 0.0, "learning_rate": 1.0})).learning_rate_at(0, 10) == pytest.approx(1.0)
+
+
+def test_item_embeddings_and_biases_do_not_decay():
+    model = make_model()
+    decaying, steady = parameter_groups(model, 0.01)
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    assert {names[id(parameter)] for parameter in decaying["params"]} >= {"text_projection.weight"}
+    assert {"item_embedding.weight", "text_projection.bias"} <= {names[id(parameter)] for parameter in steady["params"]}
+    assert (decaying["weight_decay"], steady["weight_decay"]) == (0.01, 0.0)
+    assert len(decaying["params"]) + len(steady["params"]) == len(list(model.parameters())) - 2  # the label head is not trained here
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "not a readable JSON file"),
+        ('{"optimizer": {}}', "Take 'optimizer' out"),
+        ('{"zero_optimization": {"stage": 3}}', "ZeRO stage 3"),
+    ],
+)
+def test_deepspeed_files_that_cannot_be_used(content, sentence, tmp_path):
+    path = tmp_path / "zero.json"
+    path.write_text(content)
+    with pytest.raises(UserError, match=sentence):
+        engine_settings(make_plan(SETTINGS.model_copy(update={"deepspeed": str(path)})), world=1)
+
+
+def test_batch_must_be_shared_out_evenly():
+    with pytest.raises(UserError, match="batch_size 8 must be a multiple of 3 ranks x 2"):
+        engine_settings(make_plan(), world=3)
+    settings = engine_settings(make_plan(), world=2)
+    assert (settings["train_batch_size"], settings["train_micro_batch_size_per_gpu"], settings["gradient_accumulation_steps"]) == (8, 2, 2)
+
+
+def test_the_tunable_file_is_accepted():
+    path = Path(__file__).resolve().parents[2] / "conf" / "deepspeed" / "zero2.json"
+    settings = engine_settings(make_plan(SETTINGS.model_copy(update={"deepspeed": str(path)})), world=2)
+    assert settings["zero_optimization"]["stage"] == 2
