@@ -23,6 +23,8 @@ INK, QUIET, RULE = "#010101", "#020202", "#030303"
 SERIES = ("#040404", "#050505", "#060606", "#070707", "#080808")
 _VARIABLES = {INK: "ink", QUIET: "quiet", RULE: "rule"} | {color: f"series-{place}" for place, color in enumerate(SERIES)}
 
+SIGN = "\u2009%"
+
 Found = Mapping[tuple[str, str, str, int], MetricRow]
 
 
@@ -43,9 +45,11 @@ def plot_bars(found: Found, series: Sequence[str], slices: Mapping[str, str], k:
                 x = group + (place - (len(series) - 1) / 2) * width
                 axes.bar(x, row["value"], width * 0.9, color=_color(place))
                 top = _whisker(axes, x, row)
-                axes.annotate(f"{row['value']:.1%}", (x, top), (0, 3), textcoords="offset points", ha="center", color=INK, fontsize=9)
+                axes.annotate(
+                    f"{100 * row['value']:.1f}{SIGN}", (x, top), (0, 3), textcoords="offset points", ha="center", color=INK, fontsize=9
+                )
         axes.set_xticks(range(len(slices)), list(slices.values()))
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=_decimals(axes)))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=_decimals(axes), symbol=SIGN))
         axes.margins(y=0.14)
         axes.set_ylim(bottom=0)
         return _svg(figure, f"Recall at {k} by kind of item")
@@ -64,7 +68,7 @@ def plot_curve(found: Found, series: Sequence[str], ks: Sequence[int]) -> str:
         axes.set_xticks(ks, [str(k) for k in ks])
         axes.minorticks_off()
         axes.set_xlabel("length of the list, k", color=QUIET)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=_decimals(axes)))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=_decimals(axes), symbol=SIGN))
         axes.set_ylim(bottom=0)
         return _svg(figure, "Recall over the length of the list")
 
@@ -100,9 +104,9 @@ def plot_shares(counts: Mapping[int, int], bins: int) -> str:
         axes.bar(-1.5 / bins, counts.get(0, 0) / total, 1 / bins * 0.9, color=_color(0))
         middles = [(place - 0.5) / bins for place in range(1, bins + 1)]
         axes.bar(middles, [counts.get(place, 0) / total for place in range(1, bins + 1)], 1 / bins * 0.9, color=_color(1))
-        axes.set_xticks([-1.5 / bins, 0.25, 0.5, 0.75, 1], ["none", "25 %", "50 %", "75 %", "100 %"])
+        axes.set_xticks([-1.5 / bins, 0.25, 0.5, 0.75, 1], ["none", *(f"{share}{SIGN}" for share in (25, 50, 75, 100))])
         axes.set_xlabel("share of synthetic evidence behind a neighbour", color=QUIET)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=SIGN))
         return _svg(figure, "Neighbours by share of synthetic evidence")
 
 

@@ -30,6 +30,8 @@ SERIES_WORDS = {
     "no_threshold": "without the threshold",
 }
 BUCKET_WORDS = dict(zip(BUCKETS, ("never seen", "1–4 clicks", "5–9", "10–19", "20–49", "50 or more"), strict=True))
+NARROW = "\u202f"
+"""A narrow space that does not break, between a number and its sign."""
 SECTIONS_SHOWN = ("ingest", "export", "sft", "generate", "discriminate", "fuse", "i2i", "index", "evaluate")
 
 
@@ -86,6 +88,7 @@ def report_context(report: Report) -> dict[str, Any]:
     after = called[compared[1]] if compared else None
     before = called[compared[0]] if compared else names[0]
     ks = sorted({row["k"] for row in report.rows if row["name"] == "recall"})
+    ndcg_ks = [cut for cut in ks if cut <= max(10, k)]
     slices = {part: SLICE_WORDS[part] for part in ("all", "long_tail", "head", "new") if (before, part, "recall", k) in found}
     buckets = {part: words for part, words in BUCKET_WORDS.items() if (before, part, "recall", k) in found}
     return {
@@ -102,7 +105,8 @@ def report_context(report: Report) -> dict[str, Any]:
         "shares": _share_plot(report, compared),
         "fill": _fill_table(found, names, slices),
         "breadth": _breadth_table(found, names, ks),
-        "accuracy": _accuracy_table(found, names, slices, ks),
+        "accuracy": _accuracy_table(found, names, slices, ks, ndcg_ks),
+        "ndcg_ks": ndcg_ks,
         "slices": slices,
         "ks": ks,
         "catalogue": found[before, "all", "fill_rate", 0]["n"],
@@ -182,14 +186,16 @@ def _breadth_table(found: Figures, names: Sequence[str], ks: Sequence[int]) -> l
     ]
 
 
-def _accuracy_table(found: Figures, names: Sequence[str], slices: dict[str, str], ks: Sequence[int]) -> list[dict[str, Any]]:
+def _accuracy_table(
+    found: Figures, names: Sequence[str], slices: dict[str, str], ks: Sequence[int], ndcg_ks: Sequence[int]
+) -> list[dict[str, Any]]:
     return [
         {
             "words": slices[part],
             "n": found[name, part, "recall", ks[0]]["n"],
             "name": name,
             "recall": [found[name, part, "recall", k]["value"] for k in ks],
-            "ndcg": [found[name, part, "ndcg", k]["value"] for k in ks],
+            "ndcg": [found[name, part, "ndcg", k]["value"] for k in ndcg_ks],
             "mrr": found[name, part, "mrr", 0]["value"],
         }
         for part in slices
@@ -198,8 +204,8 @@ def _accuracy_table(found: Figures, names: Sequence[str], slices: dict[str, str]
 
 
 def _percent(value: float, digits: int = 1) -> str:
-    return f"{100 * value:.{digits}f} %"
+    return f"{100 * value:.{digits}f}{NARROW}%"
 
 
 def _signed_percent(value: float, digits: int = 1) -> str:
-    return f"{100 * value:+.{digits}f} %".replace("-", "−")
+    return f"{100 * value:+.{digits}f}{NARROW}%".replace("-", "−")
