@@ -65,9 +65,8 @@ def frame(spark: SparkSession, rows: list[Row]) -> DataFrame:
     return spark.createDataFrame(rows, FUSED)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_both_engines_give_the_definition_and_the_same_bits(spark, seed):
-    rows = random_rows(seed)
+def test_both_engines_give_the_definition_and_the_same_bits(spark):
+    rows = random_rows(1)
     fused = frame(spark, rows)
     block, projection = similar(fused, "block"), similar(fused, "projection")
     assert block == projection
@@ -83,22 +82,19 @@ def test_caps_agree_between_engines_and_are_kept(spark):
     caps = SWING.model_copy(update={"max_users_per_item": 5, "max_items_per_user": 4})
     block = similar(fused, "block", caps, top_k=6)
     assert block == similar(fused, "projection", caps, top_k=6)
-    assert block != similar(fused, "block", SWING, top_k=6)
     assert block != similar(fused, "block", caps, top_k=6, seed=43)
     assert max(row[3] for row in block) <= 5
     lists = user_lists(fused, "v", number_items(fused), caps, 42).collect()
     assert max(len(row["edges"]) for row in lists) == 4
 
 
-@pytest.mark.parametrize("engine", ["block", "projection"])
-def test_partitions_blocks_and_row_order_change_no_bit(spark, engine):
+def test_partitions_blocks_and_row_order_change_no_bit(spark):
     rows = random_rows(4)
     caps = SWING.model_copy(update={"max_users_per_item": 9, "max_items_per_user": 6})
-    wanted = similar(frame(spark, rows), engine, caps)
-    for partitions in (1, 2, 7, 64) if engine == "block" else (1, 7):
+    wanted = similar(frame(spark, rows).coalesce(1), "block", caps, blocks=1)
+    for partitions, engine in ((2, "block"), (7, "projection"), (64, "block")):
         random.Random(partitions).shuffle(rows)
-        shuffled = frame(spark, rows).repartition(partitions)
-        assert similar(shuffled, engine, caps, blocks=partitions) == wanted
+        assert similar(frame(spark, rows).repartition(partitions), engine, caps, blocks=partitions) == wanted
 
 
 def test_repeated_rows_count_once_real_before_synthetic(spark):
@@ -128,10 +124,9 @@ def test_items_are_numbered_by_length_then_text(spark):
 
 
 @pytest.mark.parametrize("engine", ["block", "projection"])
-def test_one_user_or_nothing_shared_gives_no_rows(spark, engine):
-    one = frame(spark, [("v", "u", item, 1.0, "real") for item in "123"])
+def test_nothing_shared_gives_no_rows(spark, engine):
     apart = frame(spark, [("v", user, item, 1.0, "real") for user, items in (("a", "12"), ("b", "23"), ("c", "34")) for item in items])
-    assert similar(one, engine) == [] == similar(apart, engine)
+    assert similar(apart, engine) == []
 
 
 def test_sizes_are_those_of_the_lists(spark):
