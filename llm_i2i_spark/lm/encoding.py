@@ -1,7 +1,8 @@
 """How histories become tokens, the same for training and inference, for both layouts.
 
-Layout `sequence` (no tokenizer): BOS, then item tokens; a question is the candidate's item tokens and QUERY. Layout `instruct`: a
-chat prompt with titles and item tokens. In both a history is written item by item, so a question can see any part of it.
+Layout `sequence` (no tokenizer): BOS, then item tokens; a question is the candidate's tokens, marked as such, and a query: the last
+token that the question sees, once more and at the same position, marked as a query. Layout `instruct`: a chat prompt with titles and
+item tokens. In both a history is written item by item, so a question can see any part of it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from transformers import PreTrainedTokenizerBase
 
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.lm.model import BOS, QUERY
+from llm_i2i_spark.lm.model import BOS, CANDIDATE, QUERY
 from llm_i2i_spark.lm.packing import IGNORED, Example, Segment, Tokens
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
@@ -42,6 +43,14 @@ class Tree(NamedTuple):
     questions: list[int]
 
 
+class _Asked(NamedTuple):
+    """A question by its number, the end of the known items it sees, and its tokens."""
+
+    number: int
+    end: int
+    tokens: Tokens
+
+
 class Encoder:
     """Writes histories, targets and questions as token ids.
 
@@ -66,8 +75,9 @@ class Encoder:
         self.vocabulary, self.tokenizer = vocabulary, tokenizer
         self.max_items, self.max_length = max_items, max_length
         self._first_item_token = vocabulary_size
+        self._all_tokens = vocabulary_size + vocabulary.n_tokens
         self._template = GENERATOR if role == "generator" else DISCRIMINATOR
-        self._head, self._tail = _compact_frame(role) if tokenizer is None else self._chat_frame(tokenizer)
+        self._head, self._tail = (_token_array([BOS]), _token_array([])) if tokenizer is None else self._chat_frame(tokenizer)
 
     @property
     def layout(self) -> Layout:
@@ -109,19 +119,26 @@ class Encoder:
         known_before = np.cumsum([0] + [self._index(item) is not None for item in history])
         known = self._known(history)
         shown = [self._shown(item) for item in known]
-        by_start: dict[int, list[tuple[int, int, Tokens]]] = {}
+        by_start: dict[int, list[_Asked]] = {}
         for number, (prefix_length, candidate) in enumerate(questions):
             end = int(known_before[min(prefix_length, len(history))])
-            asked = self._question(candidate)
-            by_start.setdefault(self._first_shown(shown, end, len(asked)), []).append((number, end, asked))
+            asked = _Asked(number, end, self._question(candidate))
+            by_start.setdefault(self._first_shown(shown, end, len(asked.tokens)), []).append(asked)
         return [self._tree(shown, start, asked) for start, asked in sorted(by_start.items())]
 
-    def _tree(self, shown: Sequence[Tokens], start: int, asked: Sequence[tuple[int, int, Tokens]]) -> Tree:
-        last = max(end for _, end, _ in asked)
-        parts = [self._head, *shown[start:last]]
-        ends = np.cumsum([len(part) for part in parts])
-        segments = [Segment(int(ends[end - start]), tokens) for _, end, tokens in asked]
-        return Tree(np.concatenate(parts), segments, [number for number, _, _ in asked])
+    def _tree(self, shown: Sequence[Tokens], start: int, asked: Sequence[_Asked]) -> Tree:
+        parts = [self._head, *shown[start : max(question.end for question in asked)]]
+        prefix, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
+        segments = [self._segment(prefix, int(ends[question.end - start]), question.tokens) for question in asked]
+        return Tree(prefix, segments, [question.number for question in asked])
+
+    def _segment(self, prefix: Tokens, visible: int, question: Tokens) -> Segment:
+        if self.tokenizer is not None:
+            return Segment(visible, question)
+        # The query stands where the last item stands, so its state begins as the generator's for the next item.
+        tokens = np.append(question + CANDIDATE * self._all_tokens, prefix[visible - 1] + QUERY * self._all_tokens)
+        positions = np.append(visible + np.arange(len(question)), visible - 1)
+        return Segment(visible, tokens, positions, question - self._first_item_token)
 
     def _first_shown(self, shown: Sequence[Tokens], end: int, question_length: int) -> int:
         """The first of the items before `end` that a question shows: at most max_items, and no more than fit."""
@@ -170,10 +187,6 @@ class Encoder:
         return _token_array(tokenizer.encode(before, add_special_tokens=not tokenizer.chat_template)), _token_array(
             tokenizer.encode(after, add_special_tokens=False)
         )
-
-
-def _compact_frame(role: Role) -> tuple[Tokens, Tokens]:
-    return _token_array([BOS]), _token_array([QUERY] if role == "discriminator" else [])
 
 
 def _text_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> Tokens:

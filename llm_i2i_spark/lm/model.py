@@ -2,7 +2,8 @@
 
 An item token's embedding is an id part plus a linear projection of frozen text features, the same for input and output, so that an
 item with few interactions is placed by its words. The rest is any Llama-like backbone of `transformers`: a compact one trained from
-scratch, or a pretrained one. Token ids: 0..V-1 the backbone's own, V..V+T-1 the item tokens.
+scratch, or a pretrained one. Token ids: 0..V-1 the backbone's own, V..V+T-1 the item tokens. The same token read as the candidate of
+a question, or as its query, is V+T or 2(V+T) higher.
 """
 
 from __future__ import annotations
@@ -21,10 +22,36 @@ from llm_i2i_spark.base.config import SftConfig
 from llm_i2i_spark.lm.attention import FLASH, attention_implementation, choose_device
 from llm_i2i_spark.lm.model_folder import check_model_folder, without_progress_bars
 
-PAD, BOS, QUERY = 0, 1, 2
-COMPACT_VOCABULARY = 3
+PAD, BOS = 0, 1
+COMPACT_VOCABULARY = 2
+CANDIDATE, QUERY = 1, 2
 FEATURE_SCALE = 16.0
 COMPACT_EMBEDDING_STD = 0.16
+
+
+class LabelHead(nn.Module):
+    """What only a discriminator uses: two label rows, the marks of candidate and query, and how much the generator's opinion counts.
+
+    Args:
+        hidden_size: H.
+
+    Attributes:
+        linear: hidden state to (No, Yes); starts at zero, so that training starts from the generator's opinion alone.
+        marks: [2, H] added to the embeddings of candidates and queries; start at zero.
+        scale: of the inner product of hidden state and candidate embedding, which joins the Yes logit.
+        centre: taken from that inner product first.
+    """
+
+    centre: Tensor
+
+    def __init__(self, hidden_size: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(hidden_size, 2)
+        self.marks = nn.Parameter(torch.zeros(2, hidden_size))
+        self.scale = nn.Parameter(torch.tensor(0.7))
+        self.register_buffer("centre", torch.tensor(0.0))
+        nn.init.zeros_(self.linear.weight)
+        nn.init.zeros_(self.linear.bias)
 
 
 class ItemLanguageModel(nn.Module):
@@ -57,12 +84,10 @@ class ItemLanguageModel(nn.Module):
         self.register_buffer("scaled_features", torch.from_numpy(np.ascontiguousarray(token_features, np.float32)) * FEATURE_SCALE)
         self.item_embedding = nn.Embedding(self.n_item_tokens, self.hidden_size)
         self.text_projection = nn.Linear(token_features.shape[1], self.hidden_size)
-        self.label_head = nn.Linear(self.hidden_size, 2)
+        self.label_head = LabelHead(self.hidden_size)
         nn.init.normal_(self.item_embedding.weight, std=embedding_std / 8)
         nn.init.normal_(self.text_projection.weight, std=embedding_std / FEATURE_SCALE)
         nn.init.zeros_(self.text_projection.bias)
-        nn.init.normal_(self.label_head.weight, std=0.02)
-        nn.init.zeros_(self.label_head.bias)
 
     def forward(self, tokens: Tensor, position_ids: Tensor, mask: Tensor | None = None) -> Tensor:
         """Hidden states of every token, after the backbone's last norm.
@@ -91,11 +116,16 @@ class ItemLanguageModel(nn.Module):
 
     def embed(self, tokens: Tensor) -> Tensor:
         """[..., H] embeddings of token ids, computed once for each distinct token of the batch and for no other."""
-        distinct, place = torch.unique(tokens, return_inverse=True)
+        read_as, plain = tokens // (self.vocabulary_size + self.n_item_tokens), tokens % (self.vocabulary_size + self.n_item_tokens)
+        distinct, place = torch.unique(plain, return_inverse=True)
         n_base = int((distinct < self.vocabulary_size).sum())
         base = self.backbone.get_input_embeddings()(distinct[:n_base])
         items = self.item_embeddings(distinct[n_base:] - self.vocabulary_size)
-        return functional.embedding(place, torch.cat([base, items.to(base.dtype)]))  # distinct is sorted: base tokens come first
+        embedded = functional.embedding(place, torch.cat([base, items.to(base.dtype)]))  # distinct is sorted: base tokens come first
+        if bool((read_as > 0).any()):
+            marks = self.label_head.marks.to(base.dtype)
+            embedded = embedded + functional.embedding(read_as, torch.cat([torch.zeros_like(marks[:1]), marks]))
+        return embedded
 
     def item_embeddings(self, item_tokens: Tensor | None = None) -> Tensor:
         """[M, H] embeddings of item tokens (numbers 0..T-1), of all T where none are named."""
@@ -117,9 +147,27 @@ class ItemLanguageModel(nn.Module):
         """
         return _product(hidden, self.item_embeddings(item_tokens))
 
-    def label_logits(self, hidden: Tensor) -> Tensor:
-        """[N, 2] scores of (No, Yes) for [N, H] hidden states, in fp32."""
-        return _product(hidden, self.label_head.weight) + self.label_head.bias.float()
+    def label_logits(self, hidden: Tensor, candidates: Tensor | None = None) -> Tensor:
+        """Scores of (No, Yes), in fp32: a linear map of the hidden state, and on Yes scale·(<hidden, candidate> - centre).
+
+        The query reads like the history's last item, so its state starts as the generator's for the next item, and the inner product
+        as the generator's score of the candidate; training then teaches the state to look at the candidate.
+
+        Args:
+            hidden: [N, H] at the label positions.
+            candidates: [N, length] item tokens of the items asked about; None: the linear map alone (layout `instruct`).
+
+        Returns:
+            [N, 2].
+        """
+        head = self.label_head
+        logits = _product(hidden, head.linear.weight) + head.linear.bias.float()
+        if candidates is None:
+            return logits
+        distinct, place = torch.unique(candidates, return_inverse=True)
+        embeddings = functional.embedding(place, self.item_embeddings(distinct).float()).mean(1)
+        opinion = head.scale.float() * ((hidden.float() * embeddings).sum(1) - head.centre.float())
+        return logits + torch.stack([torch.zeros_like(opinion), opinion], dim=1)
 
 
 def _product(hidden: Tensor, rows: Tensor) -> Tensor:
@@ -205,7 +253,9 @@ def _pretrained_model(
         )
     std = float(causal.get_input_embeddings().weight.detach().float().std())
     model = ItemLanguageModel(causal.base_model, token_features, embedding_std=std)
-    _start_from_words(model.label_head, causal.get_output_embeddings(), tokenizer)
+    for unused in (model.label_head.marks, model.label_head.scale):
+        unused.requires_grad_(False)  # a chat model is asked in words
+    _start_from_words(model.label_head.linear, causal.get_output_embeddings(), tokenizer)
     return model.to(precision)
 
 
@@ -214,11 +264,11 @@ def _precision(config: SftConfig) -> torch.dtype:
     return torch.bfloat16 if half else torch.float32
 
 
-def _start_from_words(label_head: nn.Linear, lm_head: nn.Linear, tokenizer: PreTrainedTokenizerBase) -> None:
+def _start_from_words(labels: nn.Linear, lm_head: nn.Linear, tokenizer: PreTrainedTokenizerBase) -> None:
     """Let the labels begin as the base model's own No and Yes, so that a judge starts from what the words mean."""
     with torch.no_grad():
         for label, word in enumerate(("No", "Yes")):
             token = tokenizer.encode(word, add_special_tokens=False)[0]
-            label_head.weight[label] = lm_head.weight[token].float()
+            labels.weight[label] = lm_head.weight[token].float()
             if lm_head.bias is not None:
-                label_head.bias[label] = lm_head.bias[token].float()
+                labels.bias[label] = lm_head.bias[token].float()

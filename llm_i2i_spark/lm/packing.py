@@ -46,10 +46,19 @@ class PackedBatch(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """An ending of a tree: its tokens, and how many tokens of the shared beginning it sees."""
+    """An ending of a tree.
+
+    Attributes:
+        visible: how many tokens of the shared beginning it sees.
+        tokens: [n] token ids.
+        positions: [n] position ids; None: they continue after what it sees.
+        candidate: [length] item tokens of the item it asks about; None where the labels do not need them.
+    """
 
     visible: int
     tokens: Tokens
+    positions: Tokens | None = None
+    candidate: Tokens | None = None
 
 
 class TreeBatch(NamedTuple):
@@ -57,10 +66,11 @@ class TreeBatch(NamedTuple):
 
     Attributes:
         tokens: [B, L] token ids.
-        position_ids: [B, L]; an ending continues after the part of the beginning it sees.
+        position_ids: [B, L].
         mask: [B, 1, L, L], True where the row's token sees the column's.
         rows: [S] the row of each ending, endings in the order given.
         columns: [S] the place of each ending's last token.
+        candidates: [S, length] item tokens asked about; None where the endings name none.
     """
 
     tokens: Tensor
@@ -68,10 +78,18 @@ class TreeBatch(NamedTuple):
     mask: Tensor
     rows: Tensor
     columns: Tensor
+    candidates: Tensor | None
 
     def to(self, device: torch.device) -> TreeBatch:
         """The batch on another device."""
-        return TreeBatch(*(part.to(device, non_blocking=True) for part in self))
+        return TreeBatch(
+            self.tokens.to(device, non_blocking=True),
+            self.position_ids.to(device, non_blocking=True),
+            self.mask.to(device, non_blocking=True),
+            self.rows.to(device, non_blocking=True),
+            self.columns.to(device, non_blocking=True),
+            None if self.candidates is None else self.candidates.to(device, non_blocking=True),
+        )
 
 
 def pack_rows(lengths: Sequence[int], max_length: int) -> list[list[int]]:
@@ -161,16 +179,24 @@ def tree_batch(prefixes: Sequence[Tokens], segments: Sequence[Sequence[Segment]]
         tokens[row, :start] = prefix
         position_ids[row, :start] = np.arange(start)
         mask[row, :start, :start] = np.tri(start, dtype=np.bool_)
-        for visible, ending in endings:
+        for visible, ending, positions, _ in endings:
             end = start + len(ending)
             tokens[row, start:end] = ending
-            position_ids[row, start:end] = visible + np.arange(end - start)
+            position_ids[row, start:end] = visible + np.arange(end - start) if positions is None else positions
             mask[row, start:end, :visible] = True
             mask[row, start:end, start:end] = np.tri(end - start, dtype=np.bool_)
             ends.append((row, end - 1))
             start = end
     places = torch.tensor(ends, dtype=torch.long).reshape(-1, 2)
-    return TreeBatch(torch.from_numpy(tokens), torch.from_numpy(position_ids), torch.from_numpy(mask[:, None]), places[:, 0], places[:, 1])
+    asked = [segment.candidate for endings in segments for segment in endings if segment.candidate is not None]
+    return TreeBatch(
+        torch.from_numpy(tokens),
+        torch.from_numpy(position_ids),
+        torch.from_numpy(mask[:, None]),
+        places[:, 0],
+        places[:, 1],
+        torch.from_numpy(np.stack(asked)) if asked else None,
+    )
 
 
 def token_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:

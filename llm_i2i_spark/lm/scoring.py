@@ -57,12 +57,32 @@ def score(
     return logits
 
 
+def centre_labels(
+    checkpoint: LoadedCheckpoint, histories: Sequence[Sequence[Item]], questions: Sequence[Sequence[Question]], batch_tokens: int
+) -> None:
+    """Shift the Yes logits of a discriminator that begins as its generator, so that they are 0 on average over these questions.
+
+    The generator's scores have a level of their own; without the shift the first steps of training go into unlearning it. Layout
+    `instruct` has nothing to shift.
+
+    Args:
+        checkpoint: of the discriminator that is about to be trained; its model is changed.
+        histories: as for `score`; a few hundred are enough.
+        questions: as for `score`, positives and negatives as in training.
+        batch_tokens: as for `score`.
+    """
+    if checkpoint.tokenizer is None and any(questions):
+        head = checkpoint.model.label_head
+        level = float(np.concatenate(score(checkpoint, histories, questions, batch_tokens)).mean())
+        head.centre += level / float(head.scale.detach())
+
+
 @torch.inference_mode()
 def _yes_minus_no(checkpoint: LoadedCheckpoint, trees: Sequence[Tree]) -> list[float]:
     """One logit a segment, trees and segments in order."""
     batch = tree_batch([tree.prefix for tree in trees], [tree.segments for tree in trees]).to(checkpoint.device)
     hidden = checkpoint.model(batch.tokens, batch.position_ids, batch.mask)[batch.rows, batch.columns]
-    labels = checkpoint.model.label_logits(hidden)
+    labels = checkpoint.model.label_logits(hidden, batch.candidates)
     if not bool(torch.isfinite(labels).all()):
         raise StageError(
             "discriminate: the model's scores are not numbers (NaN or infinite), so its checkpoint is unusable: run sft again."

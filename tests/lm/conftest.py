@@ -66,9 +66,11 @@ class Small:
         tokenizer = PreTrainedTokenizerFast.from_pretrained(base) if base else None
         config = SMALL.model_copy(update={"base_model": str(base) if base else None})
         model = build_model(config, words.n_tokens, words.token_features(Small.features(n)), tokenizer, seed).eval()
+        draw = torch.Generator().manual_seed(seed)
         with torch.no_grad():  # clear preferences, so that no test leans on rounding
             model.item_embedding.weight.mul_(30)
-            model.label_head.weight.mul_(30)
+            for weights in (model.label_head.linear.weight, model.label_head.marks):
+                weights += 0.6 * torch.randn(weights.shape, generator=draw)
         manifest = {"role": role, "max_items": max_items, "max_length": max_length}
         return LoadedCheckpoint(model, words, tokenizer, None, manifest, choose_device("cpu"), "0" * 64)
 

@@ -11,12 +11,14 @@ from transformers import PreTrainedTokenizerFast
 
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.lm.encoding import Encoder, Question
-from llm_i2i_spark.lm.model import BOS, QUERY
+from llm_i2i_spark.lm.model import BOS
 from llm_i2i_spark.lm.packing import IGNORED
 from llm_i2i_spark.prompts.items import Item
 
 pytestmark = pytest.mark.lm
-V = 3
+V = 2
+AS_CANDIDATE = V + 30
+AS_QUERY = 2 * (V + 30)
 UNKNOWN = Item("zzz", "a thing no model was shown")
 
 
@@ -66,11 +68,17 @@ def test_an_example_without_a_known_target_predicts_nothing(small: type) -> None
     assert len(example.tokens) == len(example.targets) == len(example.weights) == 3
 
 
-def test_a_compact_question_is_the_candidate_and_the_query(small: type) -> None:
+def test_a_compact_question_is_the_candidate_and_the_last_item_once_more(small: type) -> None:
     items = small.items(12)
     (tree,) = _compact(small, role="discriminator").trees([items[0], UNKNOWN, items[1]], [Question(3, items[9]), Question(1, items[8])])
     assert tree.prefix.tolist() == [BOS, V, V + 1]
-    assert [(s.visible, s.tokens.tolist()) for s in tree.segments] == [(3, [V + 9, QUERY]), (2, [V + 8, QUERY])]
+    first, second = tree.segments
+    assert (first.visible, first.tokens.tolist()) == (3, [AS_CANDIDATE + V + 9, AS_QUERY + V + 1])
+    assert (second.visible, second.tokens.tolist()) == (2, [AS_CANDIDATE + V + 8, AS_QUERY + V])
+    assert [segment.positions.tolist() for segment in tree.segments] == [[3, 2], [2, 1]]
+    assert [segment.candidate.tolist() for segment in tree.segments] == [[9], [8]]
+    (empty,) = _compact(small, role="discriminator").trees([], [Question(0, items[9])])
+    assert empty.segments[0].tokens.tolist() == [AS_CANDIDATE + V + 9, AS_QUERY + BOS]
     with pytest.raises(UserError, match="zzz"):
         _compact(small, role="discriminator").trees(items[:1], [Question(1, UNKNOWN)])
 

@@ -12,19 +12,25 @@ import torch
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm import scoring
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
-from llm_i2i_spark.lm.scoring import Question, score
+from llm_i2i_spark.lm.packing import tree_batch
+from llm_i2i_spark.lm.scoring import Question, centre_labels, score
 from llm_i2i_spark.prompts.items import Item
 
 pytestmark = pytest.mark.lm
 
 
 @torch.no_grad()
-def judge_alone(checkpoint: LoadedCheckpoint, history: list[Item], question: Question) -> float:
-    """The logit of one candidate by a plain causal reading of its own prompt."""
+def judge_alone(checkpoint: LoadedCheckpoint, history: list[Item], question: Question) -> torch.Tensor:
+    """The (No, Yes) logits of one candidate, its own prompt read alone from left to right."""
     (tree,) = checkpoint.encoder.trees(history[: question.prefix_length], [question])
-    tokens = torch.from_numpy(np.concatenate([tree.prefix, tree.segments[0].tokens]))[None]
-    no, yes = checkpoint.model.label_logits(checkpoint.model(tokens, torch.arange(tokens.shape[1])[None])[0, -1:])[0].tolist()
-    return yes - no
+    segment = tree.segments[0]
+    tokens = torch.from_numpy(np.concatenate([tree.prefix, segment.tokens]))[None]
+    n = tokens.shape[1]
+    if segment.positions is None:
+        return checkpoint.model.label_logits(checkpoint.model(tokens, torch.arange(n)[None])[0, -1:])[0]
+    positions = torch.from_numpy(np.concatenate([np.arange(len(tree.prefix)), segment.positions]))[None]
+    hidden = checkpoint.model(tokens, positions, torch.ones(1, 1, n, n).tril().bool())[0, -1:]
+    return checkpoint.model.label_logits(hidden, torch.from_numpy(segment.candidate)[None])[0]
 
 
 def asked(small: type) -> tuple[list[list[Item]], list[list[Question]]]:
@@ -49,7 +55,7 @@ def test_shared_readings_equal_separate_ones(
     base = base_model_folder(family) if family else None
     checkpoint = small.checkpoint(kind=kind, role="discriminator", max_items=4, base=base)
     histories, questions = asked(small)
-    expected = [[judge_alone(checkpoint, h, q) for q in row] for h, row in zip(histories, questions, strict=True)]
+    expected = [[float(judge_alone(checkpoint, h, q).diff()) for q in row] for h, row in zip(histories, questions, strict=True)]
     spread = np.ptp(np.concatenate(expected))
     assert spread > 0.1
     for tree_tokens, batch_tokens in ((1024, 100_000), (1024, 1), (8, 300)):
@@ -73,16 +79,34 @@ def test_the_sigmoid_of_a_score_is_the_softmax_over_the_labels(small: type) -> N
     checkpoint = small.checkpoint(role="discriminator")
     items = small.items(5)
     (logit,) = score(checkpoint, [items[:2]], [[Question(2, items[4])]], 100)[0]
-    (tree,) = checkpoint.encoder.trees(items[:2], [Question(2, items[4])])
-    tokens = torch.from_numpy(np.concatenate([tree.prefix, tree.segments[0].tokens]))[None]
-    with torch.no_grad():
-        labels = checkpoint.model.label_logits(checkpoint.model(tokens, torch.arange(tokens.shape[1])[None])[0, -1:])
-    torch.testing.assert_close(torch.sigmoid(torch.tensor(logit)), torch.softmax(labels, 1)[0, 1])
+    labels = judge_alone(checkpoint, items[:2], Question(2, items[4]))
+    torch.testing.assert_close(torch.sigmoid(torch.tensor(logit)), torch.softmax(labels, 0)[1])
 
 
 def test_a_logit_that_is_not_a_number_stops_the_stage(small: type) -> None:
     checkpoint = small.checkpoint(role="discriminator")
     with torch.no_grad():
-        checkpoint.model.label_head.bias[1] = torch.nan
+        checkpoint.model.label_head.linear.bias[1] = torch.nan
     with pytest.raises(StageError, match="not numbers"):
         score(checkpoint, *asked(small), 500)
+
+
+@torch.no_grad()
+def test_a_discriminator_begins_with_its_generators_opinion(small: type) -> None:
+    """With fresh labels and a query that cannot see the candidate, scores are the generator's logits, shifted to mean zero."""
+    checkpoint = small.checkpoint(role="discriminator")
+    model, items = checkpoint.model, small.items(30)
+    head = type(model.label_head)(model.hidden_size)
+    model.label_head = head
+    histories, questions = [items[:9]], [[Question(9, item) for item in items[10:20]]]
+    (tree,) = checkpoint.encoder.trees(histories[0], questions[0])
+    batch = tree_batch([tree.prefix], [tree.segments])
+    blind = batch.mask.clone()
+    blind[0, 0, batch.columns, batch.columns - 1] = False  # the candidate
+    blind[0, 0, batch.columns, 9] = False  # the last item, which the query repeats
+    generator = model.item_logits(model(torch.from_numpy(tree.prefix)[None], torch.arange(10)[None])[0, -1:], torch.arange(10, 20))[0]
+    labels = model.label_logits(model(batch.tokens, batch.position_ids, blind)[batch.rows, batch.columns], batch.candidates)
+    torch.testing.assert_close(labels[:, 1] - labels[:, 0], 0.7 * generator, atol=1e-5, rtol=1e-5)
+    centre_labels(checkpoint, histories, questions, 1000)
+    assert abs(score(checkpoint, histories, questions, 1000)[0].mean()) < 1e-5
+    assert float(head.centre) != 0
