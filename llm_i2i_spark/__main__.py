@@ -180,7 +180,8 @@ def _audit_runs(options: argparse.Namespace, config: Config) -> None:
 
 
 def _audit_trace(options: argparse.Namespace, config: Config) -> None:
-    from llm_i2i_spark.audit.trace import trace_edge, trace_lines
+    from llm_i2i_spark.audit.trace import trace_edge
+    from llm_i2i_spark.audit.trace_tree import trace_lines
 
     trace = trace_edge(_open_lake(config), config, options.item, options.neighbor, options.variant, options.backbone, options.users)
     print(json.dumps(asdict(trace), default=str) if options.json else "\n".join(trace_lines(trace)))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_i2i_spark.ingest.shop import write_shop
+from llm_i2i_spark.ingest.shop_tables import write_shop
 
 TINY = (
     "spark.master=local[2]",
