@@ -38,7 +38,7 @@ class Similarity:
         recomputed: the sum of all users' contributions.
         relative_difference: |recomputed - stored| / stored.
         adds_up: whether that is within rounding.
-        doubts: sentences on what may set them apart, or make a history look different from what the generator was shown.
+        doubts: where it does not, sentences on what may set them apart.
     """
 
     stored: float

@@ -128,9 +128,9 @@ def _check(origin: Origin, stored: Row, recomputed: float, rows: Sequence[Row], 
     """The stored similarity beside the recomputed one, with sentences on what may set them apart."""
     difference = abs(recomputed - stored["similarity"]) / stored["similarity"]
     doubts = []
-    if origin.record is not None and origin.record.config_digest != config.digest():
-        doubts.append(f"The settings given are not in every point those of run {origin.record.run_id}, which made the similarities.")
     if difference > ADDS_UP:
+        if origin.record is not None and origin.record.config_digest != config.digest():
+            doubts.append(f"The settings given are not in every point those of run {origin.record.run_id}, which made the similarities.")
         if stored["backbone"] != "swing":
             doubts.append(f"The parts are Swing's, and the similarity is that of backbone {stored['backbone']}.")
         doubts += _caps(config.i2i.swing, rows)
