@@ -15,6 +15,7 @@ from llm_i2i_spark.lm.decoding import propose
 from llm_i2i_spark.lm.encoding import Encoder, Question, Tree
 from llm_i2i_spark.lm.loss import LossSums, label_loss
 from llm_i2i_spark.lm.packing import tree_batch
+from llm_i2i_spark.lm.scoring import centre_labels
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import Judged
@@ -23,6 +24,7 @@ from llm_i2i_spark.sft.ranks import Ranks
 HARD_POOL = 30
 MINING_TOKENS = 16_384
 HISTORIES_AT_ONCE = 2048
+CENTRED_GROUPS = 512
 
 
 class DiscriminatorObjective:
@@ -37,9 +39,7 @@ class DiscriminatorObjective:
     unit = "histories"
 
     def __init__(self, groups: Sequence[Judged], encoder: Encoder, device: torch.device) -> None:
-        self._trees: list[list[Tree]] = [
-            encoder.trees(group.history, [Question(len(group.history), candidate) for candidate in group.candidates]) for group in groups
-        ]
+        self._trees: list[list[Tree]] = [encoder.trees(group.history, _questions(group)) for group in groups]
         self._labels = [np.array(group.labels, np.bool_) for group in groups]
         self._device = device
         self.weights: NDArray[np.float64] = np.array([len(labels) for labels in self._labels], np.float64)
@@ -50,7 +50,17 @@ class DiscriminatorObjective:
         labels = np.concatenate([self._labels[index][tree.questions] for index in chosen for tree in self._trees[index]])
         batch = tree_batch([tree.prefix for tree in trees], [tree.segments for tree in trees]).to(self._device)
         hidden = engine(batch.tokens, batch.position_ids, batch.mask)[batch.rows, batch.columns]
-        return label_loss(engine.module.label_logits(hidden), torch.from_numpy(labels).to(self._device))
+        return label_loss(engine.module.label_logits(hidden, batch.candidates), torch.from_numpy(labels).to(self._device))
+
+
+def centre_on(groups: Sequence[Judged], judge: LoadedCheckpoint) -> None:
+    """Let a discriminator that is about to be trained start at Yes = No on average over the first groups; changes its model."""
+    some = groups[:CENTRED_GROUPS]
+    centre_labels(judge, [group.history for group in some], [_questions(group) for group in some], MINING_TOKENS)
+
+
+def _questions(group: Judged) -> list[Question]:
+    return [Question(len(group.history), candidate) for candidate in group.candidates]
 
 
 def with_hard_negatives(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from llm_i2i_spark.sft.ranks import Ranks
 PACKAGED = Path(__file__).with_name("zero2.json")
 BETAS = (0.9, 0.98)
 LAST_LEARNING_RATE_SHARE = 0.02
+DISCRIMINATOR_ITEM_RATE_SHARE = 0.3  # its few epochs should bend what the generator learned of the items, not overwrite it
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class TrainingPlan:
         precision: fp32 or bf16.
         deepspeed: JSON file; None for the packaged one.
         checkpoint_every: epochs between resumable checkpoints.
+        item_rate_share: learning rate of the items' embeddings, as a share of the others'.
     """
 
     role: str
@@ -43,6 +47,7 @@ class TrainingPlan:
     precision: str
     deepspeed: str | None
     checkpoint_every: int
+    item_rate_share: float
     seed: int
 
     @classmethod
@@ -59,6 +64,7 @@ class TrainingPlan:
             precision=("bf16" if device.type == "cuda" else "fp32") if config.precision == "auto" else config.precision,
             deepspeed=config.deepspeed,
             checkpoint_every=config.checkpoint_every,
+            item_rate_share=1.0,
             seed=seed,
         )
 
@@ -67,9 +73,8 @@ class TrainingPlan:
         """The discriminator's numbers: the generator's but for `sft.discriminator`."""
         own = config.discriminator
         same = cls.of_generator(config, seed, device).__dict__
-        return cls(
-            **{**same, "role": "discriminator", "epochs": own.epochs, "learning_rate": own.learning_rate, "batch_size": own.batch_size}
-        )
+        changed = {"epochs": own.epochs, "learning_rate": own.learning_rate, "batch_size": own.batch_size}
+        return cls(**{**same, **changed, "role": "discriminator", "item_rate_share": DISCRIMINATOR_ITEM_RATE_SHARE})
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Linear rise over the warm-up, then half a cosine down to a fiftieth.
@@ -94,8 +99,21 @@ def open_engine(model: ItemLanguageModel, plan: TrainingPlan, ranks: Ranks) -> A
     import deepspeed
 
     settings = engine_settings(plan, ranks.world)
-    optimizer = torch.optim.AdamW(parameter_groups(model, plan.weight_decay), lr=plan.learning_rate, betas=BETAS, fused=True)
+    optimizer = torch.optim.AdamW(parameter_groups(model, plan), lr=plan.learning_rate, betas=BETAS, fused=True)
     return deepspeed.initialize(model=model.to(ranks.device), optimizer=optimizer, config=settings, dist_init_required=False)[0]
+
+
+@contextmanager
+def scalars_as_vectors(model: ItemLanguageModel) -> Iterator[None]:
+    """Give parameters without a dimension one while an engine is open: DeepSpeed 0.19 fails to send them to the other ranks."""
+    scalars = [parameter for parameter in model.parameters() if parameter.ndim == 0]
+    for parameter in scalars:
+        parameter.data = parameter.data.reshape(1)
+    try:
+        yield
+    finally:
+        for parameter in scalars:
+            parameter.data = parameter.data.reshape(())
 
 
 def engine_settings(plan: TrainingPlan, world: int) -> dict[str, Any]:
@@ -123,15 +141,22 @@ def engine_settings(plan: TrainingPlan, world: int) -> dict[str, Any]:
     return {**settings, **batches, "gradient_accumulation_steps": plan.accumulation, "bf16": {"enabled": plan.precision == "bf16"}}
 
 
-def parameter_groups(model: ItemLanguageModel, weight_decay: float) -> list[dict[str, Any]]:
-    """Trained parameters in two groups: matrices decay; item embeddings, biases and norms do not.
+def parameter_groups(model: ItemLanguageModel, plan: TrainingPlan) -> list[dict[str, Any]]:
+    """Trained parameters in three groups: matrices decay, biases and norms do not, the items' embeddings have a rate of their own.
 
-    An item embedding is touched only when its item is in a batch, and decay would wear rare items away.
+    An item embedding is touched only when its item is in a batch, and decay would wear rare items away. `rate_share` is the
+    group's share of the plan's learning rate.
     """
-    decaying: list[torch.nn.Parameter] = []
+    matrices: list[torch.nn.Parameter] = []
     steady: list[torch.nn.Parameter] = []
+    items: list[torch.nn.Parameter] = []
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
-            (decaying if parameter.ndim > 1 and not name.startswith("item_embedding") else steady).append(parameter)
-    groups: list[dict[str, Any]] = [{"params": decaying, "weight_decay": weight_decay}, {"params": steady, "weight_decay": 0.0}]
+            of_items = name.startswith(("item_embedding", "text_projection"))
+            (items if of_items else matrices if parameter.ndim > 1 else steady).append(parameter)
+    groups: list[dict[str, Any]] = [
+        {"params": matrices, "weight_decay": plan.weight_decay, "rate_share": 1.0},
+        {"params": steady, "weight_decay": 0.0, "rate_share": 1.0},
+        {"params": items, "weight_decay": 0.0, "rate_share": plan.item_rate_share},
+    ]
     return [group for group in groups if group["params"]]

@@ -16,10 +16,10 @@ from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.runs import Run
 from llm_i2i_spark.lm.calibration import Calibration
-from llm_i2i_spark.lm.checkpoint import load_checkpoint, save_checkpoint, verify_checkpoint
+from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint, verify_checkpoint
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.sft.calibrate import calibrate
-from llm_i2i_spark.sft.discriminator import DiscriminatorObjective, with_hard_negatives
+from llm_i2i_spark.sft.discriminator import DiscriminatorObjective, centre_on, with_hard_negatives
 from llm_i2i_spark.sft.engine import TrainingPlan
 from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import generator_rows, judged_groups, known_items
@@ -75,26 +75,30 @@ class Job:
         catalogue = self._catalogue()
         exported = self._read("sft_generator", "example_id", "user_id", "split", "history", "targets")
         material = prepare(self.config, catalogue, self.ranks)
-        known = known_items(exported)
         generator_saved = self._generator(material, exported)
         generator = load_checkpoint(generator_saved.path, str(self.ranks.device), self.config.sft.attention)
-        started = time.monotonic()
+        discriminator_saved = self._discriminator(material, generator, exported, catalogue)
+        return self._commit([generator_saved, discriminator_saved])
+
+    def _discriminator(self, material: Material, generator: LoadedCheckpoint, exported: pa.Table, catalogue: dict[str, str]) -> Saved:
+        """Train the discriminator from the generator's weights, and calibrate the two together."""
+        started, device = time.monotonic(), self.ranks.device
+        known = known_items(exported)
         groups = judged_groups(self._read("sft_discriminator", "example_id", "user_id", "position", "history", "candidate", "label"))
         if self.config.export.negatives == "generator":
             groups = with_hard_negatives(groups, generator, known, catalogue, self.config.seed, self.ranks, self.reporter)
         model = material.new_model()
         model.load_state_dict(generator.model.state_dict())
-        objective = DiscriminatorObjective(groups, material.encoder(model, "discriminator"), self.ranks.device)
-        plan = TrainingPlan.of_discriminator(self.config.sft, self.config.seed, self.ranks.device)
-        curve = self._train(model, objective, plan)
-        judge = material.loaded(model, "discriminator", self.ranks.device)
+        centre_on(groups, material.loaded(model.to(device), "discriminator", device))
+        objective = DiscriminatorObjective(groups, material.encoder(model, "discriminator"), device)
+        curve = self._train(model, objective, TrainingPlan.of_discriminator(self.config.sft, self.config.seed, device))
+        judge = material.loaded(model, "discriminator", device)
         held = list(generator_rows(exported, "calibration"))
         per_user = self.config.generate.per_user
         calibration = calibrate(held, generator, judge, known, catalogue, per_user, self.ranks, self.reporter)
         if calibration is None:
             self.reporter.note("no users are withheld for calibration (export.calibration_share), so confidence will be p_yes as it is")
-        discriminator_saved = self._save(material, "discriminator", model, curve, started, calibration)
-        return self._commit([generator_saved, discriminator_saved])
+        return self._save(material, "discriminator", model, curve, started, calibration)
 
     def _catalogue(self) -> dict[str, str]:
         """Text by item id."""

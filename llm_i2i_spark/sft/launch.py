@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from llm_i2i_spark.sft.events import EventReader, EventView
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
 SET_PARENT_DEATH_SIGNAL = 1
+RANK_VARIABLES = frozenset({"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"})
 
 
 def launch(config: Config, run: Run, log: Path) -> None:
@@ -37,7 +39,7 @@ def launch(config: Config, run: Run, log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="llm-i2i-sft-") as folder, log.open("wb") as output:
         command = _command(Path(folder), config, run)
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT)
+        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=_environment())
         view = EventView()
         try:
             _follow(child, EventReader(Path(folder) / "events.jsonl"), view)
@@ -73,6 +75,11 @@ def _command(folder: Path, config: Config, run: Run) -> list[str]:
     pinned.write_text(json.dumps(asdict(run)), encoding="utf-8")
     events = folder / "events.jsonl"
     return [sys.executable, "-m", "llm_i2i_spark.sft", "--config", str(settings), "--run", str(pinned), "--events", str(events)]
+
+
+def _environment() -> dict[str, str]:
+    """Ours, but for the place in a group of ranks that this process may have itself."""
+    return {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
 
 
 def _follow(child: subprocess.Popen[bytes], reader: EventReader, view: EventView) -> None:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.lm.loss import LossSums
 from llm_i2i_spark.lm.model import ItemLanguageModel
-from llm_i2i_spark.sft.engine import TrainingPlan, open_engine
+from llm_i2i_spark.sft.engine import TrainingPlan, open_engine, scalars_as_vectors
 from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.ranks import Ranks
 from llm_i2i_spark.sft.resume import CurvePoint, Partials
@@ -61,20 +61,20 @@ def train(
         StageError: the loss is no longer a number.
     """
     _check_weights(objective.weights, plan, ranks.world)
-    engine = open_engine(model, plan, ranks)
-    curve = partials.resume(engine)
-    loop = _Loop(engine, objective, plan, ranks, reporter)
-    loop.begin(len(curve))
-    for epoch in range(len(curve), plan.epochs):
-        loss = loop.run_epoch(epoch)
-        if not math.isfinite(loss):
-            raise StageError(
-                f"The {plan.role}'s loss is not a number in epoch {epoch + 1}: lower its learning_rate, or set sft.precision=fp32."
-            )
-        curve.append(CurvePoint(plan.role, epoch + 1, loss, plan.learning_rate_at((epoch + 1) * loop.steps - 1, plan.epochs * loop.steps)))
-        if (epoch + 1) % plan.checkpoint_every == 0 and epoch + 1 < plan.epochs:
-            partials.save(engine, curve)
-    engine.destroy()
+    with scalars_as_vectors(model):
+        engine = open_engine(model, plan, ranks)
+        curve = partials.resume(engine)
+        loop = _Loop(engine, objective, plan, ranks, reporter, len(curve))
+        for epoch in range(len(curve), plan.epochs):
+            loss = loop.run_epoch(epoch)
+            if not math.isfinite(loss):
+                advice = "lower its learning_rate, or set sft.precision=fp32."
+                raise StageError(f"The {plan.role}'s loss is not a number in epoch {epoch + 1}: {advice}")
+            rate = plan.learning_rate_at((epoch + 1) * loop.steps - 1, plan.epochs * loop.steps)
+            curve.append(CurvePoint(plan.role, epoch + 1, loss, rate))
+            if (epoch + 1) % plan.checkpoint_every == 0 and epoch + 1 < plan.epochs:
+                partials.save(engine, curve)
+        engine.destroy()
     return curve
 
 
@@ -89,17 +89,13 @@ def _check_weights(weights: NDArray[np.float64], plan: TrainingPlan, world: int)
 class _Loop:
     """What every step of a training shares."""
 
-    def __init__(self, engine: Any, objective: Objective, plan: TrainingPlan, ranks: Ranks, reporter: Reporter) -> None:
+    def __init__(self, engine: Any, objective: Objective, plan: TrainingPlan, ranks: Ranks, reporter: Reporter, start_epoch: int) -> None:
         self._engine, self._objective, self._plan, self._ranks, self._reporter = engine, objective, plan, ranks, reporter
         self._slots = ranks.world * plan.accumulation
         count = len(objective.weights)
         # Batches of almost equal size, so that none is too small for its slots.
         self.steps = min(math.ceil(count / plan.batch_size), count // self._slots)
-        self._started, self._start_epoch = time.monotonic(), 0
-
-    def begin(self, epoch: int) -> None:
-        """Say where the training starts."""
-        self._started, self._start_epoch = time.monotonic(), epoch
+        self._started, self._start_epoch = time.monotonic(), start_epoch
 
     def run_epoch(self, epoch: int) -> float:
         """One pass over the examples; the mean loss over all of them, weighted."""
@@ -119,7 +115,7 @@ class _Loop:
         """One optimizer step on a global batch; Σ w·CE over it."""
         plan, ranks = self._plan, self._ranks
         for group in self._engine.optimizer.param_groups:
-            group["lr"] = plan.learning_rate_at(step, plan.epochs * self.steps)
+            group["lr"] = plan.learning_rate_at(step, plan.epochs * self.steps) * group["rate_share"]
         loss = torch.zeros((), device=ranks.device)
         # DeepSpeed takes the mean over ranks and accumulation steps, but the weights are shared out unevenly: undo it.
         scale = self._slots / max(total_weight, torch.finfo(torch.float32).tiny)

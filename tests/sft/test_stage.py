@@ -82,7 +82,7 @@ def test_a_mistake_of_the_user_comes_back_as_one(finished_lake, tiny):
 
 def test_a_failure_names_its_reason_and_the_log(tiny, tmp_path):
     root = tiny.write_lake(tmp_path)
-    config = load_config([tiny.write_config(root, {"learning_rate": 1e30, "warmup_share": 0.0})])
+    config = load_config([tiny.write_config(root, {"learning_rate": 1e38, "warmup_share": 0.0})])
     with pytest.raises(StageError, match=r"loss is not a number in epoch 1.*sft\.log"):
         STAGE.execute(FileLake(config.lake), config, make_run(config))
     assert not (root / "checkpoints").exists()

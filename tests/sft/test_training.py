@@ -65,7 +65,7 @@ def run(model, objective, plan, ranks, folder, notes=None):
 
 def train_plainly(model, objective, plan, loss_of_batch):
     """The same training without DeepSpeed, accumulation or loss sums: the whole batch at once."""
-    optimizer = torch.optim.AdamW(parameter_groups(model, plan.weight_decay), lr=1.0, betas=BETAS)
+    optimizer = torch.optim.AdamW(parameter_groups(model, plan), lr=1.0, betas=BETAS)
     steps = 3  # 20 examples, at most 8 a step
     for epoch in range(plan.epochs):
         order = _random(plan.seed, plan.role, ORDER, epoch).permutation(EXAMPLES)
@@ -180,14 +180,23 @@ def test_learning_rate_rises_then_falls():
     assert make_plan(SETTINGS.model_copy(update={"warmup_share": 0.0, "learning_rate": 1.0})).learning_rate_at(0, 10) == pytest.approx(1.0)
 
 
-def test_item_embeddings_and_biases_do_not_decay():
+def test_item_embeddings_and_biases_do_not_decay_and_the_discriminator_bends_items_gently():
     model = make_model()
-    decaying, steady = parameter_groups(model, 0.01)
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    assert {names[id(parameter)] for parameter in decaying["params"]} >= {"text_projection.weight"}
-    assert {"item_embedding.weight", "text_projection.bias"} <= {names[id(parameter)] for parameter in steady["params"]}
-    assert (decaying["weight_decay"], steady["weight_decay"]) == (0.01, 0.0)
-    assert len(decaying["params"]) + len(steady["params"]) == len(list(model.parameters())) - 2  # the label head is not trained here
+    plan = TrainingPlan.of_discriminator(SETTINGS, seed=7, device=CPU)
+    matrices, steady, items = parameter_groups(model, plan)
+    assert all("proj" in names[id(parameter)] or "embed" in names[id(parameter)] for parameter in matrices["params"])
+    assert all("norm" in names[id(parameter)] for parameter in steady["params"])
+    assert [names[id(parameter)] for parameter in items["params"]] == [
+        "item_embedding.weight",
+        "text_projection.weight",
+        "text_projection.bias",
+    ]
+    assert [group["weight_decay"] for group in (matrices, steady, items)] == [0.01, 0.0, 0.0]
+    assert [group["rate_share"] for group in (matrices, steady, items)] == [1.0, 1.0, 0.3]
+    trained = sum(len(group["params"]) for group in (matrices, steady, items))
+    assert trained == sum(parameter.requires_grad for parameter in model.parameters())  # the label head is not trained here
+    assert all(group["rate_share"] == 1.0 for group in parameter_groups(model, make_plan()))
 
 
 @pytest.mark.parametrize(
