@@ -24,6 +24,7 @@ from llm_i2i_spark.ingest.shop_words import BRAND_FIRST, BRAND_SECOND, DEPARTMEN
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
+Counters = npt.NDArray[np.uint64]
 
 MIN_CLICKS, MAX_CLICKS = 5, 40
 MEAN_FURTHER_CLICKS = 4.5
@@ -82,7 +83,7 @@ def shop_clicks(shop: Shop, users: Ints) -> pa.RecordBatch:
     items[last_five] = ((_draw(shop, 2, who) * shop.items).astype(np.int64) + turn)[last_five] % shop.items
     seconds = _times(shop, who, turn, opens, first[owner])
     kept = _first_of_each(owner * shop.items + items)
-    place = np.cumsum(kept) - kept
+    place: Ints = np.cumsum(kept) - kept
     kept &= place - place[first[owner]] < wanted[owner]
     micros = pa.array(seconds[kept] * 1_000_000).cast(CLICK_SCHEMA.field("ts").type)
     return pa.RecordBatch.from_arrays([_ids("u", who[kept], 10**8), item_ids(shop, items[kept]), micros], schema=CLICK_SCHEMA)
@@ -150,7 +151,8 @@ def _first_of_each(keys: Ints) -> npt.NDArray[np.bool_]:
 
 def _geometric(chance: Floats, mean: float) -> Ints:
     """Numbers from 0 with P(n) ~ q^n of the given mean, by inversion."""
-    return np.floor(np.log1p(-chance) / np.log(mean / (1 + mean))).astype(np.int64)
+    numbers: Ints = np.floor(np.log1p(-chance) / np.log(mean / (1 + mean))).astype(np.int64)
+    return numbers
 
 
 def _zipf(shop: Shop, chance: Floats) -> Ints:
@@ -162,7 +164,8 @@ def _rank_reach(ranks: int) -> Floats:
     """Cumulative probabilities of a department's series: P(rank r) ~ (r + 1)^-exponent; the last is left out (it is 1)."""
     weights = np.arange(1, ranks + 1, dtype=np.float64) ** -SERIES_EXPONENT
     reach: Floats = np.cumsum(weights)
-    return reach[:-1] / reach[-1]
+    shares: Floats = reach[:-1] / reach[-1]
+    return shares
 
 
 def _draw(shop: Shop, purpose: int, first: Ints, second: Ints | int = 0) -> Floats:
@@ -171,13 +174,15 @@ def _draw(shop: Shop, purpose: int, first: Ints, second: Ints | int = 0) -> Floa
     stream = np.uint64((shop.seed * 64 + purpose + 1) % 2**64)
     state = _mix(first.astype(np.uint64) * golden + _mix(np.full(1, stream) * golden))
     state = _mix(state + np.asarray(second).astype(np.uint64) * golden)
-    return (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    uniform: Floats = (state >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return uniform
 
 
-def _mix(state: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+def _mix(counters: Counters) -> Counters:
+    state: Counters = (counters ^ (counters >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+    state ^= state >> np.uint64(31)
+    return state
 
 
 def _ids(prefix: str, numbers: Ints, below: int) -> pa.Array:
