@@ -119,11 +119,15 @@ class Encoder:
         known_before = np.cumsum([0] + [self._index(item) is not None for item in history])
         known = self._known(history)
         shown = [self._shown(item) for item in known]
+        starts: dict[tuple[int, int], int] = {}  # by end and length, which most questions of a history share
         by_start: dict[int, list[_Asked]] = {}
         for number, (prefix_length, candidate) in enumerate(questions):
             end = int(known_before[min(prefix_length, len(history))])
             asked = _Asked(number, end, self._question(candidate))
-            by_start.setdefault(self._first_shown(shown, end, len(asked.tokens)), []).append(asked)
+            place = (end, len(asked.tokens))
+            if place not in starts:
+                starts[place] = self._first_shown(shown, *place)
+            by_start.setdefault(starts[place], []).append(asked)
         return [self._tree(shown, start, asked) for start, asked in sorted(by_start.items())]
 
     def _tree(self, shown: Sequence[Tokens], start: int, asked: Sequence[_Asked]) -> Tree:
@@ -136,8 +140,9 @@ class Encoder:
         if self.tokenizer is not None:
             return Segment(visible, question)
         # The query stands where the last item stands, so its state begins as the generator's for the next item.
-        tokens = np.append(question + CANDIDATE * self._all_tokens, prefix[visible - 1] + QUERY * self._all_tokens)
-        positions = np.append(visible + np.arange(len(question)), visible - 1)
+        tokens = np.concatenate([question + CANDIDATE * self._all_tokens, prefix[visible - 1 : visible] + QUERY * self._all_tokens])
+        positions = np.arange(visible, visible + len(tokens))
+        positions[-1] = visible - 1
         return Segment(visible, tokens, positions, question - self._first_item_token)
 
     def _first_shown(self, shown: Sequence[Tokens], end: int, question_length: int) -> int:
@@ -170,8 +175,10 @@ class Encoder:
         return self._written(self._template.item, item)
 
     def _question(self, candidate: Item) -> Tokens:
-        if self.tokenizer is None and self._index(candidate) is None:
-            raise UserError(f"The discriminator does not know item {candidate.item_id!r}: run export and sft again on this catalogue.")
+        if self.tokenizer is None:
+            if self._index(candidate) is None:
+                raise UserError(f"The discriminator does not know item {candidate.item_id!r}: run export and sft again on this catalogue.")
+            return self._tokens_of(candidate)
         return np.concatenate([self._written(self._template.candidate, candidate), self._tail])
 
     def _written(self, pattern: str, item: Item) -> Tokens:

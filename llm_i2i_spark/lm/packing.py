@@ -173,18 +173,19 @@ def tree_batch(prefixes: Sequence[Tokens], segments: Sequence[Sequence[Segment]]
     position_ids = np.zeros((len(prefixes), width), np.int64)
     mask = np.zeros((len(prefixes), width, width), np.bool_)
     mask[:, np.arange(width), np.arange(width)] = True
+    lower = np.tri(width, dtype=np.bool_)
     ends: list[tuple[int, int]] = []
     for row, (prefix, endings) in enumerate(zip(prefixes, segments, strict=True)):
         start = len(prefix)
         tokens[row, :start] = prefix
         position_ids[row, :start] = np.arange(start)
-        mask[row, :start, :start] = np.tri(start, dtype=np.bool_)
+        mask[row, :start, :start] = lower[:start, :start]
         for visible, ending, positions, _ in endings:
             end = start + len(ending)
             tokens[row, start:end] = ending
             position_ids[row, start:end] = visible + np.arange(end - start) if positions is None else positions
             mask[row, start:end, :visible] = True
-            mask[row, start:end, start:end] = np.tri(end - start, dtype=np.bool_)
+            mask[row, start:end, start:end] = lower[: end - start, : end - start]
             ends.append((row, end - 1))
             start = end
     places = torch.tensor(ends, dtype=torch.long).reshape(-1, 2)
