@@ -168,7 +168,7 @@ def _evaluate_index(options: argparse.Namespace, config: Config) -> None:
         raise UserError(f"There is no file {options.file}; `llm-i2i index-export` writes one of the form it must have.")
     lake = _open_lake(config)
     rows = evaluate_index(lake, config, lake.spark.read.parquet(options.file), Path(options.file).stem)
-    summary = headline([dict(row) for row in rows])
+    summary = headline(rows)
     print(json.dumps(summary) if options.json else "\n".join(comparison_lines(summary)))
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from pyspark.sql import functions as F
 
 from llm_i2i_spark import __version__
 from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.evaluate.accuracy import MetricRow
 from llm_i2i_spark.evaluate.headline import headline
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.pipeline import StageOutcome
@@ -55,4 +56,5 @@ def _evaluation(lake: Lake) -> dict[str, Any]:
     if record is None:
         return {}
     rows = lake.read("metrics").where(F.col("run_id") == record.run_id).collect()
-    return {"metrics": headline([row.asDict() for row in rows]), "report": record.details.get("report")}
+    found = [cast(MetricRow, row.asDict()) for row in rows]
+    return {"metrics": headline(found), "report": record.details.get("report")}

@@ -43,7 +43,9 @@ class IngestConfig(Section):
     interactions: str | None = None
     items: str | None = None
     format: Literal["auto", "parquet", "csv", "json", "delta", "amazon2014", "amazon2018", "amazon2023", "movielens"] = "auto"
-    columns: dict[str, str] = Field(default_factory=dict, description="contract column -> column of the file")
+    columns: dict[str, str] = Field(
+        default_factory=dict, description="contract column -> column of the file; items_item_id: the catalogue's id"
+    )
     holdout: Literal["none", "last_1", "last_2", "time"] = "last_2"
     holdout_share: float = Field(0.1, gt=0, lt=0.5, description="holdout=time: share of latest rows that becomes each held-out fold")
     repeats: Literal["last", "first"] = Field("last", description="which row of a repeated (user, item) stays")
@@ -52,7 +54,7 @@ class IngestConfig(Section):
     max_ts: str = Field("2100-01-01", description="rows from this day on are quarantined")
     max_quarantine_share: float = Field(0.2, ge=0, le=1, description="more bad rows than this stop the run before it writes")
     max_title_chars: int = Field(10_000, ge=1, description="a longer title is quarantined")
-    long_tail_share: float = Field(0.2, gt=0, lt=1, description="bottom share of items, by count in the training fold")
+    long_tail_share: float = Field(0.2, gt=0, lt=1, description="bottom share of the log's items, by count in the training fold")
 
 
 class ExportConfig(Section):
