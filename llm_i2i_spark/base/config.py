@@ -44,7 +44,7 @@ class IngestConfig(Section):
     items: str | None = None
     format: Literal["auto", "parquet", "csv", "json", "delta", "amazon2014", "amazon2018", "amazon2023", "movielens"] = "auto"
     columns: dict[str, str] = Field(
-        default_factory=dict, description="contract column -> column of the file; items_item_id: the catalogue's id"
+        default_factory=dict, description="contract column -> the file's; items_item_id: the catalogue's id"
     )
     holdout: Literal["none", "last_1", "last_2", "time"] = "last_2"
     holdout_share: float = Field(0.1, gt=0, lt=0.5, description="holdout=time: share of latest rows that becomes each held-out fold")
