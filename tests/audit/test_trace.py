@@ -53,20 +53,12 @@ def test_parts_add_up_to_the_recorded_similarity(history, trace, brute_force) ->
 
 def test_every_table_is_read_at_the_version_the_records_name(history, trace) -> None:
     versions = {origin.table: (origin.version, origin.written) for origin in trace.versions}
-    assert versions == {
-        "item_index": (2, 2),
-        "item_similarity": (1, 1),
-        "fused": (2, 1),  # v2 only changed a property
-        "scored": (1, 1),
-        "candidates": (1, 1),
-        "checkpoints": (1, 1),
-        "sft_generator": (1, 1),
-        "items": (1, 1),
-        "interactions": (1, 1),
-    }
-    assert all(
-        history.lake.version(table) > version for table, (version, _) in versions.items() if table not in ("item_index", "sft_generator")
-    )
+    assert versions.pop("item_index") == (1, 1)
+    assert versions.pop("fused") == (2, 1)  # v2 only changed a property
+    others = ("item_similarity", "scored", "candidates", "checkpoints", "sft_generator", "items", "interactions")
+    assert versions == dict.fromkeys(others, (0, 0))
+    assert all(history.lake.version(table) == 1 for table in others if table != "sft_generator")
+    assert history.lake.version("fused") == 3
     assert {origin.record.run_id for origin in trace.versions} == {"20260102T000000-used"}
     assert trace.titles["A"] == "Silver A"
     assert (trace.served.rank, trace.served.neighbors) == (1, 4)
@@ -85,7 +77,7 @@ def test_synthetic_rows_carry_both_models_and_the_prompt(trace) -> None:
     assert (row.source, row.weight, row.confidence, row.ts, row.position) == ("synthetic", 1.0, 0.3, None, None)
     proposal, judgement = row.origin.proposal, row.origin.judgement
     assert (proposal.rank, proposal.log_prob) == (1, -0.5)
-    assert (proposal.model.digest, proposal.model.path, proposal.model.export_version) == ("9e" * 32, "models/used/generator", 1)
+    assert (proposal.model.digest, proposal.model.path, proposal.model.export_version) == ("9e" * 32, "models/used/generator", 0)
     assert (judgement.p_yes, judgement.confidence, judgement.decision) == (0.9, 0.3, True)
     assert (judgement.model.digest, judgement.model.path) == ("d1" * 32, "models/used/discriminator")
     assert (proposal.prompt.layout, proposal.prompt.text) == ("sequence", "[C][D][E]")
@@ -110,7 +102,7 @@ def test_lines_are_a_tree_with_titles(trace) -> None:
     assert "the users' parts add up to it" in text
     assert "real      Silver A (A): 2025-03-01, position 0, weight 1, p_yes 0.75" in text
     assert (
-        "proposed at rank 3, log-probability -4.000 (probability 0.018) by generator 9e9e9e9e9e9e (fine-tuned on sft_generator v1" in text
+        "proposed at rank 3, log-probability -4.000 (probability 0.018) by generator 9e9e9e9e9e9e (fine-tuned on sft_generator v0" in text
     )
     assert "judged No, p_yes 0.2, calibrated confidence 0.02 by discriminator" in text
     assert "fused v2, the rows of v1: stage fuse" in text
@@ -171,7 +163,7 @@ def test_an_index_that_someone_else_wrote_is_refused(copied, history) -> None:
     lake, root = copied
     stranger = lake.spark.createDataFrame([("llm_i2i", "swing", "A", [("B", 1.0, 1, 0.0)])], contract_schema(TABLES["item_index"]))
     stranger.write.format("delta").mode("overwrite").save(str(root / "item_index"))
-    with pytest.raises(UserError, match=r"item_index v3 carries no run record .*--from index"):
+    with pytest.raises(UserError, match=r"item_index v2 carries no run record .*--from index"):
         trace_edge(lake, history.config, "A", "B")
 
 
@@ -179,7 +171,7 @@ def test_a_version_whose_files_are_gone_is_named(copied, history) -> None:
     lake, root = copied
     for file in (root / "scored").glob("**/*.parquet"):
         file.unlink()
-    with pytest.raises(UserError, match=r"scored v1, but its files are gone .*run the stages from discriminate again"):
+    with pytest.raises(UserError, match=r"scored v0, but its files are gone .*run the stages from discriminate again"):
         trace_edge(lake, history.config, "A", "B")
 
 
@@ -188,5 +180,5 @@ def test_an_index_that_does_not_fit_its_similarities_is_a_failed_stage(copied, h
     record = lake.history("item_index", limit=1)[0].record
     rows = [("llm_i2i", "swing", "A", [("F", 1.0, 1, 0.0)])]
     lake.write(lake.spark.createDataFrame(rows, contract_schema(TABLES["item_index"])), record)
-    with pytest.raises(StageError, match="item_similarity v1, which it was made from, does not"):
+    with pytest.raises(StageError, match="item_similarity v0, which it was made from, does not"):
         trace_edge(lake, history.config, "A", "F")
