@@ -16,7 +16,7 @@ from llm_i2i_spark.base.errors import LlmI2iError, UserError
 from llm_i2i_spark.base.runs import Run, fingerprint, new_run_id
 from llm_i2i_spark.sft.events import EventFile, EventView, Reporter, silent
 from llm_i2i_spark.sft.launch import end_with_parent
-from llm_i2i_spark.sft.stage import STAGE
+from llm_i2i_spark.sft.stage import STAGE, check_layout
 from llm_i2i_spark.sft.tables import FileLake
 
 
@@ -49,11 +49,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _work(config: Config, pinned: Path | None, lake: FileLake, reporter: Reporter) -> int:
+    check_layout(config)
+    run = _pinned_run(pinned) if pinned else _latest_run(config, lake)
     # Here, so that a mistake in the settings is said before torch is loaded.
     from llm_i2i_spark.sft.job import Job
     from llm_i2i_spark.sft.ranks import join_ranks
 
-    run = _pinned_run(pinned) if pinned else _latest_run(config, lake)
     return Job(config, run, lake, join_ranks(), reporter).execute()
 
 

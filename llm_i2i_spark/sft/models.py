@@ -97,12 +97,9 @@ def prepare(config: Config, catalogue: Mapping[str, str], ranks: Ranks) -> Mater
         catalogue: text by item id.
 
     Raises:
-        UserError: layout and base model do not go together, or the base model's folder is not usable.
+        UserError: the base model's folder is not usable.
     """
     base_model = config.sft.base_model
-    if (config.layout == "instruct") != (base_model is not None):
-        wanted = "needs sft.base_model" if base_model is None else "cannot be used with sft.base_model"
-        raise UserError(f"export.layout={config.layout} {wanted}: set export.layout=auto and run export again.")
     tokenizer = base_tokenizer(base_model) if base_model else None
     parts: tuple[ItemVocabulary, NDArray[np.float32]] | None = None
     if ranks.first:

@@ -18,10 +18,23 @@ def execute(lake: TableStore, config: Config, run: Run) -> None:
         raise UserError(
             f"Fine-tuning writes files, and {folder} is a URI: set lake.root to a mounted folder (on Databricks below /Volumes)."
         )
+    check_layout(config)
     log = Path(folder).parent / "sft.log"
     model = config.sft.base_model or f"a compact model of {config.sft.layers} layers"
     say(f"  fine-tuning {model} on sft_generator v{run.inputs['sft_generator']}; log in {log}")
     launch(config, run, log)
+
+
+def check_layout(config: Config) -> None:
+    """See that the layout of the examples is one that the model reads.
+
+    Raises:
+        UserError: `instruct` without a base model, or `sequence` with one.
+    """
+    base_model = config.sft.base_model
+    if (config.layout == "instruct") != (base_model is not None):
+        wanted = "needs sft.base_model" if base_model is None else "cannot be used with sft.base_model"
+        raise UserError(f"export.layout={config.layout} {wanted}: set export.layout=auto and run export again.")
 
 
 STAGE = Stage(
