@@ -42,5 +42,6 @@ def read_history(table: DeltaTable, limit: int | None = None) -> list[Commit]:
 
 
 def _rows_written(metrics: dict[str, str] | None) -> int | None:
-    count = (metrics or {}).get("numOutputRows")
+    # Spark counts output rows; delta-rs, which fine-tuning commits with, counts added rows.
+    count = (metrics or {}).get("numOutputRows") or (metrics or {}).get("num_added_rows")
     return int(count) if count is not None else None

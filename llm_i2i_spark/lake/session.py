@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from pyspark.sql import SparkSession
 
 from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.errors import EnvironmentProblem
-from llm_i2i_spark.lake.capabilities import on_databricks
+from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, on_databricks
 
 JAVA_MAJOR = (17, 21)
 LOG_FILE = "spark.log"
@@ -154,6 +154,11 @@ def _start_failure(log: Path, error: Exception) -> str:
 
 def _stop_quietly(spark: SparkSession) -> None:
     # At exit the JVM may be gone already; a thread with a limit keeps a dead one from holding the process.
-    stopper = threading.Thread(target=spark.stop, daemon=True)
+    stopper = threading.Thread(target=_stop, args=(spark,), daemon=True)
     stopper.start()
     stopper.join(timeout=20)
+
+
+def _stop(spark: SparkSession) -> None:
+    with suppress(*SPARK_ERRORS, OSError):
+        spark.stop()
