@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_i2i_spark.base.config import Config
@@ -19,6 +19,7 @@ from llm_i2i_spark.generate.stage import STAGE as GENERATE
 from llm_i2i_spark.i2i.stage import STAGE as I2I
 from llm_i2i_spark.index.stage import STAGE as INDEX
 from llm_i2i_spark.ingest.stage import STAGE as INGEST
+from llm_i2i_spark.lake.history import Commit
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.sft.stage import STAGE as SFT
 
@@ -93,18 +94,20 @@ def _run_stage(lake: Lake, config: Config, variants: tuple[str, ...], stage: Sta
     relevant = variants if any("variant" in TABLES[table].names for table in stage.writes) else ()
     sources = stage.sources(config)
     run = Run(run_id, stage.name, inputs, relevant, fingerprint(stage, config, inputs, relevant, sources), sources)
-    if not force and _is_complete(lake, stage, run.fingerprint):
+    present = _latest_commits(lake, stage)
+    if not force and _is_complete(stage, present, run.fingerprint):
         say(f"{heading}: up to date")
-        return _outcome(lake, stage, 0.0, skipped=True)
+        return _outcome(stage, present, 0.0, skipped=True)
     read = ", ".join(f"{table} v{version}" for table, version in inputs.items()) or ", ".join(sources)
     say(f"{heading}: reads {read}")
     started = time.monotonic()
     stage.execute(lake, config, run)
-    outcome = _outcome(lake, stage, time.monotonic() - started, skipped=False)
-    if not _is_complete(lake, stage, run.fingerprint):
+    written = _latest_commits(lake, stage)
+    if not _is_complete(stage, written, run.fingerprint):
         raise StageError(
             f"Stage {stage.name} ended without committing {', '.join(stage.writes)}; another run may have written them meanwhile."
         )
+    outcome = _outcome(stage, written, time.monotonic() - started, skipped=False)
     wrote = ", ".join(f"{table} v{version} ({_count(outcome.rows[table])})" for table, version in outcome.versions.items())
     say(f"  wrote {wrote} in {outcome.seconds:.0f} s")
     return outcome
@@ -120,24 +123,21 @@ def _resolve_inputs(lake: Lake, config: Config, variants: tuple[str, ...], stage
     return inputs
 
 
-def _is_complete(lake: Lake, stage: Stage, wanted: str) -> bool:
+def _latest_commits(lake: Lake, stage: Stage) -> dict[str, Commit]:
+    """The latest commit of each table of a stage that exists."""
+    found = {table: lake.history(table, limit=1) for table in stage.writes}
+    return {table: commits[0] for table, commits in found.items() if commits}
+
+
+def _is_complete(stage: Stage, commits: Mapping[str, Commit], wanted: str) -> bool:
     """Whether the latest commit of every table of the stage carries this fingerprint."""
-    for table in stage.writes:
-        latest = lake.history(table, limit=1)
-        if not latest or latest[0].record is None or latest[0].record.fingerprint != wanted:
-            return False
-    return True
+    records = [commits[table].record if table in commits else None for table in stage.writes]
+    return all(record is not None and record.fingerprint == wanted for record in records)
 
 
-def _outcome(lake: Lake, stage: Stage, seconds: float, skipped: bool) -> StageOutcome:
-    commits = {table: lake.history(table, limit=1)[0] for table in stage.writes if lake.version(table) is not None}
-    return StageOutcome(
-        stage=stage.name,
-        seconds=seconds,
-        skipped=skipped,
-        versions={table: commit.version for table, commit in commits.items()},
-        rows={table: commit.rows for table, commit in commits.items()},
-    )
+def _outcome(stage: Stage, commits: Mapping[str, Commit], seconds: float, skipped: bool) -> StageOutcome:
+    versions = {table: commit.version for table, commit in commits.items()}
+    return StageOutcome(stage.name, seconds, skipped, versions, {table: commit.rows for table, commit in commits.items()})
 
 
 def _count(rows: int | None) -> str:

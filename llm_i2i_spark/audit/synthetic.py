@@ -139,10 +139,9 @@ def _proposals(lake: Lake, lineage: Lineage, candidates: Origin, config: Config,
     histories = _histories(lake, lineage, candidates, config, sorted({user for user, _ in rows}))
     record = candidates.record
     assert record is not None
-    decoding = config.digest("generate.per_user", "export.history_length")
     proposals = {}
     for pair, row in rows.items():
-        as_recorded = row["decode_digest"] == decoding and record.config_digest == config.digest()
+        as_recorded = row["decode_digest"] == config.decode_digest and record.config_digest == config.digest()
         proposals[pair] = Proposal(
             rank=row["rank"],
             log_prob=row["log_prob"],

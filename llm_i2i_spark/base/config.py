@@ -43,9 +43,7 @@ class IngestConfig(Section):
     interactions: str | None = None
     items: str | None = None
     format: Literal["auto", "parquet", "csv", "json", "delta", "amazon2014", "amazon2018", "amazon2023", "movielens"] = "auto"
-    columns: dict[str, str] = Field(
-        default_factory=dict, description="contract column -> the file's; items_item_id: the catalogue's id"
-    )
+    columns: dict[str, str] = Field(default_factory=dict, description="contract column -> the file's; items_item_id: the catalogue's id")
     holdout: Literal["none", "last_1", "last_2", "time"] = "last_2"
     holdout_share: float = Field(0.1, gt=0, lt=0.5, description="holdout=time: share of latest rows that becomes each held-out fold")
     repeats: Literal["last", "first"] = Field("last", description="which row of a repeated (user, item) stays")
@@ -145,8 +143,10 @@ class SwingConfig(Section):
     a1: float = Field(0.0, ge=0)
     a2: float = Field(1.0, ge=0)
     b: float = Field(0.5)
-    max_users_per_item: int | None = Field(None, ge=2)
-    max_items_per_user: int | None = Field(1000, ge=2)
+    max_users_per_item: int | None = Field(
+        None, ge=2, description="users that an item's own row sums over; hot items stay whole as neighbours"
+    )
+    max_items_per_user: int | None = Field(1000, ge=2, description="items of a user's list; both caps keep the lowest seeded hashes")
 
 
 class I2iConfig(Section):
@@ -163,8 +163,8 @@ class IndexConfig(Section):
     """The served index and how a lookup merges its lists."""
 
     size: int = Field(200, ge=1)
-    normalize: Literal["none", "row"] = "row"
-    popularity_exponent: float = Field(0.25, ge=0)
+    normalize: Literal["none", "row"] = Field("row", description="row: scores over the row's Euclidean length")
+    popularity_exponent: float = Field(0.25, ge=0, description="score * (clicks of the neighbour) ** -exponent")
     recent_items: int = Field(10, ge=1, description="latest clicks of a user whose lists are merged")
     decay: float = Field(0.8, gt=0, le=1, description="weight of a click relative to the next later one")
 
@@ -221,14 +221,20 @@ class Config(Section):
         """The folds a user's query is made of: all that lies before the target."""
         return ("train",) if self.evaluate.target == "valid" else ("train", "valid")
 
+    @property
+    def decode_digest(self) -> str:
+        """Digest of the settings that decide what the generator is shown and how many items it proposes."""
+        return self.digest("generate.per_user", "export.history_length", "evaluate.protocol", "ingest.holdout")
+
     def digest(self, *sections: str) -> str:
-        """Hex sha256 of the given sections (all without names): equal settings, equal digest.
+        """Hex sha256 of the given sections: equal settings, equal digest.
 
         Args:
-            sections: names of sections or single keys such as `evaluate.protocol`.
+            sections: names of sections or single keys such as `evaluate.protocol`; without any, all that can change a result
+                (where the tables are and how Spark is set up cannot).
         """
         values = self.model_dump(mode="json", by_alias=True)
-        chosen = {name: _at(values, name) for name in sections} if sections else values
+        chosen = {name: _at(values, name) for name in sections or values.keys() - {"lake", "spark"}}
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()
 
 

@@ -47,6 +47,6 @@ STAGE = Stage(
     name="evaluate",
     needs=lambda config, variants: NEEDS,
     writes=("metrics",),
-    settings=("evaluate", "index.recent_items", "index.decay", "ingest.holdout"),
+    settings=("evaluate", "index.recent_items", "index.decay", "ingest.holdout", "ingest.long_tail_share"),
     execute=execute,
 )

@@ -31,7 +31,7 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
         checkpoint_path=checkpoint.path,
         model_digest=checkpoint.digest,
         prompt_digest=prompt_digest(config.layout, "generator"),
-        decode_digest=config.digest("generate.per_user", "export.history_length"),
+        decode_digest=config.decode_digest,
         per_user=settings.per_user,
         batch_tokens=settings.batch_tokens,
         device=settings.device,

@@ -107,7 +107,7 @@ def _item(item: str) -> dict[str, str]:
 
 def _candidates(log_prob: float | None = None) -> list[tuple[Any, ...]]:
     config = load_config()
-    decoding = config.digest("generate.per_user", "export.history_length")
+    decoding = config.decode_digest
     return [
         # One user was read with the wording of layout instruct, so that both are in the history.
         (user, item, p[0], log_prob or p[1], GENERATOR, prompt_digest("instruct" if user == "u2" else "sequence", "generator"), decoding)
