@@ -139,6 +139,10 @@ def _run(options: argparse.Namespace, config: Config) -> None:
         print(f"report   {summary['report']}")
     if path:
         print(f"summary  {path}")
+    if options.command == "quickstart":
+        from llm_i2i_spark.quickstart import next_steps
+
+        print("\n".join(["", "try next", *(f"  {line}" for line in next_steps(options.workdir))]))
     say(f"done in {time.monotonic() - started:.0f} s")
 
 

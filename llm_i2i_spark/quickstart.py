@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import yaml
+
 from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.ingest.shop_tables import write_shop
 
 USERS, ITEMS = 2_000, 1_500
+CONFIG_FILE = "config.yaml"
 
 # A small log wants small batches (many steps) and the whole catalogue in the softmax, and more users to calibrate on.
 _SETTINGS = (
@@ -27,6 +30,8 @@ _SETTINGS = (
 def quickstart_config(workdir: str, settings: list[str]) -> Config:
     """The settings of a quickstart, after making the shop's log and catalogue in `workdir/shop-SEED` where they are not there yet.
 
+    They are also written to `workdir/config.yaml`, so that any other command can be tried on the result.
+
     Args:
         workdir: the folder for everything; the lake goes to `workdir/lake`.
         settings: further `key=value` settings, on top.
@@ -39,4 +44,21 @@ def quickstart_config(workdir: str, settings: list[str]) -> Config:
     if not items.exists():
         write_shop(shop, USERS, ITEMS, seed)
     paths = (f"lake.root={folder / 'lake'}", f"ingest.interactions={interactions}", f"ingest.items={items}")
-    return load_config([], [*_SETTINGS, *paths, *settings])
+    config = load_config([], [*_SETTINGS, *paths, *settings])
+    values = config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    (folder / CONFIG_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    return config
+
+
+def next_steps(workdir: str) -> list[str]:
+    """Commands to try on a finished quickstart.
+
+    Args:
+        workdir: as given to `quickstart_config`.
+    """
+    config = f"--config {Path(workdir) / CONFIG_FILE}"
+    return [
+        f"llm-i2i lookup {config} --items i0000,i0007",
+        f"llm-i2i audit runs {config}",
+        f"llm-i2i index-export {config} --out index.parquet",
+    ]
