@@ -19,7 +19,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", required=True, help="folder or URI")
     parser.add_argument("--users", type=int, default=2_000)
-    parser.add_argument("--items", type=int, default=1_500)
+    parser.add_argument("--items", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--format", choices=("parquet", "delta"), default="parquet")
     parser.add_argument("--partitions", type=int, help="tasks; the rows do not depend on it")

@@ -10,7 +10,7 @@ from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.ingest.shop_tables import write_shop
 
-USERS, ITEMS = 2_000, 1_500
+USERS, ITEMS = 2_000, 2_000
 CONFIG_FILE = "config.yaml"
 
 # A small log wants small batches (many steps) and the whole catalogue in the softmax, and more users to calibrate on.

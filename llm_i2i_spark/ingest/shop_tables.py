@@ -19,7 +19,7 @@ CLICK_DDL = "user_id string, item_id string, ts timestamp"
 ITEM_DDL = "item_id string, title string, brand string, category string"
 
 
-def write_shop(folder: str | Path, users: int = 2_000, items: int = 1_500, seed: int = 42) -> tuple[Path, Path]:
+def write_shop(folder: str | Path, users: int = 2_000, items: int = 2_000, seed: int = 42) -> tuple[Path, Path]:
     """Write `interactions.parquet` and `items.parquet` into a folder.
 
     Args:

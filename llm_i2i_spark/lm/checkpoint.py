@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.files import flush, sha256_of
 from llm_i2i_spark.lm.attention import attention_implementation, choose_device
 from llm_i2i_spark.lm.calibration import Calibration
 from llm_i2i_spark.lm.encoding import Encoder
@@ -131,12 +132,12 @@ def _write_files(
 
 
 def _write_manifest(folder: Path, fields: Mapping[str, Any]) -> str:
-    files = {name: {"sha256": _sha256(folder / name), "bytes": (folder / name).stat().st_size} for name in _file_names(folder)}
+    files = {name: {"sha256": sha256_of(folder / name), "bytes": (folder / name).stat().st_size} for name in _file_names(folder)}
     digest = _model_digest({name: str(entry["sha256"]) for name, entry in files.items()})
     text = json.dumps({"model_digest": digest, "fields": dict(fields), "files": files}, indent=1, sort_keys=True)
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     for name in [*files, MANIFEST, *{str(Path(name).parent) for name in files}]:
-        _flush(folder / name)
+        flush(folder / name)
     return digest
 
 
@@ -148,7 +149,7 @@ def _put_in_place(hidden: Path, target: Path) -> None:
         shutil.rmtree(old)
     else:
         hidden.rename(target)
-    _flush(target.parent)
+    flush(target.parent)
 
 
 def load_checkpoint(folder: str | Path, device: str = "auto", attention: str = "auto") -> LoadedCheckpoint:
@@ -201,7 +202,7 @@ def verify_checkpoint(folder: Path) -> dict[str, Any]:
     for name in sorted(set(found) ^ set(expected)):
         raise UserError(f"{folder / name} is {'missing' if name in expected else 'not in the manifest'}: run sft again.")
     for name in found:
-        if _sha256(folder / name) != expected[name]:
+        if sha256_of(folder / name) != expected[name]:
             raise UserError(f"{folder / name} was changed after it was written: run sft again.")
     check_model_folder(folder / "backbone")
     return manifest
@@ -260,20 +261,3 @@ def _file_names(folder: Path) -> list[str]:
 
 def _model_digest(digests: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{name}\0{digest}\n" for name, digest in sorted(digests.items())).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Make a file's bytes, or a folder's names, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -48,7 +48,7 @@ class LabelHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(hidden_size, 2)
         self.marks = nn.Parameter(torch.zeros(2, hidden_size))
-        self.scale = nn.Parameter(torch.tensor(0.7))
+        self.scale = nn.Parameter(torch.full((1,), 0.7))  # DeepSpeed cannot send a parameter without a dimension
         self.register_buffer("centre", torch.tensor(0.0))
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,19 +99,6 @@ def open_engine(model: ItemLanguageModel, plan: TrainingPlan, ranks: Ranks) -> A
     settings = engine_settings(plan, ranks.world)
     optimizer = torch.optim.AdamW(parameter_groups(model, plan), lr=plan.learning_rate, betas=BETAS, fused=True)
     return deepspeed.initialize(model=model.to(ranks.device), optimizer=optimizer, config=settings, dist_init_required=False)[0]
-
-
-@contextmanager
-def scalars_as_vectors(model: ItemLanguageModel) -> Iterator[None]:
-    """Give parameters without a dimension one while an engine is open: DeepSpeed 0.19 fails to send them to the other ranks."""
-    scalars = [parameter for parameter in model.parameters() if parameter.ndim == 0]
-    for parameter in scalars:
-        parameter.data = parameter.data.reshape(1)
-    try:
-        yield
-    finally:
-        for parameter in scalars:
-            parameter.data = parameter.data.reshape(())
 
 
 def engine_settings(plan: TrainingPlan, world: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from llm_i2i_spark import __version__
 from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.files import sha256_of
 from llm_i2i_spark.base.runs import Run
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.encoding import Encoder
@@ -25,7 +26,6 @@ from llm_i2i_spark.lm.text_features import embed_texts
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary, build_vocabulary
 from llm_i2i_spark.prompts.templates import prompt_digest
 from llm_i2i_spark.sft.ranks import Ranks
-from llm_i2i_spark.sft.resume import sha256_of
 
 Role = Literal["generator", "discriminator"]
 EXPORTS: dict[Role, str] = {"generator": "sft_generator", "discriminator": "sft_discriminator"}

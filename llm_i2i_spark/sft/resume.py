@@ -7,14 +7,13 @@ DeepSpeed alone writes its files in place and takes the newest unchecked, so a k
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from llm_i2i_spark.base.files import flush, sha256_of
 from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.ranks import Ranks
 
@@ -59,7 +58,7 @@ class Partials:
             _seal(hidden, {"world": self._ranks.world, "curve": [asdict(point) for point in curve]})
             shutil.rmtree(target, ignore_errors=True)
             hidden.rename(target)
-            _flush(self._folder)
+            flush(self._folder)
             for old in self._newest_first()[KEPT:]:
                 shutil.rmtree(old, ignore_errors=True)
         self._ranks.wait()
@@ -108,15 +107,6 @@ class Partials:
         return None
 
 
-def sha256_of(path: Path) -> str:
-    """Hex sha256 of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
 def _seal(folder: Path, content: dict[str, Any]) -> None:
     """Write the manifest last, and all of it to the disk."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
@@ -124,13 +114,4 @@ def _seal(folder: Path, content: dict[str, Any]) -> None:
     manifest = folder / MANIFEST
     manifest.write_text(json.dumps({**content, "files": digests}, indent=1, sort_keys=True), encoding="utf-8")
     for path in [*files, manifest, folder / TAG, folder]:
-        _flush(path)
-
-
-def _flush(path: Path) -> None:
-    """Make a file's bytes, or a folder's names, survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush(path)

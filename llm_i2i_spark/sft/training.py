@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.lm.loss import LossSums
 from llm_i2i_spark.lm.model import ItemLanguageModel
-from llm_i2i_spark.sft.engine import TrainingPlan, open_engine, scalars_as_vectors
+from llm_i2i_spark.sft.engine import TrainingPlan, open_engine
 from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.ranks import Ranks
 from llm_i2i_spark.sft.resume import CurvePoint, Partials
@@ -61,20 +61,19 @@ def train(
         StageError: the loss is no longer a number.
     """
     _check_weights(objective.weights, plan, ranks.world)
-    with scalars_as_vectors(model):
-        engine = open_engine(model, plan, ranks)
-        curve = partials.resume(engine)
-        loop = _Loop(engine, objective, plan, ranks, reporter, len(curve))
-        for epoch in range(len(curve), plan.epochs):
-            loss = loop.run_epoch(epoch)
-            if not math.isfinite(loss):
-                advice = "lower its learning_rate, or set sft.precision=fp32."
-                raise StageError(f"The {plan.role}'s loss is not a number in epoch {epoch + 1}: {advice}")
-            rate = plan.learning_rate_at((epoch + 1) * loop.steps - 1, plan.epochs * loop.steps)
-            curve.append(CurvePoint(plan.role, epoch + 1, loss, rate))
-            if (epoch + 1) % plan.checkpoint_every == 0 and epoch + 1 < plan.epochs:
-                partials.save(engine, curve)
-        engine.destroy()
+    engine = open_engine(model, plan, ranks)
+    curve = partials.resume(engine)
+    loop = _Loop(engine, objective, plan, ranks, reporter, len(curve))
+    for epoch in range(len(curve), plan.epochs):
+        loss = loop.run_epoch(epoch)
+        if not math.isfinite(loss):
+            advice = "lower its learning_rate, or set sft.precision=fp32."
+            raise StageError(f"The {plan.role}'s loss is not a number in epoch {epoch + 1}: {advice}")
+        rate = plan.learning_rate_at((epoch + 1) * loop.steps - 1, plan.epochs * loop.steps)
+        curve.append(CurvePoint(plan.role, epoch + 1, loss, rate))
+        if (epoch + 1) % plan.checkpoint_every == 0 and epoch + 1 < plan.epochs:
+            partials.save(engine, curve)
+    engine.destroy()
     return curve
 
 

@@ -10,7 +10,7 @@ import pytest
 from llm_i2i_spark.ingest.shop import Shop, item_ids, shop_clicks, shop_items
 from llm_i2i_spark.ingest.shop_words import DEPARTMENTS, STEPS
 
-SHOP = Shop(items=1_500, seed=42)
+SHOP = Shop(items=2_000, seed=42)
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def numbers(clicks) -> np.ndarray:
 
 def test_the_same_seed_gives_the_same_shop_and_another_another(clicks):
     assert shop_clicks(SHOP, np.arange(2_000)).equals(clicks)
-    assert not shop_clicks(Shop(1_500, 43), np.arange(2_000)).equals(clicks)
+    assert not shop_clicks(Shop(2_000, 43), np.arange(2_000)).equals(clicks)
 
 
 def test_a_user_does_not_depend_on_who_is_made_beside(clicks):
