@@ -130,7 +130,8 @@ def _run(options: argparse.Namespace, config: Config) -> None:
     lake = _open_lake(config)
     run_id, outcomes = run_stages(lake, config, variants, stages, force=options.force)
     summary = summarize(lake, config, variants, run_id, outcomes)
-    path = write_summary(lake, summary)
+    # A stage alone leaves the summary of the run that it belongs to as it is.
+    path = None if alone else write_summary(lake, summary)
     if options.json:
         print(json.dumps(summary))
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
@@ -41,9 +43,8 @@ def rank_neighbors(similarity: DataFrame, clicks: DataFrame, index: IndexConfig)
     # A struct sorts by its fields in turn, so this one ascends from the best neighbour to the worst.
     entry = F.struct((-F.col("score")).alias("minus"), F.length("neighbor_id").alias("length"), "neighbor_id", "synthetic_share", "score")
     lists = scored.groupBy(*KEY).agg(F.sort_array(F.collect_list(entry)).alias("entries"))
-    served = lists.withColumn("entries", F.slice("entries", 1, index.size))
-    divisor = _row_length() if index.normalize == "row" else F.lit(1.0)
-    return served.withColumn("divisor", divisor).select(*KEY, F.transform("entries", _neighbor).alias("neighbors"))
+    best = F.slice("entries", 1, index.size)
+    return lists.select(*KEY, _bound(best, lambda top: _neighbors(top, index.normalize == "row")).alias("neighbors"))
 
 
 def one_index(index: DataFrame, variant: str, backbone: str) -> DataFrame:
@@ -60,15 +61,26 @@ def one_index(index: DataFrame, variant: str, backbone: str) -> DataFrame:
     return chosen
 
 
-def _row_length() -> Column:
-    squares = F.aggregate("entries", F.lit(0.0), lambda so_far, entry: so_far + entry["score"] * entry["score"])
-    return F.sqrt(squares)
+def _neighbors(entries: Column, normalized: bool) -> Column:
+    if not normalized:
+        return F.transform(entries, lambda entry, place: _neighbor(entry, place, F.lit(1.0)))
+    squares = F.aggregate(entries, F.lit(0.0), lambda so_far, entry: so_far + entry["score"] * entry["score"])
+    return _bound(F.sqrt(squares), lambda length: F.transform(entries, lambda entry, place: _neighbor(entry, place, length)))
 
 
-def _neighbor(entry: Column, place: Column) -> Column:
+def _neighbor(entry: Column, place: Column, divisor: Column) -> Column:
     return F.struct(
         entry["neighbor_id"].alias("item_id"),
-        (entry["score"] / F.col("divisor")).alias("score"),
+        (entry["score"] / divisor).alias("score"),
         (place + 1).alias("rank"),
         entry["synthetic_share"].alias("synthetic_share"),
     )
+
+
+def _bound(value: Column, body: Callable[[Column], Column]) -> Column:
+    """`body(value)` with the value computed once a row.
+
+    The optimizer writes a column's expression wherever it is named: inside a lambda over 200 neighbours it would be computed
+    200 times. The variable of a lambda is the one thing that it leaves alone.
+    """
+    return F.element_at(F.transform(F.array(value), body), 1)
