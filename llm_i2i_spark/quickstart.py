@@ -16,6 +16,7 @@ CONFIG_FILE = "config.yaml"
 # A small log wants small batches (many steps) and the whole catalogue in the softmax, and more users to calibrate on.
 _SETTINGS = (
     "spark.memory=2g",
+    "spark.short_jobs=true",
     "spark.shuffle_partitions=2",
     "export.calibration_share=0.2",
     "sft.batch_size=64",

@@ -18,7 +18,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
     from llm_i2i_spark.lake.session import open_session
 
     root = tmp_path_factory.mktemp("session")
-    settings = [f"lake.root={root}", "spark.master=local[2]", "spark.memory=2g", "spark.shuffle_partitions=2"]
+    settings = [f"lake.root={root}", "spark.master=local[2]", "spark.memory=2g", "spark.shuffle_partitions=2", "spark.short_jobs=true"]
     return open_session(load_config([], settings))
 
 

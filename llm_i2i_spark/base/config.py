@@ -33,6 +33,7 @@ class SparkConfig(Section):
     master: str = "local[*]"
     memory: str = Field("4g", description="driver heap of a local session")
     shuffle_partitions: int | None = Field(None, ge=1, description="tasks of a shuffle in a local session; None: twice the cores")
+    short_jobs: bool = Field(False, description="a JVM that is quick to start and never reaches full speed: for jobs of a few minutes")
     delta_jar: str | None = Field(None, description="path of a local Delta jar, for machines without network")
     conf: dict[str, str] = Field(default_factory=dict, description="further Spark settings, as given")
 

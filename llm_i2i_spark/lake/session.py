@@ -27,6 +27,7 @@ from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, on_databricks
 JAVA_MAJOR = (17, 21)
 LOG_FILE = "spark.log"
 
+_JAVA_OPTIONS = "-Dio.netty.tryReflectionSetAccessible=true -Duser.timezone=UTC"
 _LOCAL_SETTINGS = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -39,7 +40,13 @@ _LOCAL_SETTINGS = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     # Parquet reads a flipped bit silently unless its page checksums are verified.
     "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
-    "spark.driver.extraJavaOptions": "-Dio.netty.tryReflectionSetAccessible=true -Duser.timezone=UTC",
+    "spark.driver.extraJavaOptions": _JAVA_OPTIONS,
+}
+# Most of a short job's time goes into compiling code that runs once: the JVM's second compiler and Spark's generated classes.
+_SHORT_JOB_SETTINGS = {
+    "spark.driver.extraJavaOptions": f"{_JAVA_OPTIONS} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 
 
@@ -87,7 +94,7 @@ def delta_package() -> str:
 
 
 def _build_local(config: Config) -> SparkSession:
-    settings = {**_LOCAL_SETTINGS, **_delta_jar(config)}
+    settings = {**_LOCAL_SETTINGS, **(_SHORT_JOB_SETTINGS if config.spark.short_jobs else {}), **_delta_jar(config)}
     cores = os.cpu_count() or 2
     settings["spark.sql.shuffle.partitions"] = str(config.spark.shuffle_partitions or 2 * cores)
     settings["spark.driver.memory"] = config.spark.memory

@@ -15,6 +15,7 @@ from llm_i2i_spark.ingest.shop_tables import write_shop
 TINY = (
     "spark.master=local[2]",
     "spark.memory=1g",
+    "spark.short_jobs=true",
     "spark.shuffle_partitions=2",
     "sft.hidden_size=16",
     "sft.intermediate_size=16",
