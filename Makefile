@@ -13,7 +13,6 @@ install: $(VENV)/.installed
 check-machine:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || { echo "llm-i2i needs Python 3.10 or newer as $(PYTHON); name another one: make PYTHON=/path/to/python3.11"; exit 2; }
 	@command -v java >/dev/null || [ -n "$$JAVA_HOME" ] || { echo "Spark needs Java 17 and no java is on the PATH; install a Java 17 runtime (such as openjdk-17-jre-headless)"; exit 2; }
-	@command -v g++ >/dev/null || { echo "DeepSpeed compiles one operator at its first start and no g++ is on the PATH; install g++ (such as the package build-essential)"; exit 2; }
 
 $(VENV)/.installed: pyproject.toml | check-machine
 	@echo "installing into $(VENV) (torch and Spark are large: some minutes, once)"
