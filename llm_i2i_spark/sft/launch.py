@@ -79,7 +79,9 @@ def _command(folder: Path, config: Config, run: Run) -> list[str]:
 
 def _environment() -> dict[str, str]:
     """Ours, but for the place in a group of ranks that this process may have itself."""
-    return {name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}
+    # On a CPU, sums that several threads share out differ in their last bit from run to run, and a resumed job must end with the
+    # same weights. One thread costs a small model next to nothing; who wants more for a large one sets OMP_NUM_THREADS.
+    return {"OMP_NUM_THREADS": "1", **{name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}}
 
 
 def _follow(child: subprocess.Popen[bytes], reader: EventReader, view: EventView) -> None:
