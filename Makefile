@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKDIR ?= quickstart
 
-.PHONY: install quickstart test lint faults benchmark wheel clean check-machine
+.PHONY: install quickstart test lint faults wheel clean check-machine
 
 install: $(VENV)/.installed
 
@@ -34,9 +34,6 @@ lint: install
 
 faults: install
 	$(BIN)/python -m pytest -m faults
-
-benchmark: install
-	$(BIN)/python -m tests.benchmarks $(BENCH)
 
 wheel: install
 	$(BIN)/python -m build --wheel
