@@ -138,9 +138,21 @@ class FuseConfig(Section):
     drop_real_below: float = Field(0.0, ge=0, le=1, description="real rows with a lower p_yes are dropped; 0 keeps all")
 
 
+CONVENTIONS: dict[str, dict[str, float]] = {
+    "flink": {"a1": 15.0, "a2": 0.0, "b": 0.3},
+    "alink": {"a1": 5.0, "a2": 1.0, "b": -0.35},
+    "pai": {"a1": 5.0, "a2": 1.0, "b": -0.35},
+    "farm": {"a1": 0.0, "a2": 0.0, "b": 0.5},
+}
+"""What other implementations of Swing take for a1, a2 and b by default, in the convention of `SwingConfig`."""
+
+
 class SwingConfig(Section):
     """Swing's parameters: w_u = (a1 + sum of the user's edge weights)^-b, each user pair over (a2 + |common items|)."""
 
+    convention: Literal["flink", "alink", "pai", "farm"] | None = Field(
+        None, description="a1, a2 and b, as far as they are not given, by the defaults of another implementation"
+    )
     a1: float = Field(0.0, ge=0)
     a2: float = Field(1.0, ge=0)
     b: float = Field(0.5)
@@ -149,15 +161,35 @@ class SwingConfig(Section):
     )
     max_items_per_user: int | None = Field(1000, ge=2, description="items of a user's list; both caps keep the lowest seeded hashes")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_convention(cls, values: Any) -> Any:
+        """Put the convention's numbers below those that are given."""
+        if not isinstance(values, dict):
+            return values
+        return {**CONVENTIONS.get(str(values.get("convention")), {}), **values}
+
+
+class Bm25Config(Section):
+    """Backbone bm25, named and preset as `BM25Recommender` of the package implicit."""
+
+    k1: float = Field(1.2, ge=0, description="saturation of a click's weight")
+    b: float = Field(0.75, ge=0, le=1, description="how much a long list takes from each of its clicks")
+
 
 class I2iConfig(Section):
     """The backbone that turns interactions into item similarities."""
 
-    backbone: Literal["swing"] = "swing"
-    engine: Literal["block", "projection"] = "block"
+    backbone: Literal["swing", "item_knn", "bm25", "transitions"] = "swing"
+    engine: Literal["block", "projection"] = Field("block", description="projection: Swing alone, as graph algebra, for small logs")
     swing: SwingConfig = SwingConfig()
+    bm25: Bm25Config = Bm25Config()
+    steps: int = Field(10, ge=1, description="backbone transitions: how many clicks ahead is looked")
     top_k: int = Field(400, ge=1, description="neighbours kept an item before the index re-ranks them; at least index.size")
-    blocks: int | None = Field(None, ge=1, description="item blocks; None: chosen from the degrees")
+    grouping: Literal["even", "community"] = Field("even", description="which items share a block; community: those clicked together")
+    blocks: int | None = Field(None, ge=1, le=65_000, description="item blocks; None: chosen from the degrees")
+    block_bytes: int = Field(128 * 2**20, ge=2**10, description="lists that a block may hold; a worker needs some times as much")
+    incremental: bool = Field(True, description="compute only rows that new clicks can have changed, where the last result allows it")
 
 
 class IndexConfig(Section):
@@ -199,6 +231,8 @@ class Config(Section):
     def _check_together(self) -> Config:
         if self.i2i.top_k < self.index.size:
             object.__setattr__(self, "i2i", self.i2i.model_copy(update={"top_k": self.index.size}))
+        if self.i2i.engine == "projection" and self.i2i.backbone != "swing":
+            raise ValueError(f"i2i.engine=projection computes Swing alone; use i2i.engine=block for {self.i2i.backbone}")
         if self.evaluate.target == "valid" and self.evaluate.protocol == "refit":
             raise ValueError("evaluate.target=valid needs evaluate.protocol=strict, since refit trains on the validation fold")
         return self

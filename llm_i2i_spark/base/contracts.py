@@ -30,6 +30,7 @@ class Table:
         checks: SQL conditions that the engine enforces on every write, by name.
         cluster_by: columns of liquid clustering, where the table is read by key.
         append: whether runs add rows; otherwise a run replaces the table in one commit.
+        change_feed: whether Delta keeps what each commit changed, for a stage that only follows the changes.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Table:
     checks: dict[str, str] = field(default_factory=dict)
     cluster_by: tuple[str, ...] = ()
     append: bool = False
+    change_feed: bool = False
 
     @property
     def ddl(self) -> str:
@@ -164,8 +166,19 @@ TABLES: dict[str, Table] = {
                 "ts? timestamp",
                 "position? int",
             ),
-            {"known_source": "source IN ('real', 'synthetic')", "edge_weight": "weight > 0 AND weight <= 1"},
+            {
+                "known_source": "source IN ('real', 'synthetic')",
+                "edge_weight": "weight > 0 AND weight <= 1",
+                "real_edge_weight": "source <> 'real' OR weight = 1",
+            },
             ("item_id",),
+            change_feed=True,
+        ),
+        Table(
+            "item_numbers",
+            "i2i",
+            ("item_id",),
+            _columns("item_id string", "item int", "clicks bigint", "lot int"),
         ),
         Table(
             "item_similarity",

@@ -1,12 +1,15 @@
-"""What the two engines must agree on beyond the formula: the bits of an edge's mark, and how a similarity is rounded."""
+"""What both engines must agree on beyond the formula: how an edge is written, how a user is weighed, how a sum is rounded."""
 
 from __future__ import annotations
 
 SYNTHETIC = 1
-"""Bit of an edge's mark: a model proposed the edge."""
+"""Bit of an edge: a model proposed it."""
 
 CAPPED = 2
-"""Bit of an edge's mark: the item has too many users, and this one is not among those that its row is summed over."""
+"""Bit of an edge: the item has too many users, and this one is not among those that its row is summed over."""
+
+ITEM_SHIFT = 2
+"""An edge is one int32: the item's number above its two bits, so 2^29 items can be told apart."""
 
 ROUNDING = 2.0**11 + 1.0
 """Dekker's splitting constant: x * ROUNDING - (x * ROUNDING - x) leaves 42 of a double's 53 significant bits."""

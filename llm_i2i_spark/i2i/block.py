@@ -1,78 +1,154 @@
 """Engine `block`: every user's list goes once to each item block it touches; a block is one call of compiled code.
 
-One exchange carries the lists; the kernel ends with each item's best neighbours, so similarities of pairs are never rows.
+One exchange carries the lists, 4 bytes an edge; the kernel ends with each item's best neighbours, so similarities of pairs
+are never rows.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
-from llm_i2i_spark.i2i.agreement import CAPPED
+from llm_i2i_spark.base.config import I2iConfig
+from llm_i2i_spark.i2i.lists import NO_CAP, PARCELS
+from llm_i2i_spark.i2i.statistics import Statistics
 
-BLOCK_BYTES = 128 * 2**20
-EDGE_BYTES = 4 + 8 + 1
-"""Of an edge in a shipped list: item, weight, marks."""
-NEIGHBOR_BYTES = 4 + 4 + 8 + 4 + 8
-"""Of a row that the kernel returns."""
+if TYPE_CHECKING:
+    from llm_i2i_spark.i2i.kernels.neighbors import Neighbors
+    from llm_i2i_spark.i2i.kernels.ragged import Blocks, Ints, Sizes, UserLists
+
+EDGE_BYTES = 4
+LIKELY = 10.0
+"""Standard deviations above its mean that a random count is expected to stay under."""
+SPLIT_EDGES = 1_000_000
+"""Edges that are dealt to blocks at a time; a list goes to some blocks, so what is shipped of them is a few times as much."""
 BATCH_ROWS = 65_536
 SIMILAR = "item int, neighbor int, similarity double, support int, synthetic_share double"
 
 
-def choose_blocks(squared: float, cores: int) -> int:
-    """How many item blocks keep each within its byte budget, and every core busy.
+@dataclass(frozen=True)
+class BlockTask:
+    """What every task is told.
 
-    A user with n items is shipped to at most n blocks and reaches at most n * n neighbours, so the sum of squares bounds
-    what all blocks hold together; items are dealt to blocks by their number, which spreads it evenly.
-
-    Args:
-        squared: sum of squared list lengths.
-        cores: tasks that run at once.
+    Attributes:
+        block_of: the block of each item, by number; NO_BLOCK where its row is not wanted.
+        blocks: how many there are.
+        lots: of the items, for the lottery of those with more users than the cap.
+        limits: by item number, what the numbers that are drawn stay under; empty without a cap.
+        settings: the backbone and its parameters.
+        statistics: what the backbone must know of the whole log.
     """
-    return max(math.ceil(squared * (EDGE_BYTES + NEIGHBOR_BYTES) / BLOCK_BYTES), 2 * cores)
+
+    block_of: Blocks
+    blocks: int
+    lots: Ints
+    limits: Sizes
+    settings: I2iConfig
+    statistics: Statistics
 
 
-def similar_by_block(lists: DataFrame, blocks: int, a2: float, top_k: int) -> DataFrame:
-    """Swing of all items, `blocks` kernel calls in all.
+def lottery_limits(clicks: npt.NDArray[np.int64], cap: int | None) -> Sizes:
+    """What the lowest `cap` numbers of each item's lottery stay under, all but surely: so few lists are shipped for nothing.
 
     Args:
-        lists: `user_id, user_weight, edges`, from `user_lists`.
-        blocks: item blocks; any number gives the same rows.
-        a2: added to the number of common items.
-        top_k: neighbours kept an item.
+        clicks: by item number.
+        cap: users that an item's row is summed over; None for all.
+
+    Returns:
+        2^64 - 1 for items with no more users; empty where no item has.
+    """
+    if cap is None or clicks.max(initial=0) <= cap:
+        return np.empty(0, np.uint64)
+    share = (cap + LIKELY * cap**0.5) / np.maximum(clicks, 1)
+    limits: Sizes = (np.where(share < 0.99, share, 0.0) * 2.0**64).astype(np.uint64) - np.uint64(1)
+    return limits
+
+
+def similar_by_block(lists: DataFrame, task: BlockTask) -> DataFrame:
+    """The best neighbours of all items that have a block, one kernel call a block.
+
+    Args:
+        lists: parcels, from `user_lists`.
+        task: any assignment of items to blocks gives the same rows.
 
     Returns:
         `item int, neighbor int, similarity double, support int, synthetic_share double`.
     """
-    counted = F.filter("edges", lambda e: e["marks"].bitwiseAND(F.lit(CAPPED).cast("tinyint")) == 0)
-    touched = F.array_distinct(F.transform(counted, lambda e: e["item"] % blocks))
-    columns = [F.col(f"edges.{name}").alias(name) for name in ("item", "weight", "marks")]
-    shipped = lists.select(F.explode(touched).alias("block"), "user_id", "user_weight", *columns)
-    in_blocks = shipped.repartitionById(blocks, "block").sortWithinPartitions("user_id").drop("user_id")
-    return in_blocks.mapInArrow(partial(_similar_in_block, blocks=blocks, a2=a2, top_k=top_k), SIMILAR)
+    shipped = lists.mapInArrow(partial(_split, task=task), f"block int, {PARCELS}")
+    return shipped.repartitionById(task.blocks, "block").mapInArrow(partial(_similar_in_block, task=task), SIMILAR)
 
 
-def _similar_in_block(batches: Iterator[pa.RecordBatch], blocks: int, a2: float, top_k: int) -> Iterator[pa.RecordBatch]:
+def _split(batches: Iterator[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:
+    """Runs in Spark's Python workers: parcels of lists to parcels for each block."""
+    held: list[pa.RecordBatch] = []
+    edges = 0
+    for batch in batches:
+        held.append(batch)
+        edges += batch.column("edges").nbytes // EDGE_BYTES
+        if edges >= SPLIT_EDGES:
+            yield from _deal(held, task)
+            held, edges = [], 0
+    yield from _deal(held, task)
+
+
+def _deal(batches: list[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:
+    from llm_i2i_spark.i2i.kernels.grouping import cap_edges, split_by_block
+    from llm_i2i_spark.i2i.kernels.ragged import frozen
+    from llm_i2i_spark.i2i.parcels import parcels, unpack
+
+    lists = unpack(batches)
+    if lists is None:
+        return
+    if len(task.limits):
+        lists = lists._replace(edges=frozen(cap_edges(lists, task.lots, task.limits)))
+    dealt = split_by_block(lists, task.block_of, task.blocks)
+    present = np.flatnonzero(np.diff(dealt.starts)).astype(np.int32)
+    rows = parcels(dealt.lists, np.append(dealt.starts[present], dealt.starts[-1]))
+    yield pa.RecordBatch.from_arrays([pa.array(present), *rows.columns], names=["block", *rows.schema.names])
+
+
+def _similar_in_block(batches: Iterator[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:
     """Runs in Spark's Python workers, once a block; the compiled code is loaded from disk at a worker's first call."""
-    from llm_i2i_spark.i2i.kernel import UserLists, swing_block
+    from llm_i2i_spark.i2i.parcels import unpack
 
     received = [batch for batch in batches if batch.num_rows]
     if not received:
         return
-    table = pa.Table.from_batches(received).combine_chunks()
+    block = received[0].column("block")[0].as_py()
+    lists = unpack(received)
     received.clear()
-    block = table["block"][0].as_py()
-    assert table["block"][-1].as_py() == block, "a partition holds one block"
-    item, weight, marks = (table[name].chunk(0) for name in ("item", "weight", "marks"))
-    lists = UserLists(
-        item.offsets.to_numpy(), item.values.to_numpy(), weight.values.to_numpy(), marks.values.to_numpy(), table["user_weight"].to_numpy()
-    )
-    found = swing_block(lists, block, blocks, a2, top_k)
+    assert lists is not None
+    found = find_neighbors(lists, block, task)
     rows = pa.RecordBatch.from_arrays([pa.array(column) for column in found], names=list(found._fields))
     for start in range(0, rows.num_rows, BATCH_ROWS):
         yield rows.slice(start, BATCH_ROWS)
+
+
+def find_neighbors(lists: UserLists, block: int, task: BlockTask) -> Neighbors:
+    """Call the kernel of the backbone. A further similarity is a file in `kernels/` and a line here."""
+    settings, statistics, top_k = task.settings, task.statistics, task.settings.top_k
+    if settings.backbone == "item_knn":
+        from llm_i2i_spark.i2i.kernels.item_knn import item_knn_block
+
+        return item_knn_block(lists, task.block_of, block, statistics.squares, top_k)
+    if settings.backbone == "bm25":
+        from llm_i2i_spark.i2i.kernels.bm25 import bm25_block
+
+        about = (statistics.clicks, statistics.users, statistics.mean_total)
+        return bm25_block(lists, task.block_of, block, *about, settings.bm25.k1, settings.bm25.b, top_k)
+    if settings.backbone == "transitions":
+        from llm_i2i_spark.i2i.kernels.transitions import transitions_block
+
+        return transitions_block(lists, task.block_of, block, settings.steps, top_k)
+    from llm_i2i_spark.i2i.kernels.swing import swing_block
+
+    swing = settings.swing
+    cap = swing.max_users_per_item or NO_CAP
+    return swing_block(lists, task.block_of, block, swing.a1, swing.a2, swing.b, task.lots, cap, top_k)

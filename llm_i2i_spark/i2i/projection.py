@@ -6,27 +6,52 @@ It is the reference of engine `block`: the same terms, added in the same order, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 from graphframes.pg import EdgePropertyGroup, PropertyGraphFrame, VertexPropertyGroup
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.i2i.agreement import CAPPED, ROUNDING, SYNTHETIC
+from llm_i2i_spark.base.config import SwingConfig
+from llm_i2i_spark.i2i.agreement import CAPPED, ITEM_SHIFT, ROUNDING, SYNTHETIC
+
+OPEN_LISTS = "key int, user_weight double, edges array<int>, weights array<double>, drawn array<bigint>"
 
 
-def click_graph(lists: DataFrame) -> PropertyGraphFrame:
+def click_graph(lists: DataFrame, lots: npt.NDArray[np.int32], swing: SwingConfig) -> PropertyGraphFrame:
     """The lists as a bipartite property graph: vertex groups `users` and `items`, weighted edge group `clicks`.
 
     Args:
-        lists: `user_id, user_weight, edges`, from `user_lists`.
+        lists: parcels, from `user_lists`.
+        lots: of the items, by number, for the lottery of those with more users than the cap.
+        swing: a1 and b of the user weights, and the cap.
 
     Returns:
-        Users have `user_id, user_weight`, items `item`, clicks `user_id, item, weight, marks`.
+        Users have `user, user_weight`, items `item`, clicks `user, item, weight, marks`; users are numbered in the order in
+        which the kernel of engine `block` adds their terms.
     """
-    clicks = lists.select("user_id", F.inline("edges"))
-    users = VertexPropertyGroup("users", lists.select("user_id", "user_weight"), "user_id")
+    opened = lists.mapInArrow(partial(_open_parcels, lots=lots, a1=swing.a1, b=swing.b), OPEN_LISTS)
+    number = F.row_number().over(Window.orderBy("key", "edges", "weights"))
+    numbered = opened.select(number.alias("user"), "user_weight", F.arrays_zip("edges", "weights", "drawn").alias("clicks"))
+    clicks = numbered.select("user", F.inline("clicks")).select(
+        "user",
+        F.shiftright("edges", ITEM_SHIFT).alias("item"),
+        F.col("weights").alias("weight"),
+        F.col("edges").bitwiseAND(F.lit(SYNTHETIC)).alias("marks"),
+        "drawn",
+    )
+    if swing.max_users_per_item is not None:
+        place = F.row_number().over(Window.partitionBy("item").orderBy("drawn", "user"))
+        clicks = clicks.withColumn("marks", F.col("marks") + F.when(place > swing.max_users_per_item, CAPPED).otherwise(0))
+    clicks = clicks.drop("drawn")
+    users = VertexPropertyGroup("users", numbered.select("user", "user_weight"), "user")
     items = VertexPropertyGroup("items", clicks.select("item").distinct(), "item")
     edges = EdgePropertyGroup(
-        "clicks", clicks, users, items, is_directed=False, src_column_name="user_id", dst_column_name="item", weight_column_name="weight"
+        "clicks", clicks, users, items, is_directed=False, src_column_name="user", dst_column_name="item", weight_column_name="weight"
     )
     return PropertyGraphFrame([users, items], [edges])
 
@@ -67,8 +92,8 @@ def _shared_items(graph: PropertyGraphFrame, pairs: DataFrame) -> DataFrame:
     """
     clicks = graph.edges_property_groups[0].data
     weights = graph.vertex_property_groups[0].data
-    of_u = clicks.join(weights, "user_id").select(F.col("user_id").alias("u"), "item", *_renamed("u"))
-    of_v = clicks.join(weights, "user_id").select(F.col("user_id").alias("v"), "item", *_renamed("v"))
+    of_u = clicks.join(weights, "user").select(F.col("user").alias("u"), "item", *_renamed("u"))
+    of_v = clicks.join(weights, "user").select(F.col("user").alias("v"), "item", *_renamed("v"))
     return pairs.withColumnsRenamed({"src": "u", "dst": "v"}).join(of_u, "u").join(of_v, ["v", "item"])
 
 
@@ -94,10 +119,36 @@ def _swing_terms(shared: DataFrame, a2: float) -> DataFrame:
 
 def _best(similar: DataFrame, top_k: int) -> DataFrame:
     """The head of each item's list, similarities rounded to 42 bits as the kernel does (Dekker's splitting)."""
-    scaled = F.col("total") * ROUNDING
-    share = F.greatest(F.lit(0.0), F.least(F.lit(1.0), 1.0 - F.col("real_total") / F.col("total")))
-    rows = similar.where("total > 0").select(
-        "item", "neighbor", (scaled - (scaled - F.col("total"))).alias("similarity"), "support", share.alias("synthetic_share")
-    )
+    share = F.greatest(F.lit(0.0), F.least(F.lit(1.0), 1.0 - _rounded("real_total") / F.col("similarity")))
+    rows = similar.withColumn("similarity", _rounded("total")).where("similarity > 0").withColumn("synthetic_share", share)
+    rows = rows.select("item", "neighbor", "similarity", "support", "synthetic_share")
     best_first = Window.partitionBy("item").orderBy(F.desc("similarity"), "neighbor")
     return rows.withColumn("place", F.row_number().over(best_first)).where(F.col("place") <= top_k).drop("place")
+
+
+def _rounded(name: str) -> Column:
+    scaled = F.col(name) * ROUNDING
+    return scaled - (scaled - F.col(name))
+
+
+def _open_parcels(batches: Iterator[pa.RecordBatch], lots: npt.NDArray[np.int32], a1: float, b: float) -> Iterator[pa.RecordBatch]:
+    """Runs in Spark's Python workers: parcels to a row a list, with the kernel's own user weights and lottery numbers."""
+    from llm_i2i_spark.i2i.kernels.ragged import draw_numbers, edge_weights
+    from llm_i2i_spark.i2i.kernels.swing import user_weights
+    from llm_i2i_spark.i2i.parcels import unpack
+
+    for batch in batches:
+        lists = unpack([batch])
+        if lists is None:
+            continue
+        weights = edge_weights(lists)
+        drawn = draw_numbers(lists, lots) ^ np.uint64(2**63)  # the order of unsigned numbers, kept by signed ones
+        offsets = pa.array(lists.offsets.astype(np.int32))
+        columns = {
+            "key": pa.array(lists.keys),
+            "user_weight": pa.array(user_weights(lists, weights, a1, b)),
+            "edges": pa.ListArray.from_arrays(offsets, pa.array(lists.edges.view(np.int32))),
+            "weights": pa.ListArray.from_arrays(offsets, pa.array(weights if len(weights) else np.ones(len(lists.edges)))),
+            "drawn": pa.ListArray.from_arrays(offsets, pa.array(drawn.view(np.int64))),
+        }
+        yield pa.RecordBatch.from_pydict(columns)

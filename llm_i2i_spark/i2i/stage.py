@@ -1,66 +1,90 @@
-"""Stage i2i: reads `fused`, writes `item_similarity` for all variants of the run in one commit."""
+"""Stage i2i: reads `fused`, writes `item_numbers` and `item_similarity`, the latter for all variants of the run in one commit."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import ExitStack
 from functools import reduce
 
+import numpy as np
+import numpy.typing as npt
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.progress import say
 from llm_i2i_spark.base.runs import Run, Stage
-from llm_i2i_spark.i2i.block import choose_blocks, similar_by_block
-from llm_i2i_spark.i2i.projection import click_graph, similar_by_projection
-from llm_i2i_spark.i2i.transform import measure_users, name_items, number_items, user_lists
+from llm_i2i_spark.i2i.blocks import share_of_work
+from llm_i2i_spark.i2i.increment import find_increment, settings_digest
+from llm_i2i_spark.i2i.lists import user_lists
+from llm_i2i_spark.i2i.numbering import Items, collect_items, number_items
+from llm_i2i_spark.i2i.plan import Plan, make_plan, measure_degrees
+from llm_i2i_spark.i2i.similar import similar_items
+from llm_i2i_spark.i2i.statistics import BACKBONES, measure_items
 from llm_i2i_spark.lake.capabilities import cores
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
-from llm_i2i_spark.lake.watch import watch_tasks
 
 
 def execute(lake: Lake, config: Config, run: Run) -> None:
-    """Compute Swing for each variant.
+    """Compute the similarities of each variant.
 
     Raises:
-        UserError: a variant of the run has no rows.
+        UserError: a variant of the run has no rows, or its plan cannot fit.
     """
     fused = lake.read("fused", run.inputs["fused"]).where(F.col("variant").isin(*run.variants))
-    with watch_tasks(lake.spark, "i2i: list lengths"):
-        sizes = {row["variant"]: row for row in measure_users(fused).collect()}
+    numbers = lake.write(number_items(fused, run.variants, config.seed), run.record(config, "item_numbers"), "i2i: item numbers")
+    items = collect_items(lake.read("item_numbers", numbers))
+    present = {row["variant"] for row in fused.select("variant").distinct().collect()}
     for variant in run.variants:
-        if variant not in sizes:
+        if variant not in present:
             raise UserError(f"Table fused has no rows of variant {variant}; run stage fuse with --variants {','.join(run.variants)} first.")
-    blocks = {name: config.i2i.blocks or choose_blocks(sizes[name]["squared"], cores(lake.spark)) for name in run.variants}
-    record = run.record(
-        config,
-        "item_similarity",
-        engine=config.i2i.engine,
-        blocks=blocks,
-        users={name: sizes[name]["users"] for name in run.variants},
-        longest_list={name: sizes[name]["longest"] for name in run.variants},
-    )
-    with materialized(lake, number_items(fused), "i2i: item numbers") as items:
-        parts = [_similarity(fused, items, name, blocks[name], sizes[name]["longest"], config) for name in run.variants]
-        lake.write(reduce(DataFrame.unionByName, parts), record, "i2i: Swing")
+    with ExitStack() as staged:
+        rows = {name: fused.where(F.col("variant") == name) for name in run.variants}
+        made = {name: materialized(lake, user_lists(rows[name], items, config.i2i), f"i2i: lists of {name}") for name in run.variants}
+        lists = {name: staged.enter_context(written) for name, written in made.items()}
+        plans = {name: _make_plan(lake, name, lists[name], items, config) for name in run.variants}
+        increment = find_increment(lake, config, run, staged)
+        wanted = increment.wanted(items) if increment else {}
+        parts = []
+        for name in run.variants:
+            statistics = measure_items(rows[name], items) if config.i2i.backbone in BACKBONES else None
+            parts.append(similar_items(lists[name], name, items, plans[name].blocks, config.i2i, statistics, wanted.get(name)))
+        details = {
+            "engine": config.i2i.engine,
+            "settings": settings_digest(config),
+            "variants": list(run.variants),
+            "plans": {name: plan.numbers() for name, plan in plans.items()},
+            "saved_work": _saved_work(items, wanted, config),
+        }
+        record = run.record(config, "item_similarity", **details)
+        blocks = sum(plan.blocks for plan in plans.values())
+        kept = [increment.kept] if increment else []
+        lake.write(reduce(DataFrame.unionByName, parts + kept), record, f"i2i: {config.i2i.backbone}, {blocks} blocks")
 
 
-def _similarity(fused: DataFrame, items: DataFrame, variant: str, blocks: int, longest: int, config: Config) -> DataFrame:
-    swing, top_k = config.i2i.swing, config.i2i.top_k
-    if swing.max_items_per_user is not None and longest <= swing.max_items_per_user:
-        swing = swing.model_copy(update={"max_items_per_user": None})  # the cap touches nobody, so its sort is saved
-    lists = user_lists(fused, variant, items, swing, config.seed)
-    if config.i2i.engine == "projection":
-        similar = similar_by_projection(click_graph(lists), swing.a2, top_k)
-    else:
-        similar = similar_by_block(lists, blocks, swing.a2, top_k)
-    return name_items(similar, items, variant)
+def _make_plan(lake: Lake, variant: str, lists: DataFrame, items: Items, config: Config) -> Plan:
+    """Measure the degrees of a variant, make its plan and say it."""
+    degrees = measure_degrees(lists, items.clicks)
+    plan = make_plan(degrees, config.i2i, cores(lake.spark))
+    say(f"  {variant}: {plan.sentence()}")
+    return plan
+
+
+def _saved_work(items: Items, wanted: Mapping[str, npt.NDArray[np.bool_]], config: Config) -> dict[str, float]:
+    """Say how much of each variant's work is left out, as shares of the kernel's work."""
+    saved = {}
+    for variant, rows in wanted.items():
+        saved[variant] = 1.0 - share_of_work(items.clicks, rows, config.i2i.swing.max_users_per_item)
+        say(f"  {variant}: {int(rows.sum()):,} of {len(rows):,} items have users with new rows; {saved[variant]:.0%} of the work is saved")
+    return saved
 
 
 STAGE = Stage(
     name="i2i",
     needs=lambda config, variants: ("fused",),
-    writes=("item_similarity",),
+    writes=("item_numbers", "item_similarity"),
     settings=("i2i",),
     execute=execute,
 )

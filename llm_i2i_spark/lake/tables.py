@@ -7,6 +7,7 @@ from pathlib import Path
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from llm_i2i_spark.base.config import LakeConfig
@@ -73,6 +74,26 @@ class Lake:
         except SPARK_ERRORS as error:
             raise UserError(f"Version {version} of {table} cannot be read ({str(error).splitlines()[0]}).") from error
 
+    def changes(self, table: str, after: int, until: int) -> DataFrame | None:
+        """What commits did to the rows of a table with a change feed: its columns and `change`, 1 for an added row, -1 for a removed one.
+
+        A row that is removed and added again stands in it twice.
+
+        Args:
+            after: version before the first change.
+            until: version after the last one.
+
+        Returns:
+            None where the feed does not reach back that far.
+        """
+        feed = self.spark.read.format("delta").options(readChangeFeed="true", startingVersion=after + 1, endingVersion=until)
+        added = F.when(F.col("_change_type").isin("insert", "update_postimage"), 1).otherwise(-1)
+        try:
+            rows = feed.load(self.path(table)) if self.root else feed.table(f"{self._schema}.{table}")
+            return rows.select(*TABLES[table].names, added.alias("change"))
+        except SPARK_ERRORS:
+            return None
+
     def write(self, frame: DataFrame, record: RunRecord, title: str | None = None) -> int:
         """Replace (or, for append tables, extend) a table in one atomic commit that carries the run record.
 
@@ -119,6 +140,7 @@ class Lake:
         builder = builder.clusterBy(*table.cluster_by) if table.cluster_by else builder
         for key in ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration"):
             builder = builder.property(key, self._retention)
+        builder = builder.property("delta.enableChangeDataFeed", "true") if table.change_feed else builder
         for name, condition in table.checks.items():
             # The property that ALTER TABLE ADD CONSTRAINT sets; given at creation it costs no commit of its own.
             builder = builder.property(f"delta.constraints.{name}", condition)

@@ -8,14 +8,16 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.config import SwingConfig
-from llm_i2i_spark.i2i.block import choose_blocks, similar_by_block
-from llm_i2i_spark.i2i.projection import click_graph, similar_by_projection
-from llm_i2i_spark.i2i.transform import measure_users, name_items, number_items, user_lists
+from llm_i2i_spark.base.config_files import load_config
+from llm_i2i_spark.i2i.lists import user_lists
+from llm_i2i_spark.i2i.numbering import collect_items, number_items
+from llm_i2i_spark.i2i.parcels import unpack
+from llm_i2i_spark.i2i.plan import make_plan, measure_degrees
+from llm_i2i_spark.i2i.similar import similar_items
 
 pytestmark = pytest.mark.spark
 FUSED = "variant string, user_id string, item_id string, weight double, source string"
-SWING = SwingConfig(a1=5.0, a2=1.0, b=0.3)
+SWING = ("i2i.swing.a1=5", "i2i.swing.a2=1", "i2i.swing.b=0.3", "index.size=1")
 Row = tuple[str, str, str, float, str]
 
 
@@ -30,30 +32,28 @@ def random_rows(seed: int, users=40, items=25, variant="v") -> list[Row]:
     return rows
 
 
-def similar(fused: DataFrame, engine: str, swing=SWING, top_k=400, blocks=3, seed=42):
-    """Rows of the contract, best first, as an engine gives them."""
-    items = number_items(fused)
-    lists = user_lists(fused, "v", items, swing, seed)
-    if engine == "block":
-        found = similar_by_block(lists, blocks, swing.a2, top_k)
-    else:
-        found = similar_by_projection(click_graph(lists), swing.a2, top_k)
-    rows = [tuple(row)[2:] for row in name_items(found, items, "v").collect()]
+def similar(fused: DataFrame, *settings: str):
+    """Rows of the contract without variant and backbone, best first, as an engine gives them."""
+    config = load_config([], ["lake.root=unused", *SWING, "i2i.blocks=3", *settings])
+    items = collect_items(number_items(fused, ["v"], config.seed))
+    lists = user_lists(fused.where("variant = 'v'"), items, config.i2i)
+    blocks = make_plan(measure_degrees(lists, items.clicks), config.i2i, cores=2).blocks
+    rows = [tuple(row)[2:] for row in similar_items(lists, "v", items, blocks, config.i2i).collect()]
     return sorted(rows, key=lambda row: (int(row[0]), -row[2], int(row[1])))
 
 
-def definition(rows: list[Row], swing=SWING):
+def definition(rows: list[Row], a1=5.0, a2=1.0, b=0.3):
     """(item, neighbour) -> (similarity, support, synthetic share), straight from the formula."""
     lists: dict[str, dict[str, tuple[float, bool]]] = {}
     for _, user, item, weight, source in rows:
         lists.setdefault(user, {})[item] = (weight, source == "real")
-    w = {user: (swing.a1 + sum(e for e, _ in own.values())) ** -swing.b for user, own in lists.items()}
+    w = {user: (a1 + sum(e for e, _ in own.values())) ** -b for user, own in lists.items()}
     found: dict = {}
     for u, v in ((u, v) for u in lists for v in lists if u < v):
         both = set(lists[u]) & set(lists[v])
         for i, j in ((i, j) for i in both for j in both if i != j):
             edges = [lists[user][item] for user in (u, v) for item in (i, j)]
-            term = w[u] * w[v] / (swing.a2 + len(both))
+            term = w[u] * w[v] / (a2 + len(both))
             for weight, _ in edges:
                 term *= weight
             total, real, users = found.get((i, j), (0.0, 0.0, set()))
@@ -68,7 +68,7 @@ def frame(spark: SparkSession, rows: list[Row]) -> DataFrame:
 def test_both_engines_give_the_definition_and_the_same_bits(spark):
     rows = random_rows(1)
     fused = frame(spark, rows)
-    block, projection = similar(fused, "block"), similar(fused, "projection")
+    block, projection = similar(fused), similar(fused, "i2i.engine=projection")
     assert block == projection
     wanted = definition(rows)
     assert {row[:2] for row in block} == wanted.keys()
@@ -79,38 +79,49 @@ def test_both_engines_give_the_definition_and_the_same_bits(spark):
 
 def test_caps_agree_between_engines_and_are_kept(spark):
     fused = frame(spark, random_rows(3))
-    caps = SWING.model_copy(update={"max_users_per_item": 5, "max_items_per_user": 4})
-    block = similar(fused, "block", caps, top_k=6)
-    assert block == similar(fused, "projection", caps, top_k=6)
-    assert block != similar(fused, "block", caps, top_k=6, seed=43)
-    assert max(row[3] for row in block) <= 5
-    lists = user_lists(fused, "v", number_items(fused), caps, 42).collect()
-    assert max(len(row["edges"]) for row in lists) == 4
+    caps = ("i2i.swing.max_users_per_item=5", "i2i.swing.max_items_per_user=4", "i2i.top_k=6")
+    block = similar(fused, *caps)
+    assert block == similar(fused, *caps, "i2i.engine=projection")
+    assert block != similar(fused, *caps, "seed=43")
+    assert 2 <= max(row[3] for row in block) <= 5
+    config = load_config([], ["lake.root=unused", *caps])
+    items = collect_items(number_items(fused, ["v"], config.seed))
+    lists = unpack(user_lists(fused, items, config.i2i).toArrow().to_batches())
+    assert lists is not None
+    assert max(lists.offsets[1:] - lists.offsets[:-1]) == 4
+
+
+def test_a_cap_keeps_the_lowest_hashes_whatever_the_group(spark):
+    rows = [("v", f"u{user}", item, 1.0, "real") for user in range(400) for item in ("1", "2")]
+    fused = frame(spark, rows)
+    capped = similar(fused, "i2i.swing.max_users_per_item=300")
+    assert [row[3] for row in capped] == [300, 300]
 
 
 def test_partitions_blocks_and_row_order_change_no_bit(spark):
     rows = random_rows(4)
-    caps = SWING.model_copy(update={"max_users_per_item": 9, "max_items_per_user": 6})
-    wanted = similar(frame(spark, rows).coalesce(1), "block", caps, blocks=1)
+    caps = ("i2i.swing.max_users_per_item=9", "i2i.swing.max_items_per_user=6")
+    wanted = similar(frame(spark, rows).coalesce(1), *caps, "i2i.blocks=1")
     for partitions, engine in ((2, "block"), (7, "projection"), (64, "block")):
         random.Random(partitions).shuffle(rows)
-        assert similar(frame(spark, rows).repartition(partitions), engine, caps, blocks=partitions) == wanted
+        settings = (*caps, f"i2i.blocks={partitions}", f"i2i.engine={engine}")
+        assert similar(frame(spark, rows).repartition(partitions), *settings) == wanted
 
 
 def test_repeated_rows_count_once_real_before_synthetic(spark):
     rows = random_rows(5)
-    wanted = similar(frame(spark, rows), "block")
+    wanted = similar(frame(spark, rows))
     doubled = [*rows, *rows, *(("v", user, item, 1.0, "synthetic") for _, user, item, _, source in rows if source == "real")]
-    assert similar(frame(spark, doubled), "block") == wanted
+    assert similar(frame(spark, doubled)) == wanted
 
 
 def test_other_variants_and_new_names_leave_similarities_alone(spark):
     rows = random_rows(6)
-    wanted = {row[:2]: row[2:] for row in similar(frame(spark, rows), "block")}
+    wanted = {row[:2]: row[2:] for row in similar(frame(spark, rows))}
     beside = frame(spark, [*rows, *random_rows(7, variant="other")])
-    assert {row[:2]: row[2:] for row in similar(beside, "block")} == wanted
+    assert {row[:2]: row[2:] for row in similar(beside)} == wanted
     renamed = frame(spark, [(v, f"x{9999 - int(u[1:])}", str(1000 - int(i)), e, s) for v, u, i, e, s in rows])
-    found = {(str(1000 - int(i)), str(1000 - int(j))): values for i, j, *values in similar(renamed, "block")}
+    found = {(str(1000 - int(i)), str(1000 - int(j))): values for i, j, *values in similar(renamed)}
     assert found.keys() == wanted.keys()
     for pair, values in found.items():
         assert values == pytest.approx(wanted[pair], rel=1e-12, abs=1e-13)
@@ -118,7 +129,7 @@ def test_other_variants_and_new_names_leave_similarities_alone(spark):
 
 def test_items_are_numbered_by_length_then_text(spark):
     ids = ["10", "9", "b", "aa", "100", "é", "2"]
-    numbered = number_items(frame(spark, [("v", "u", item, 1.0, "real") for item in ids])).collect()
+    numbered = number_items(frame(spark, [("v", "u", item, 1.0, "real") for item in ids]), ["v"], 42).collect()
     by_number = [row["item_id"] for row in sorted(numbered, key=lambda row: row["item"])]
     assert by_number == ["2", "9", "b", "é", "10", "aa", "100"]
 
@@ -126,18 +137,7 @@ def test_items_are_numbered_by_length_then_text(spark):
 @pytest.mark.parametrize("engine", ["block", "projection"])
 def test_nothing_shared_gives_no_rows(spark, engine):
     apart = frame(spark, [("v", user, item, 1.0, "real") for user, items in (("a", "12"), ("b", "23"), ("c", "34")) for item in items])
-    assert similar(apart, engine) == []
-
-
-def test_sizes_are_those_of_the_lists(spark):
-    rows = [("v", "a", "1", 1.0, "real"), ("v", "a", "2", 1.0, "real"), ("v", "b", "2", 1.0, "real"), ("w", "a", "1", 1.0, "real")]
-    found = {row["variant"]: (row["users"], row["longest"], row["squared"]) for row in measure_users(frame(spark, rows)).collect()}
-    assert found == {"v": (2, 2, 5.0), "w": (1, 1, 1.0)}
-
-
-def test_blocks_grow_with_the_data_and_never_leave_a_core_idle():
-    assert choose_blocks(1000.0, cores=4) == 8
-    assert choose_blocks(2e9, cores=4) > choose_blocks(1e9, cores=4) > 100
+    assert similar(apart, f"i2i.engine={engine}") == []
 
 
 @pytest.mark.data
@@ -147,7 +147,7 @@ def test_beauty_golden(spark, data_folder, golden_folder):
     log = spark.read.parquet(str(data_folder / "beauty_interactions.parquet"))
     ids = [F.col(name).cast("string") for name in ("user_id", "item_id")]
     fused = log.select(F.lit("v").alias("variant"), *ids, F.lit(1.0).alias("weight"), F.lit("real").alias("source"))
-    rows = similar(fused, "block", SwingConfig(a1=5.0, a2=1.0, b=0.3, max_items_per_user=None), top_k=10)
+    rows = similar(fused, "i2i.top_k=10", "index.size=10", "i2i.swing.max_items_per_user=null")
     golden = pd.read_csv(golden_folder / "beauty_swing_top10.tsv", sep="\t")
     golden.columns = ["item", "rank", "neighbor", "score"]
     assert [int(row[0]) for row in rows] == golden["item"].tolist()

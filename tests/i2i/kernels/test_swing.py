@@ -7,15 +7,20 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llm_i2i_spark.i2i import kernel
-from llm_i2i_spark.i2i.agreement import CAPPED, SYNTHETIC
-from llm_i2i_spark.i2i.kernel import UserLists, swing_block
+from llm_i2i_spark.i2i.agreement import CAPPED, ITEM_SHIFT, SYNTHETIC
+from llm_i2i_spark.i2i.kernels import swing
+from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
+from llm_i2i_spark.i2i.kernels.swing import swing_block
+from llm_i2i_spark.i2i.lists import NO_CAP
 
 A1, A2, B = 5.0, 1.0, 0.3
+LOTS = np.arange(30, dtype=np.int32)
 Edge = tuple[float, int]
 Graph = dict[int, dict[int, Edge]]  # user -> item -> (weight, marks)
 
-edges = st.tuples(st.floats(0.01, 1.0), st.sampled_from([0, 0, 0, SYNTHETIC, CAPPED, SYNTHETIC | CAPPED]))
+real_edges = st.tuples(st.just(1.0), st.sampled_from([0, 0, 0, CAPPED]))
+synthetic_edges = st.tuples(st.floats(0.01, 1.0), st.sampled_from([SYNTHETIC, SYNTHETIC | CAPPED]))
+edges = real_edges | synthetic_edges
 graphs = st.dictionaries(st.integers(0, 30), st.dictionaries(st.integers(0, 14), edges, min_size=1, max_size=8), min_size=1, max_size=16)
 
 
@@ -38,22 +43,25 @@ def oracle(graph: Graph, a1=A1, a2=A2, b=B):
     return {pair: (s, len(users), 1 - real / s) for pair, (s, real, users) in found.items()}
 
 
-def as_lists(graph: Graph, a1=A1, b=B) -> UserLists:
+def as_lists(graph: Graph) -> UserLists:
     """The graph as the kernel takes it, users and items ascending."""
     rows = [sorted(graph[user].items()) for user in sorted(graph)]
     flat = [(item, *edge) for row in rows for item, edge in row]
-    return UserLists(
-        np.cumsum([0, *map(len, rows)], dtype=np.int32),
-        np.array([item for item, _, _ in flat], np.int32),
-        np.array([weight for _, weight, _ in flat], np.float64),
-        np.array([marks for _, _, marks in flat], np.int8),
-        np.array([(a1 + sum(weight for _, (weight, _) in row)) ** -b for row in rows], np.float64),
-    )
+    keys = np.array(sorted(graph), np.int32)
+    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    edges = np.array([item << ITEM_SHIFT | marks for item, _, marks in flat], np.uint32)
+    weights = np.array([weight for _, weight, marks in flat if marks & SYNTHETIC], np.float64)
+    return UserLists(*map(frozen, (keys, offsets, edges, weights)))
+
+
+def block_of(graph: Graph, blocks: int) -> np.ndarray:
+    """Items dealt in turn."""
+    return (np.arange(1 + max((item for row in graph.values() for item in row), default=0)) % blocks).astype(np.uint16)
 
 
 def rows_of(graph: Graph, blocks=1, top_k=1000, a1=A1, a2=A2, b=B):
     """The kernel's rows over all blocks, as tuples, in the order they come."""
-    out = [swing_block(as_lists(graph, a1, b), block, blocks, a2, top_k) for block in range(blocks)]
+    out = [swing_block(as_lists(graph), block_of(graph, blocks), block, a1, a2, b, LOTS, NO_CAP, top_k) for block in range(blocks)]
     return [row for part in out for row in zip(*(column.tolist() for column in part), strict=True)]
 
 
@@ -103,11 +111,10 @@ def test_published_unit_golden():
 
 def test_bands_of_a_small_table_give_the_same_bits(monkeypatch):
     rng = np.random.default_rng(3)
-    graph = {u: {int(i): (float(rng.uniform(0.1, 1)), int(rng.integers(2))) for i in rng.choice(12, 5, replace=False)} for u in range(60)}
-    lists = as_lists(graph)
-    whole = swing_block.py_func(lists, 0, 1, A2, 1000)
-    monkeypatch.setattr(kernel, "TABLE_CELLS", 97)
-    banded = swing_block.py_func(lists, 0, 1, A2, 1000)
+    graph = {u: {int(i): (float(rng.uniform(0.1, 1)), SYNTHETIC) for i in rng.choice(12, 5, replace=False)} for u in range(60)}
+    whole = swing_block.py_func(as_lists(graph), block_of(graph, 1), 0, A1, A2, B, LOTS, NO_CAP, 1000)
+    monkeypatch.setattr(swing, "TABLE_CELLS", 97)
+    banded = swing_block.py_func(as_lists(graph), block_of(graph, 1), 0, A1, A2, B, LOTS, NO_CAP, 1000)
     for left, right in zip(whole, banded, strict=True):
         np.testing.assert_array_equal(left, right)
 
