@@ -83,6 +83,8 @@ def run_stages(
     chosen = tuple(variants)
     run_id = run_id or new_run_id()
     outcomes = []
+    for stage in stages:
+        stage.prepare(config)
     for number, stage in enumerate(stages, start=1):
         outcomes.append(_run_stage(lake, config, chosen, stage, force, run_id, f"[{number}/{len(stages)}] {stage.name}"))
     return run_id, outcomes

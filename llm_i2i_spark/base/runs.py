@@ -100,6 +100,7 @@ class Stage:
         sources: digests of inputs outside the lake, by name.
         needs: tables read, a function of the config, since `real` alone needs no model.
         execute: does the work: `(lake, config, run)`; the lake is typed by the stage itself.
+        prepare: begins what takes long and needs no table, before the first stage of a command.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Stage:
     settings: tuple[str, ...]
     execute: Callable[[Any, Config, Run], None]
     sources: Callable[[Config], dict[str, str]] = lambda config: {}
+    prepare: Callable[[Config], None] = lambda config: None
 
 
 def new_run_id() -> str:

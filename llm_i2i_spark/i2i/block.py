@@ -81,11 +81,11 @@ def similar_by_block(lists: DataFrame, task: BlockTask) -> DataFrame:
     Returns:
         `item int, neighbor int, similarity double, support int, synthetic_share double`.
     """
-    shipped = lists.mapInArrow(partial(_split, task=task), f"block int, {PARCELS}")
-    return shipped.repartitionById(task.blocks, "block").mapInArrow(partial(_similar_in_block, task=task), SIMILAR)
+    shipped = lists.mapInArrow(partial(split_lists, task=task), f"block int, {PARCELS}")
+    return shipped.repartitionById(task.blocks, "block").mapInArrow(partial(similar_in_block, task=task), SIMILAR)
 
 
-def _split(batches: Iterator[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:
+def split_lists(batches: Iterator[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:
     """Runs in Spark's Python workers: parcels of lists to parcels for each block."""
     held: list[pa.RecordBatch] = []
     edges = 0
@@ -114,7 +114,7 @@ def _deal(batches: list[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordB
     yield pa.RecordBatch.from_arrays([pa.array(present), *rows.columns], names=["block", *rows.schema.names])
 
 
-def _similar_in_block(batches: Iterator[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:
+def similar_in_block(batches: Iterator[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:
     """Runs in Spark's Python workers, once a block; the compiled code is loaded from disk at a worker's first call."""
     from llm_i2i_spark.i2i.parcels import unpack
 

@@ -52,10 +52,10 @@ def user_lists(rows: DataFrame, items: Items, settings: I2iConfig) -> DataFrame:
     if settings.backbone == "transitions":
         columns.append(F.coalesce("position", F.lit(LAST)).alias("position"))
     most = settings.swing.max_items_per_user or NO_CAP
-    return numbered.select(*columns).repartition("user_id").mapInArrow(partial(_build_lists, lots=items.lots, most_items=most), PARCELS)
+    return numbered.select(*columns).repartition("user_id").mapInArrow(partial(build_lists, lots=items.lots, most_items=most), PARCELS)
 
 
-def _build_lists(batches: Iterator[pa.RecordBatch], lots: npt.NDArray[np.int32], most_items: int) -> Iterator[pa.RecordBatch]:
+def build_lists(batches: Iterator[pa.RecordBatch], lots: npt.NDArray[np.int32], most_items: int) -> Iterator[pa.RecordBatch]:
     """Runs in Spark's Python workers: the rows of a partition's users to parcels of their lists."""
     from llm_i2i_spark.i2i.kernels.grouping import group_by_user, hash_texts
     from llm_i2i_spark.i2i.kernels.ragged import frozen
@@ -75,5 +75,5 @@ def _build_lists(batches: Iterator[pa.RecordBatch], lots: npt.NDArray[np.int32],
     weights = columns["weight"] if (columns["edge"] & SYNTHETIC).any() else frozen(np.empty(0))
     positions = columns.get("position", frozen(np.empty(0, np.int32)))
     lists = group_by_user(users.indices.to_numpy(), keys, columns["edge"], weights, positions, lots, most_items)
-    del table, users, columns
+    del table, users, columns  # the rows are not needed any more, and are most of the memory
     yield from pack(lists, PARCEL_EDGES)

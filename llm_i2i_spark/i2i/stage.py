@@ -16,6 +16,7 @@ from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.progress import say
 from llm_i2i_spark.base.runs import Run, Stage
 from llm_i2i_spark.i2i.blocks import share_of_work
+from llm_i2i_spark.i2i.compiling import start_compiling, wait_until_compiled
 from llm_i2i_spark.i2i.increment import find_increment, settings_digest
 from llm_i2i_spark.i2i.lists import user_lists
 from llm_i2i_spark.i2i.numbering import Items, collect_items, number_items
@@ -35,6 +36,7 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
     """
     fused = lake.read("fused", run.inputs["fused"]).where(F.col("variant").isin(*run.variants))
     numbers = lake.write(number_items(fused, run.variants, config.seed), run.record(config, "item_numbers"), "i2i: item numbers")
+    wait_until_compiled(config)
     items = collect_items(lake.read("item_numbers", numbers))
     present = {row["variant"] for row in fused.select("variant").distinct().collect()}
     for variant in run.variants:
@@ -87,4 +89,5 @@ STAGE = Stage(
     writes=("item_numbers", "item_similarity"),
     settings=("i2i",),
     execute=execute,
+    prepare=start_compiling,
 )

@@ -108,6 +108,16 @@ def test_partitions_blocks_and_row_order_change_no_bit(spark):
         assert similar(frame(spark, rows).repartition(partitions), *settings) == wanted
 
 
+def test_grouping_by_community_changes_no_bit_and_says_what_it_saves(spark, capsys):
+    draw = random.Random(9)
+    # Two shops under one roof: no user of one ever sees the other.
+    rows = [("v", f"u{user}", str(2 * item + user % 2), 1.0, "real") for user in range(80) for item in draw.sample(range(15), 6)]
+    wanted = similar(frame(spark, rows), "i2i.blocks=2")
+    assert similar(frame(spark, rows), "i2i.blocks=2", "i2i.grouping=community") == wanted
+    saved = int(capsys.readouterr().err.split("saves ")[1].split("%")[0])
+    assert 40 <= saved <= 50
+
+
 def test_repeated_rows_count_once_real_before_synthetic(spark):
     rows = random_rows(5)
     wanted = similar(frame(spark, rows))

@@ -69,3 +69,42 @@ def test_a_variant_without_rows_is_a_sentence(lake):
     _, second = fused_versions(lake)
     with pytest.raises(UserError, match="no rows of variant llm_i2i; run stage fuse"):
         similar(lake, second, ("real", "llm_i2i"))
+
+
+def write_fused(lake: Lake, rows) -> int:
+    config = load_config([], ["lake.root=unused"])
+    frame = lake.spark.createDataFrame(rows, contract_schema(TABLES["fused"]))
+    return lake.write(frame, Run("r", "fuse", {}, ("real",), "x").record(config, "fused"))
+
+
+@pytest.mark.parametrize("backbone", ["swing", "transitions"])
+def test_after_new_clicks_only_their_users_items_are_computed_again_and_the_result_is_that_of_a_full_run(lake, backbone):
+    draw = random.Random(5)
+    # Two shops in one log: what happens in the second cannot touch the rows of the first.
+    rows = []
+    for user in range(60):
+        items = draw.sample(range(user % 2 * 20, user % 2 * 20 + 20), 5)
+        rows += [("real", f"u{user:02}", f"i{item:02}", 1.0, "real", None, None, place) for place, item in enumerate(items)]
+    settings = (f"i2i.backbone={backbone}", "i2i.swing.max_users_per_item=12")
+    similar(lake, write_fused(lake, rows), ("real",), *settings)
+    news = [("real", "u01", "i00new", 1.0, "real", None, None, 9), ("real", "u61", "i21", 1.0, "real", None, None, 0)]
+    gone = next(row for row in rows if row[1] == "u03")
+    version = write_fused(lake, [*(row for row in rows if row is not gone), *news, ("real", "u61", "i22", 1.0, "real", None, None, 1)])
+    after = similar(lake, version, ("real",), *settings)
+    record = lake.history("item_similarity", limit=1)[0].record
+    assert record is not None
+    assert 0.3 < record.details["saved_work"]["real"] < 0.95
+    assert after == similar(lake, version, ("real",), *settings, "i2i.incremental=false")
+    full = lake.history("item_similarity", limit=1)[0].record
+    assert full is not None
+    assert full.details["saved_work"] == {}
+
+
+def test_other_settings_and_other_variants_start_afresh(lake):
+    first, second = fused_versions(lake)
+    for before, after in ((("i2i.swing.a1=1",), ("i2i.swing.a1=2",)), (("i2i.backbone=item_knn",), ("i2i.backbone=item_knn",))):
+        similar(lake, first, ("real",), *before)
+        similar(lake, second, ("real",), *after)
+        record = lake.history("item_similarity", limit=1)[0].record
+        assert record is not None
+        assert record.details["saved_work"] == {}

@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_i2i_spark.i2i.kernels.dot import dot_block
 from llm_i2i_spark.i2i.kernels.neighbors import Neighbors
-from llm_i2i_spark.i2i.kernels.ragged import Blocks, Doubles, UserLists, edge_weights, list_totals
+from llm_i2i_spark.i2i.kernels.ragged import Blocks, Doubles, UserLists, edge_weights, frozen, list_totals
 
 
 def bm25_block(
@@ -30,5 +30,5 @@ def bm25_block(
     weights = edge_weights(lists)
     totals = np.repeat(list_totals(lists, weights), np.diff(lists.offsets))
     e = weights if len(weights) else np.ones(len(lists.edges))
-    values = e * (k1 + 1.0) / (k1 * (1.0 - b + b * totals / mean_total) + e)
+    values = frozen(e * (k1 + 1.0) / (k1 * (1.0 - b + b * totals / mean_total) + e))
     return dot_block(lists, values, np.log(users) - np.log1p(clicks), block_of, block, top_k)

@@ -21,6 +21,7 @@ from llm_i2i_spark.i2i.kernels.ragged import (
     UserLists,
     compiled,
     draw_number,
+    lowest_places,
 )
 
 SHORT_LIST = 48
@@ -48,7 +49,7 @@ def hash_texts(offsets: npt.NDArray[np.int32], data: npt.NDArray[np.uint8]) -> I
 
 @compiled
 def group_by_user(users: Ints, keys: Ints, edges: Ints, weights: Doubles, positions: Ints, lots: Ints, most_items: int) -> UserLists:
-    """The lists of the users of some rows, each (user, item) once: the real row before a synthetic one, then the heavier.
+    """The lists of the users of some rows, each (user, item) once: the real row before a synthetic one, then the heavier, the earlier.
 
     Args:
         users: by row, an index into `keys`.
@@ -123,21 +124,13 @@ def _copy_row(rows: Rows, source: int, target: int) -> None:
 
 @compiled
 def _sort_rows(rows: Rows, begin: int, end: int, by_position: bool) -> None:
-    """Sort a user's rows in place: by edge, the heavier first, or by position."""
+    """Sort a user's rows in place: by edge, the heavier first, then the earlier; or by position, then by edge."""
     if end - begin > SHORT_LIST:
-        part = rows.edges[begin:end]
-        if by_position:
-            order = np.argsort(rows.positions[begin:end], kind="mergesort")
-        elif len(rows.weights):
-            heavier = np.argsort(-rows.weights[begin:end], kind="mergesort")
-            order = heavier[np.argsort(part[heavier], kind="mergesort")]
-        else:
-            order = np.argsort(part, kind="mergesort")
-        rows.edges[begin:end] = part[order]
-        if len(rows.weights):
-            rows.weights[begin:end] = rows.weights[begin:end][order]
-        if len(rows.positions):
-            rows.positions[begin:end] = rows.positions[begin:end][order]
+        for parent in range((end - begin) // 2 - 1, -1, -1):
+            _sift_down(rows, begin, parent, end - begin, by_position)
+        for last in range(end - begin - 1, 0, -1):
+            _swap_rows(rows, begin, begin + last)
+            _sift_down(rows, begin, 0, last, by_position)
         return
     for place in range(begin + 1, end):
         while place > begin and _comes_first(rows, place, place - 1, by_position):
@@ -146,12 +139,27 @@ def _sort_rows(rows: Rows, begin: int, end: int, by_position: bool) -> None:
 
 
 @compiled
+def _sift_down(rows: Rows, begin: int, parent: int, size: int, by_position: bool) -> None:
+    """Restore the heap, whose top is the row that comes last."""
+    while 2 * parent + 1 < size:
+        child = 2 * parent + 1
+        if child + 1 < size and _comes_first(rows, begin + child, begin + child + 1, by_position):
+            child += 1
+        if not _comes_first(rows, begin + parent, begin + child, by_position):
+            return
+        _swap_rows(rows, begin + parent, begin + child)
+        parent = child
+
+
+@compiled
 def _comes_first(rows: Rows, left: int, right: int, by_position: bool) -> bool:
-    if by_position:
+    if by_position and rows.positions[left] != rows.positions[right]:
         return bool(rows.positions[left] < rows.positions[right])
     if rows.edges[left] != rows.edges[right]:
         return bool(rows.edges[left] < rows.edges[right])
-    return bool(len(rows.weights) > 0 and rows.weights[left] > rows.weights[right])
+    if len(rows.weights) > 0 and rows.weights[left] != rows.weights[right]:
+        return bool(rows.weights[left] > rows.weights[right])
+    return bool(len(rows.positions) > 0 and rows.positions[left] < rows.positions[right])
 
 
 @compiled
@@ -165,7 +173,7 @@ def _swap_rows(rows: Rows, left: int, right: int) -> None:
 
 @compiled
 def _drop_repeated(rows: Rows, begin: int, end: int) -> int:
-    """Keep the first of an item's rows, which are sorted: the real one, else the heaviest. Returns the new end."""
+    """Keep the first of an item's rows, which are sorted: a real one, else the heaviest. Returns the new end."""
     kept = begin
     for place in range(begin, end):
         if kept == begin or rows.edges[kept - 1] >> ITEM_SHIFT != rows.edges[place] >> ITEM_SHIFT:
@@ -180,7 +188,7 @@ def _draw_rows(rows: Rows, begin: int, end: int, key: int, lots: Ints, most: int
     numbers = np.empty(end - begin, np.uint64)
     for place in range(begin, end):
         numbers[place - begin] = draw_number(key, lots[rows.edges[place] >> ITEM_SHIFT])
-    drawn = np.sort(np.argsort(numbers, kind="mergesort")[:most])
+    drawn = lowest_places(numbers, most)
     for place in range(most):
         _copy_row(rows, begin + drawn[place], begin + place)
     return begin + most

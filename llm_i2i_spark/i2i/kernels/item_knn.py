@@ -6,7 +6,7 @@ import numpy as np
 
 from llm_i2i_spark.i2i.kernels.dot import dot_block
 from llm_i2i_spark.i2i.kernels.neighbors import Neighbors
-from llm_i2i_spark.i2i.kernels.ragged import Blocks, Doubles, UserLists, edge_weights
+from llm_i2i_spark.i2i.kernels.ragged import Blocks, Doubles, UserLists, edge_weights, frozen
 
 
 def item_knn_block(lists: UserLists, block_of: Blocks, block: int, squares: Doubles, top_k: int) -> Neighbors:
@@ -20,5 +20,5 @@ def item_knn_block(lists: UserLists, block_of: Blocks, block: int, squares: Doub
         top_k: neighbours kept an item, without the item itself.
     """
     weights = edge_weights(lists)
-    values = weights if len(weights) else np.ones(len(lists.edges))
+    values = frozen(weights if len(weights) else np.ones(len(lists.edges)))
     return dot_block(lists, values, 1.0 / np.sqrt(np.maximum(squares, np.finfo(np.float64).tiny)), block_of, block, top_k)

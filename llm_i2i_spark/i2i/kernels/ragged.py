@@ -91,12 +91,26 @@ def frozen(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 
 @compiled
+def sorting_order(keys: Sizes) -> Longs:
+    """Places in ascending order of the keys, equal ones as they stand. All kernels sort by this, so one sort is compiled."""
+    return np.argsort(keys, kind="mergesort")
+
+
+@compiled
+def lowest_places(numbers: Sizes, n: int) -> Longs:
+    """The places of the n lowest numbers, in the order of the places."""
+    chosen = np.zeros(len(numbers), np.bool_)
+    chosen[sorting_order(numbers)[:n]] = True
+    return np.nonzero(chosen)[0]
+
+
+@compiled
 def user_order(lists: UserLists) -> Places:
     """The order in which users' terms are added: by key, and where keys are equal by list and weights.
 
     It is a function of the rows alone, not of how they came here. Users who are equal in all of it are interchangeable.
     """
-    order = np.argsort(lists.keys, kind="mergesort").astype(np.uint32)
+    order = sorting_order((lists.keys.astype(np.int64) + 2**31).astype(np.uint64)).astype(np.uint32)
     begin = 0
     for end in range(1, len(order) + 1):
         if end == len(order) or lists.keys[order[end]] != lists.keys[order[begin]]:
@@ -189,7 +203,7 @@ def cap_users(lists: UserLists, of_items: ItemUsers, lots: Ints, cap: int) -> It
             numbers = np.empty(end - begin, np.uint64)
             for place in range(begin, end):
                 numbers[place - begin] = draw_number(lists.keys[of_items.users[place]], lots[of_items.items[t]])
-            drawn = np.sort(np.argsort(numbers, kind="mergesort")[:n])
+            drawn = lowest_places(numbers, n)
         for place in range(n):
             of_items.users[kept + place] = of_items.users[begin + drawn[place]]
             of_items.edges[kept + place] = of_items.edges[begin + drawn[place]]

@@ -1,0 +1,71 @@
+"""Compiling the kernels before they are needed: once, in a process beside the driver, so that no task of this machine does.
+
+The machine code is kept on disk, so after the first time this takes a second or two. Executors on other machines compile at
+their first task.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import pyarrow as pa
+
+from llm_i2i_spark.base.config import Config, I2iConfig
+from llm_i2i_spark.base.progress import Progress
+from llm_i2i_spark.i2i.block import BlockTask, similar_in_block, split_lists
+from llm_i2i_spark.i2i.lists import build_lists
+from llm_i2i_spark.i2i.statistics import Statistics
+
+
+@cache
+def _process(settings: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", __name__, settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def start_compiling(config: Config) -> None:
+    """Begin, and go on with other work."""
+    _process(config.i2i.backbone)
+
+
+def wait_until_compiled(config: Config) -> None:
+    """Begin if nobody has, and wait. A failure shows itself where the kernel is called."""
+    with Progress("i2i: compiling (once on this machine)", unit="kernels"):
+        _process(config.i2i.backbone).wait()
+
+
+def compile_kernels(settings: I2iConfig) -> int:
+    """Send three users through all that tasks run, with arrays as they come from Spark.
+
+    Returns:
+        The neighbours found.
+    """
+    n_items = 4
+    users = [name for name in "abc" for _ in range(n_items)]
+    rows = {"user_id": pa.array(users), "edge": pa.array([item << 2 for item in range(n_items)] * 3, pa.int32())}
+    rows |= {"weight": pa.array([1.0] * len(users)), "position": pa.array(list(range(n_items)) * 3, pa.int32())}
+    lots = np.arange(n_items, dtype=np.int32)
+    limits = np.full(n_items, 2**64 - 1, np.uint64)
+    ones = np.ones(n_items)
+    task = BlockTask(np.zeros(n_items, np.uint16), 1, lots, limits, settings, Statistics(ones, ones, 3, 1.0))
+    received = _over_the_wire(iter([pa.RecordBatch.from_pydict(rows)]))
+    lists = _over_the_wire(build_lists(iter(received), lots, n_items))
+    blocks = _over_the_wire(split_lists(iter(lists), task))
+    return sum(batch.num_rows for batch in similar_in_block(iter(blocks), task))
+
+
+def _over_the_wire(batches: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """The batches as a task receives them: buffers that may not be written to."""
+    table = pa.Table.from_batches(batches)
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    found: list[pa.RecordBatch] = pa.ipc.open_stream(sink.getvalue()).read_all().to_batches()
+    return found
+
+
+if __name__ == "__main__":
+    compile_kernels(I2iConfig(backbone=sys.argv[1]))
