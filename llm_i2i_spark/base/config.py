@@ -174,7 +174,7 @@ class Bm25Config(Section):
     """Backbone bm25, named and preset as `BM25Recommender` of the package implicit."""
 
     k1: float = Field(1.2, ge=0, description="saturation of a click's weight")
-    b: float = Field(0.75, ge=0, le=1, description="how much a long list takes from each of its clicks")
+    b: float = Field(0.75, ge=0, le=1, description="how much a popular item takes from each of its clicks")
 
 
 class I2iConfig(Section):

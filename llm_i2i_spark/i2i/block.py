@@ -141,8 +141,7 @@ def find_neighbors(lists: UserLists, block: int, task: BlockTask) -> Neighbors:
     if settings.backbone == "bm25":
         from llm_i2i_spark.i2i.kernels.bm25 import bm25_block
 
-        about = (statistics.clicks, statistics.users, statistics.mean_total)
-        return bm25_block(lists, task.block_of, block, *about, settings.bm25.k1, settings.bm25.b, top_k)
+        return bm25_block(lists, task.block_of, block, statistics.totals, settings.bm25.k1, settings.bm25.b, top_k)
     if settings.backbone == "transitions":
         from llm_i2i_spark.i2i.kernels.transitions import transitions_block
 

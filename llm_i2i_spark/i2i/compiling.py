@@ -50,7 +50,7 @@ def compile_kernels(settings: I2iConfig) -> int:
     lots = np.arange(n_items, dtype=np.int32)
     limits = np.full(n_items, 2**64 - 1, np.uint64)
     ones = np.ones(n_items)
-    task = BlockTask(np.zeros(n_items, np.uint16), 1, lots, limits, settings, Statistics(ones, ones, 3, 1.0))
+    task = BlockTask(np.zeros(n_items, np.uint16), 1, lots, limits, settings, Statistics(ones, ones))
     received = _over_the_wire(iter([pa.RecordBatch.from_pydict(rows)]))
     lists = _over_the_wire(build_lists(iter(received), lots, n_items))
     blocks = _over_the_wire(split_lists(iter(lists), task))

@@ -1,4 +1,4 @@
-"""What some backbones must know of the whole log beside the lists: sums by item and over all users."""
+"""What some backbones must know of the whole log beside the lists: sums by item."""
 
 from __future__ import annotations
 
@@ -25,15 +25,11 @@ class Statistics:
 
     Attributes:
         squares: sum of squared edge weights, by item number.
-        clicks: users, by item number.
-        users: of all lists, those of one item included.
-        mean_total: the mean over users of the sum of their edge weights.
+        totals: sum of edge weights, by item number.
     """
 
     squares: npt.NDArray[np.float64] = field(default_factory=_none)
-    clicks: npt.NDArray[np.float64] = field(default_factory=_none)
-    users: int = 0
-    mean_total: float = 0.0
+    totals: npt.NDArray[np.float64] = field(default_factory=_none)
 
 
 def measure_items(rows: DataFrame, items: Items) -> Statistics:
@@ -43,13 +39,10 @@ def measure_items(rows: DataFrame, items: Items) -> Statistics:
         rows: of the `fused` contract, of one variant.
         items: the numbers.
     """
-    sums = rows.groupBy("item_id").agg(
-        F.count("*").cast("double").alias("clicks"),
-        F.sum("weight").alias("total"),
-        F.sum(F.col("weight") * F.col("weight")).alias("squares"),
-    )
+    # Sums of doubles depend on the order in which the rows come, sums of decimals do not.
+    exact = F.col("weight").cast("decimal(20,18)"), (F.col("weight") * F.col("weight")).cast("decimal(20,18)")
+    total, squares = (F.sum(value).cast("double") for value in exact)
+    sums = rows.groupBy("item_id").agg(total.alias("total"), squares.alias("squares"))
     found = items.table.select("item_id", "item").join(sums, "item_id", "left").drop("item_id").na.fill(0.0).toArrow()
     by_number = np.argsort(found["item"].to_numpy())
-    squares, clicks, totals = (found[name].to_numpy()[by_number] for name in ("squares", "clicks", "total"))
-    users = rows.select("user_id").distinct().count()
-    return Statistics(squares, clicks, users, float(totals.sum()) / max(users, 1))
+    return Statistics(found["squares"].to_numpy()[by_number], found["total"].to_numpy()[by_number])

@@ -68,6 +68,45 @@ def test_models_never_see_the_test_fold(holdout: str, protocol: str, folds: tupl
     assert load_config([], [f"ingest.holdout={holdout}", f"evaluate.protocol={protocol}"]).model_folds == folds
 
 
+@pytest.mark.parametrize(
+    ("convention", "a1", "a2", "b"),
+    [
+        ("flink", 15, 0, 0.3),
+        ("alink", 5, 1, -0.35),  # they take 1 / (a1 + n)^-0.35 by default, which raises users with long lists
+        ("pai", 5, 1, -0.35),
+        ("farm", 0, 0, 0.5),
+    ],
+)
+def test_a_convention_fills_the_parameters_of_swing_and_no_others(convention: str, a1: float, a2: float, b: float) -> None:
+    swing, plain = load_config([], [f"i2i.swing.convention={convention}"]).i2i.swing, load_config([], []).i2i.swing
+    assert (swing.a1, swing.a2, swing.b) == (a1, a2, b)
+    assert swing.model_copy(update={"convention": None, "a1": plain.a1, "a2": plain.a2, "b": plain.b}) == plain
+
+
+@pytest.mark.parametrize("given", [{"b": 0.4}, {"a1": 0.0, "a2": 0.0}])
+def test_a_given_value_wins_over_the_convention_in_any_order(given: dict[str, float]) -> None:
+    settings = ["i2i.swing.convention=alink", *(f"i2i.swing.{name}={value}" for name, value in given.items())]
+    for in_order in (settings, settings[::-1]):
+        swing = load_config([], in_order).i2i.swing
+        assert swing.model_dump(include={"a1", "a2", "b"}) == {"a1": 5, "a2": 1, "b": -0.35} | given
+
+
+def test_a_convention_in_a_file_leaves_the_files_own_values(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text("i2i: {swing: {convention: flink, b: 0.4}}\n")
+    swing = load_config([tmp_path / "mine.yaml"], ["i2i.swing.a2=2"]).i2i.swing
+    assert (swing.a1, swing.a2, swing.b) == (15, 2, 0.4)
+
+
+def test_a_configuration_with_a_convention_survives_being_written_and_read() -> None:
+    config = load_config([], ["i2i.swing.convention=flink", "i2i.swing.b=0.4"])
+    assert type(config).model_validate(config.model_dump(mode="json", by_alias=True)) == config
+
+
+def test_an_unknown_convention_is_a_sentence_that_names_the_known_ones() -> None:
+    with pytest.raises(UserError, match=r"i2i\.swing\.convention.*'flink', 'alink', 'pai' or 'farm'"):
+        load_config([], ["i2i.swing.convention=spark"])
+
+
 def test_a_digest_changes_with_its_sections_alone() -> None:
     plain, other = load_config([], []), load_config([], ["sft.alpha=9"])
     assert plain.digest("sft") != other.digest("sft")
