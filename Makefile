@@ -1,12 +1,14 @@
 # make quickstart   install, make a synthetic shop, run every stage on it, print the comparison
 # make test         lint, types, import contracts, tests: what CI runs
+# make benchmark    BENCH=swing: measure it, one JSON object a line; ONLY=kernel,skew chooses, REPEAT=5 runs a median
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKDIR ?= quickstart
+BENCH ?= swing
 
-.PHONY: install quickstart test lint faults wheel clean check-machine
+.PHONY: install quickstart test lint faults benchmark wheel clean check-machine
 
 install: $(VENV)/.installed
 
@@ -34,6 +36,9 @@ lint: install
 
 faults: install
 	$(BIN)/python -m pytest -m faults
+
+benchmark: install
+	@$(BIN)/python -m tests.benchmarks.$(BENCH) $(if $(ONLY),--only $(ONLY)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))
 
 wheel: install
 	$(BIN)/python -m build --wheel

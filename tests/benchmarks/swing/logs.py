@@ -1,0 +1,127 @@
+"""The click logs that are measured: Beauty, and synthetic ones whose items are as unevenly popular as real ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from llm_i2i_spark.i2i.agreement import ITEM_SHIFT
+from llm_i2i_spark.i2i.kernels.grouping import group_by_user
+from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
+from llm_i2i_spark.i2i.lists import NO_CAP
+from tests.benchmarks.swing.report import LeftOut, say
+
+SHARED = Path(__file__).resolve().parents[4] / "shared"
+DRAWN_A_USER = 14.5
+"""Clicks drawn for a mean user; a few fall on an item that the user has."""
+FLATTENING, EXPONENT = 12, 0.9
+USERS_AT_A_TIME = 500_000
+ROW_GROUP = 1 << 20
+
+Numbers = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Clicks:
+    """A log without repeated rows: users and items by number."""
+
+    users: Numbers
+    items: Numbers
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+
+def beauty() -> Clicks:
+    """The public log `beauty_interactions.parquet` beside the repository.
+
+    Raises:
+        LeftOut: it is not there.
+    """
+    path = SHARED / "data" / "beauty_interactions.parquet"
+    if not path.is_file():
+        raise LeftOut("the measuring data (../shared/data/beauty_interactions.parquet) is not on this machine")
+    table = pq.read_table(path, columns=["user_id", "item_id"])
+    users, items = (table[name].cast(pa.int32()).to_numpy() for name in ("user_id", "item_id"))
+    return Clicks(users, items)
+
+
+def synthetic(users: int, items: int, seed: int = 1) -> Clicks:
+    """A log in random order: list lengths are geometric, the item of rank r has a share that goes by (r + 12)^-0.9.
+
+    Args:
+        users: how many.
+        items: how many; which number has which rank is drawn.
+        seed: of all draws.
+    """
+    say(f"  drawing a log of {users:,} users and {items:,} items")
+    draw = np.random.default_rng(seed)
+    shares = (np.arange(1, items + 1) + FLATTENING) ** -EXPONENT
+    ranks, item_of = np.cumsum(shares / shares.sum()), draw.permutation(items)
+    parts = []
+    for first in range(0, users, USERS_AT_A_TIME):
+        lengths = draw.geometric(1 / DRAWN_A_USER, min(USERS_AT_A_TIME, users - first))
+        user = np.repeat(np.arange(first, first + len(lengths)), lengths)
+        item = item_of[np.minimum(np.searchsorted(ranks, draw.random(len(user))), items - 1)]
+        parts.append(np.unique(user * items + item))
+    rows = np.concatenate(parts)
+    parts.clear()
+    draw.shuffle(rows)
+    return Clicks((rows // items).astype(np.int32), (rows % items).astype(np.int32))
+
+
+def with_hot_item(clicks: Clicks, share: float, seed: int = 2) -> Clicks:
+    """The same log and one more item, clicked by so many random users that it has `share` of all clicks."""
+    draw = np.random.default_rng(seed)
+    n_users = int(clicks.users.max()) + 1
+    added = draw.choice(n_users, min(round(len(clicks) * share / (1 - share)), n_users), replace=False).astype(np.int32)
+    users = np.concatenate([clicks.users, added])
+    items = np.concatenate([clicks.items, np.full(len(added), clicks.items.max() + 1, np.int32)])
+    order = draw.permutation(len(users))
+    return Clicks(users[order], items[order])
+
+
+def write_parquet(clicks: Clicks, path: Path) -> Path:
+    """Write `user_id, item_id`, both strings, as logs come."""
+    schema = pa.schema([("user_id", pa.string()), ("item_id", pa.string())])
+    with pq.ParquetWriter(path, schema) as writer:
+        for first in range(0, len(clicks), ROW_GROUP):
+            part = slice(first, first + ROW_GROUP)
+            columns = [pa.array(numbers[part]).cast(pa.string()) for numbers in (clicks.users, clicks.items)]
+            writer.write_table(pa.table(columns, schema=schema))
+    return path
+
+
+def write_csv(clicks: Clicks, path: Path) -> Path:
+    """Write `user,item`, as the peers read it."""
+    rows = np.column_stack([clicks.users, clicks.items])
+    np.savetxt(path, rows, fmt="%d", delimiter=",", header="user,item", comments="")
+    return path
+
+
+def user_lists(clicks: Clicks) -> UserLists:
+    """The users' lists as the kernel takes them, without Spark. Items are numbered by id; keys are drawn."""
+    _, users = np.unique(clicks.users, return_inverse=True)
+    _, items = np.unique(clicks.items, return_inverse=True)
+    n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
+    keys = _hashes(n_users, 3)
+    edges = frozen((items << ITEM_SHIFT).astype(np.int32))
+    no_weights, no_positions = frozen(np.empty(0)), frozen(np.empty(0, np.int32))
+    lists = group_by_user(frozen(users.astype(np.int32)), keys, edges, no_weights, no_positions, item_lots(n_items), NO_CAP)
+    return UserLists(*map(frozen, lists))
+
+
+def item_lots(items: int) -> Numbers:
+    """A hash of each item, for the lottery of a cap."""
+    return _hashes(items, 4)
+
+
+def _hashes(n: int, seed: int) -> Numbers:
+    lowest, highest = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    drawn: Numbers = frozen(np.random.default_rng(seed).integers(lowest, highest, n, np.int32))
+    return drawn

@@ -1,0 +1,117 @@
+"""How much memory a block takes in its worker: the growth of a fresh process's resident set over the block's Arrow bytes.
+
+Resident pages are counted since no Python tool sees what compiled code allocates. The process is given what a worker gets: a
+stream of batches, read as it goes, and the task's own function on it.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from llm_i2i_spark.base.config_files import load_config
+from llm_i2i_spark.i2i.agreement import ITEM_SHIFT
+from llm_i2i_spark.i2i.block import BlockTask, lottery_limits, similar_in_block
+from llm_i2i_spark.i2i.blocks import deal_items
+from llm_i2i_spark.i2i.kernels.grouping import split_by_block
+from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
+from llm_i2i_spark.i2i.lists import PARCEL_EDGES
+from llm_i2i_spark.i2i.parcels import pack
+from llm_i2i_spark.i2i.statistics import Statistics
+from tests.benchmarks.swing.kernel import marked
+from tests.benchmarks.swing.logs import item_lots, synthetic, user_lists
+from tests.benchmarks.swing.options import A1, A2, CAP, TOP_K, B, Options
+from tests.benchmarks.swing.report import median, report, say
+
+TIMES = 2.8
+"""Users and items of the log, over those of the synthetic log: so that a half of it is more than 64 MB."""
+BLOCKS = 2
+
+
+def memory(options: Options) -> None:
+    """Report block_memory."""
+    lists = marked(user_lists(synthetic(round(TIMES * options.users), round(TIMES * options.items))), CAP)
+    task = _task(lists)
+    paths = options.folder / "small.arrow", options.folder / "block.arrow", options.folder / "task.pickle"
+    paths[2].write_bytes(pickle.dumps(task))
+    _write_block(_first_lists(lists, 1000), task, paths[0])
+    _write_block(lists, task, paths[1])
+    runs = []
+    for turn in range(options.repeat):
+        runs.append(_measure(*paths))
+        say(f"  {turn + 1}/{options.repeat} {runs[-1]}")
+    arrow, peak = runs[0]["arrow_bytes"], median(run["peak_bytes"] for run in runs)
+    report("block_memory", peak / arrow, "<=", 8, arrow_bytes=arrow, peak_bytes=peak, rows=runs[0]["rows"], repeat=options.repeat)
+
+
+def _task(lists: UserLists) -> BlockTask:
+    settings = [f"i2i.swing.a1={A1}", f"i2i.swing.a2={A2}", f"i2i.swing.b={B}", f"i2i.swing.max_users_per_item={CAP}"]
+    config = load_config([], ["lake.root=unused", *settings, f"i2i.top_k={TOP_K}", f"index.size={TOP_K}"])
+    clicks = np.bincount(lists.edges >> ITEM_SHIFT)
+    block_of = deal_items(clicks, BLOCKS, CAP)
+    return BlockTask(block_of, BLOCKS, item_lots(len(clicks)), lottery_limits(clicks, CAP), config.i2i, Statistics())
+
+
+def _first_lists(lists: UserLists, n: int) -> UserLists:
+    return UserLists(frozen(lists.keys[:n]), frozen(lists.offsets[: n + 1]), frozen(lists.edges[: lists.offsets[n]]), lists.weights)
+
+
+def _write_block(lists: UserLists, task: BlockTask, path: Path) -> None:
+    """The parcels of block 0, each row of them a batch as Spark's batches have few."""
+    dealt = split_by_block(lists, frozen(task.block_of), task.blocks)
+    of_block = _first_lists(dealt.lists, int(dealt.starts[1]))
+    rows = next(iter(pack(of_block, PARCEL_EDGES)))
+    blocks = pa.array(np.zeros(rows.num_rows, np.int32))
+    batch = pa.RecordBatch.from_arrays([blocks, *rows.columns], names=["block", *rows.schema.names])
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, batch.schema) as writer:
+        for start in range(batch.num_rows):
+            writer.write_batch(batch.slice(start, 1))
+
+
+def _measure(small: Path, block: Path, task: Path) -> dict[str, int]:
+    command = [sys.executable, "-m", "tests.benchmarks.swing.memory", str(small), str(block), str(task)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    measured: dict[str, int] = json.loads(done.stdout)
+    return measured
+
+
+def _worker(small: Path, block: Path, task: Path) -> None:
+    """In the fresh process: a small block first, which loads the compiled code, then the block."""
+    told = pickle.loads(task.read_bytes())
+    _read(small, told)
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    before = _resident("VmRSS")
+    arrow, rows = _read(block, told)
+    print(json.dumps({"arrow_bytes": arrow, "peak_bytes": _resident("VmHWM") - before, "rows": rows}))
+
+
+def _read(path: Path, task: BlockTask) -> tuple[int, int]:
+    """Bytes in, rows out."""
+    received = 0
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal received
+        with pa.OSFile(str(path)) as source, pa.ipc.open_stream(source) as reader:
+            for batch in reader:
+                received += batch.nbytes
+                yield batch
+
+    rows = sum(found.num_rows for found in similar_in_block(batches(), task))
+    return received, rows
+
+
+def _resident(name: str) -> int:
+    """Linux: VmRSS is what this process holds, VmHWM the most that it held since `clear_refs`."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(name))
+
+
+if __name__ == "__main__":
+    _worker(*map(Path, sys.argv[1:]))

@@ -1,0 +1,57 @@
+"""CPU seconds and memory of this process and all below it: the driver, the JVM, Spark's Python workers."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psutil
+
+SAMPLE_SECONDS = 0.25
+
+
+def core_seconds() -> float:
+    """CPU seconds of the tree so far. A child that ended is counted by the parent that waited for it."""
+    total = 0.0
+    for process in _tree():
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return total
+
+
+class Peak:
+    """The most bytes that the tree held; shared pages are divided among those who share them (PSS)."""
+
+    bytes = 0
+
+    def sample(self) -> None:
+        held = 0
+        for process in _tree():
+            with suppress(psutil.Error):
+                held += process.memory_full_info().pss
+        self.bytes = max(self.bytes, held)
+
+
+@contextmanager
+def peak_memory() -> Iterator[Peak]:
+    """Watch the tree's memory for the length of the block."""
+    peak, finished = Peak(), threading.Event()
+
+    def watch() -> None:
+        while not finished.wait(SAMPLE_SECONDS):
+            peak.sample()
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield peak
+    finally:
+        finished.set()
+        watcher.join()
+
+
+def _tree() -> list[psutil.Process]:
+    me = psutil.Process()
+    return [me, *me.children(recursive=True)]
