@@ -18,6 +18,7 @@ from llm_i2i_spark.audit.runs import utc
 from llm_i2i_spark.audit.served import find_served, find_similarity, find_titles
 from llm_i2i_spark.audit.synthetic import Pair, SyntheticOrigin, trace_synthetic
 from llm_i2i_spark.base.config import Config, SwingConfig
+from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.lake.tables import Lake
 
 ADDS_UP = 1e-9
@@ -43,6 +44,8 @@ def trace_edge(
             carries no run record.
         StageError: the index names an edge that the similarities it was made from do not hold.
     """
+    if backbone != "swing":
+        raise UserError(f"audit trace takes a similarity of Swing apart, and {backbone} is another backbone.")
     edge = EdgeKey(variant, backbone, item, neighbor)
     lineage = Lineage(lake)
     index = lineage.latest("item_index")

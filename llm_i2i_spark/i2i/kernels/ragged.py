@@ -196,18 +196,17 @@ def cap_users(lists: UserLists, of_items: ItemUsers, lots: Ints, cap: int) -> It
     kept = 0
     for t in range(len(of_items.items)):
         begin, end = of_items.starts[t], of_items.starts[t + 1]
-        n = min(end - begin, cap)
-        if n == end - begin:
-            drawn = np.arange(n)
+        if end - begin <= cap:
+            for place in range(begin, end):
+                of_items.users[kept], of_items.edges[kept] = of_items.users[place], of_items.edges[place]
+                kept += 1
         else:
             numbers = np.empty(end - begin, np.uint64)
             for place in range(begin, end):
                 numbers[place - begin] = draw_number(lists.keys[of_items.users[place]], lots[of_items.items[t]])
-            drawn = lowest_places(numbers, n)
-        for place in range(n):
-            of_items.users[kept + place] = of_items.users[begin + drawn[place]]
-            of_items.edges[kept + place] = of_items.edges[begin + drawn[place]]
-        kept += n
+            for place in lowest_places(numbers, cap):
+                of_items.users[kept], of_items.edges[kept] = of_items.users[begin + place], of_items.edges[begin + place]
+                kept += 1
         starts[t + 1] = kept
     return ItemUsers(of_items.items, starts, of_items.users[:kept], of_items.edges[:kept])
 

@@ -99,6 +99,7 @@ def swing_block(
         of whose edges are real.
     """
     of_items = cap_users(lists, users_of_items(lists, user_order(lists), block_of, block), lots, cap)
+    offsets = lists.offsets.astype(np.uint64)
     weights = edge_weights(lists)
     w = user_weights(lists, weights, a1, b)
     most, reach, longest = _extent(lists, of_items)
@@ -124,9 +125,9 @@ def swing_block(
         if len(own) < 2:
             continue
         item = of_items.items[t]
-        neighbors = kept[: _count_neighbors(lists, own, item, seen, kept)]
+        neighbors = kept[: _count_neighbors(lists.edges, offsets, own, item, seen, kept)]
         own_edges = of_items.edges[of_items.starts[t] : of_items.starts[t + 1]]
-        found = _find_occurrences(lists, weights, w, own, own_edges, seen, neighbors, room, scratch.begin)
+        found = _find_occurrences(lists.edges, offsets, weights, w, own, own_edges, seen, neighbors, room, scratch.begin)
         _sum_pairs(found, len(own), reciprocals, table, scratch)
         rows = write_best(out, rows, item, neighbors, found.starts, scratch.sums, scratch.real_sums, best)
     return Neighbors(out.item[:rows], out.neighbor[:rows], out.similarity[:rows], out.support[:rows], out.synthetic_share[:rows])
@@ -148,12 +149,12 @@ def _extent(lists: UserLists, of_items: ItemUsers) -> tuple[int, int, int]:
 
 
 @compiled
-def _count_neighbors(lists: UserLists, own: Places, item: int, seen: Places, kept: Places) -> int:
+def _count_neighbors(edges: Places, offsets: Sizes, own: Places, item: int, seen: Places, kept: Places) -> int:
     """Count the other items of an item's users; those seen twice or more stay in `kept`. Returns how many."""
     touched = 0
     for user in own:
-        for edge in lists.edges[lists.offsets[user] : lists.offsets[user + 1]]:
-            other = edge >> ITEM_SHIFT
+        for place in range(offsets[user], offsets[user + ONE]):
+            other = edges[place] >> ITEM_SHIFT
             if seen[other] == 0:
                 kept[touched] = other
                 touched += 1
@@ -171,7 +172,8 @@ def _count_neighbors(lists: UserLists, own: Places, item: int, seen: Places, kep
 
 @compiled
 def _find_occurrences(
-    lists: UserLists,
+    edges: Places,
+    offsets: Sizes,
     weights: Doubles,
     w: Doubles,
     own: Places,
@@ -190,24 +192,24 @@ def _find_occurrences(
     weighted = len(weights) > 0
     for local in range(len(own)):
         user = own[local]
-        edges = lists.edges[lists.offsets[user] : lists.offsets[user + 1]]
+        begin, end = offsets[user], offsets[user + ONE]
         if weighted:
-            own_edge = own_edges[local]
-            strengths = w[user] * weights[own_edge] * weights[lists.offsets[user] : lists.offsets[user + 1]]
-            marks = lists.edges[own_edge]
-            for place in range(len(edges)):
+            strength = w[user] * weights[own_edges[local]]
+            marks = edges[own_edges[local]]
+            for place in range(begin, end):
                 t = seen[edges[place] >> ITEM_SHIFT] - ONE
                 if t != NOWHERE:
                     room.users[free[t]] = local
-                    room.strengths[free[t]] = strengths[place]
+                    room.strengths[free[t]] = strength * weights[place]
                     room.real[free[t]] = not (edges[place] | marks) & SYNTHETIC
                     free[t] += ONE
         else:
-            for edge in edges:
-                t = seen[edge >> ITEM_SHIFT] - ONE
+            strength = w[user]
+            for place in range(begin, end):
+                t = seen[edges[place] >> ITEM_SHIFT] - ONE
                 if t != NOWHERE:
                     room.users[free[t]] = local
-                    room.strengths[free[t]] = w[user]
+                    room.strengths[free[t]] = strength
                     free[t] += ONE
     for other in kept:
         seen[other] = 0
@@ -231,7 +233,7 @@ def _sum_pairs(found: Occurrences, n_users: int, reciprocals: Doubles, table: Pl
     height = min(max(len(table) // n_users, 1), n_users)
     for low in range(0, n_users, height):
         for t in range(n_kept):
-            end[t] = begin[t]
+            end[t] = begin[t] if height < n_users else found.starts[t + 1]
             while end[t] < found.starts[t + 1] and found.users[end[t]] < low + height:
                 end[t] += ONE
             _count_pairs(found.users, begin[t], end[t], found.starts[t + 1], np.uint64(low), np.uint64(n_users), table)

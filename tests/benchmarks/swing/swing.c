@@ -131,7 +131,7 @@ int64_t swing_table(int32_t n_users, int32_t n_items, const int64_t *offsets, co
         if (height > n_own) height = n_own;
         for (int64_t low = 0; low < n_own; low += height) {
             for (int32_t t = 0; t < n; t++) {
-                end[t] = begin[t];
+                end[t] = height < n_own ? begin[t] : starts[t + 1];
                 while (end[t] < starts[t + 1] && users[end[t]] < low + height) end[t]++;
                 for (int64_t a = begin[t]; a < end[t]; a++)
                     for (int64_t b = a + 1; b < starts[t + 1]; b++) table[(users[a] - low) * n_own + users[b]]++;
