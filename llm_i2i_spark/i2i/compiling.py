@@ -6,6 +6,7 @@ their first task.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -68,4 +69,5 @@ def _over_the_wire(batches: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
 
 
 if __name__ == "__main__":
+    os.nice(10)  # the stages before are not to wait for it
     compile_kernels(I2iConfig(backbone=sys.argv[1]))
