@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -58,3 +58,17 @@ def collect_items(table: DataFrame) -> Items:
     clicks[rows["item"].to_numpy()] = rows["clicks"].to_numpy()
     lots[rows["item"].to_numpy()] = rows["lot"].to_numpy()
     return Items(table, clicks, lots)
+
+
+def count_clicks(rows: DataFrame, items: Items) -> Items:
+    """The items with the clicks of these rows alone.
+
+    Args:
+        rows: of the `fused` contract, of one variant.
+        items: the numbers.
+    """
+    counted = rows.groupBy("item_id").agg(F.count("*").alias("n"))
+    found = items.table.select("item_id", "item").join(counted, "item_id").select("item", "n").toArrow()
+    clicks = np.zeros(len(items.clicks), np.int64)
+    clicks[found["item"].to_numpy()] = found["n"].to_numpy()
+    return replace(items, clicks=clicks)

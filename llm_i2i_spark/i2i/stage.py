@@ -19,7 +19,7 @@ from llm_i2i_spark.i2i.blocks import share_of_work
 from llm_i2i_spark.i2i.compiling import start_compiling, wait_until_compiled
 from llm_i2i_spark.i2i.increment import find_increment, settings_digest
 from llm_i2i_spark.i2i.lists import user_lists
-from llm_i2i_spark.i2i.numbering import Items, collect_items, number_items
+from llm_i2i_spark.i2i.numbering import Items, collect_items, count_clicks, number_items
 from llm_i2i_spark.i2i.plan import Plan, make_plan, measure_degrees
 from llm_i2i_spark.i2i.similar import similar_items
 from llm_i2i_spark.i2i.statistics import BACKBONES, measure_items
@@ -52,7 +52,10 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
         parts = []
         for name in run.variants:
             statistics = measure_items(rows[name], items) if config.i2i.backbone in BACKBONES else None
-            parts.append(similar_items(lists[name], name, items, plans[name].blocks, config.i2i, statistics, wanted.get(name)))
+            # A cap's lottery must know how many users an item has in this variant, not in the one where it has most.
+            capped = len(run.variants) > 1 and config.i2i.swing.max_users_per_item is not None
+            own = count_clicks(rows[name], items) if capped else items
+            parts.append(similar_items(lists[name], name, own, plans[name].blocks, config.i2i, statistics, wanted.get(name)))
         details = {
             "engine": config.i2i.engine,
             "settings": settings_digest(config),

@@ -108,3 +108,11 @@ def test_other_settings_and_other_variants_start_afresh(lake):
         record = lake.history("item_similarity", limit=1)[0].record
         assert record is not None
         assert record.details["saved_work"] == {}
+
+
+def test_a_cap_counts_the_users_of_each_variant_for_itself(lake):
+    real = [("real", f"u{user:03}", item, 1.0, "real", None, None, 0) for user in range(300) for item in ("a", "b")]
+    mended = [("llm_i2i", f"u{user:03}", item, 0.5, "synthetic", 0.1, None, None) for user in range(3000) for item in ("a", "b")]
+    version = write_fused(lake, real + mended)
+    found = similar(lake, version, ("real", "llm_i2i"), "i2i.swing.max_users_per_item=200")
+    assert {(row[0], row[5]) for row in found} == {("real", 200), ("llm_i2i", 200)}
