@@ -24,7 +24,8 @@ def config(tmp_path: Path) -> Config:
 
 
 def _fused(spark: SparkSession, weight: float = 1.0) -> DataFrame:
-    rows = [("real", "u1", "i1", weight, "real", None, None, 0), ("real", "u1", "007", 1.0, "real", None, None, 1)]
+    source = "real" if weight == 1.0 else "synthetic"
+    rows = [("real", "u1", "i1", weight, source, None, None, 0), ("real", "u1", "007", 1.0, "real", None, None, 1)]
     return spark.createDataFrame(rows, contract_schema(TABLES["fused"]))
 
 
