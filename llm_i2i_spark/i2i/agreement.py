@@ -11,5 +11,11 @@ CAPPED = 2
 ITEM_SHIFT = 2
 """An edge is one int32: the item's number above its two bits, so 2^29 items can be told apart."""
 
+NO_BLOCK = 2**16 - 1
+"""In place of a block's number: the item's row is not wanted."""
+
+NO_LIMIT = 2**64 - 1
+"""In place of a lottery's limit: the item has no more users than its cap."""
+
 ROUNDING = 2.0**11 + 1.0
 """Dekker's splitting constant: x * ROUNDING - (x * ROUNDING - x) leaves 42 of a double's 53 significant bits."""

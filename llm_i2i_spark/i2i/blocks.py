@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from pyspark.sql import DataFrame
 
+from llm_i2i_spark.i2i.agreement import NO_BLOCK
+
 SAMPLE_PARCELS = 128
 HOT_ITEMS = 20_000
 """So many of the most clicked items are dealt one by one, to the block with least work so far; the others in turn."""
@@ -54,7 +56,6 @@ def group_communities(
     """
     from llm_i2i_spark.i2i.kernels.communities import deal_communities
     from llm_i2i_spark.i2i.kernels.grouping import split_by_block
-    from llm_i2i_spark.i2i.kernels.ragged import NO_BLOCK
     from llm_i2i_spark.i2i.parcels import unpack
 
     dealt = deal_items(clicks, blocks, cap)

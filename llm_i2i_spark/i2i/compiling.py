@@ -17,14 +17,15 @@ import pyarrow as pa
 
 from llm_i2i_spark.base.config import Config, I2iConfig
 from llm_i2i_spark.base.progress import Progress
+from llm_i2i_spark.i2i.agreement import ITEM_SHIFT, NO_LIMIT
 from llm_i2i_spark.i2i.block import BlockTask, similar_in_block, split_lists
 from llm_i2i_spark.i2i.lists import build_lists
 from llm_i2i_spark.i2i.statistics import Statistics
 
 
 @cache
-def _process(settings: str) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", __name__, settings], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def _process(backbone: str) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-m", __name__, backbone], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def start_compiling(config: Config) -> None:
@@ -46,10 +47,10 @@ def compile_kernels(settings: I2iConfig) -> int:
     """
     n_items = 4
     users = [name for name in "abc" for _ in range(n_items)]
-    rows = {"user_id": pa.array(users), "edge": pa.array([item << 2 for item in range(n_items)] * 3, pa.int32())}
+    rows = {"user_id": pa.array(users), "edge": pa.array([item << ITEM_SHIFT for item in range(n_items)] * 3, pa.int32())}
     rows |= {"weight": pa.array([1.0] * len(users)), "position": pa.array(list(range(n_items)) * 3, pa.int32())}
     lots = np.arange(n_items, dtype=np.int32)
-    limits = np.full(n_items, 2**64 - 1, np.uint64)
+    limits = np.full(n_items, NO_LIMIT, np.uint64)
     ones = np.ones(n_items)
     task = BlockTask(np.zeros(n_items, np.uint16), 1, lots, limits, settings, Statistics(ones, ones))
     received = _over_the_wire(iter([pa.RecordBatch.from_pydict(rows)]))

@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark import __version__
 from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.base.progress import say
 from llm_i2i_spark.base.runs import Run, RunRecord
 from llm_i2i_spark.i2i.numbering import Items
 from llm_i2i_spark.i2i.statistics import BACKBONES
@@ -67,6 +68,7 @@ def find_increment(lake: Lake, config: Config, run: Run, staged: ExitStack) -> I
         return None
     changed = _changed_items(lake, run, record.inputs["fused"])
     if changed is None:
+        say("  the change feed of fused does not reach back to the last result: all rows are computed")
         return None
     changed = staged.enter_context(materialized(lake, changed, "i2i: what changed"))
     last = lake.read("item_similarity", latest[0].version)

@@ -18,14 +18,13 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.config import I2iConfig
 from llm_i2i_spark.i2i.agreement import ITEM_SHIFT, SYNTHETIC
-from llm_i2i_spark.i2i.numbering import Items
+from llm_i2i_spark.i2i.numbering import Items, to_join
 
 PARCELS = "keys binary, lengths binary, edges binary, weights binary"
 """A row is a parcel of some thousand lists, int32 unless said: per list a key and a length, then all edges (uint32), then the
 weights of the synthetic ones (float64)."""
 
 PARCEL_EDGES = 16_384
-BROADCAST_ITEMS = 5_000_000
 NO_CAP = 2**31 - 1
 LAST = 2**31 - 1
 """In place of the position of a synthetic edge, which stands behind all others."""
@@ -45,8 +44,7 @@ def user_lists(rows: DataFrame, items: Items, settings: I2iConfig) -> DataFrame:
     Returns:
         Parcels of lists, columns as in `PARCELS`.
     """
-    numbers = items.table.select("item_id", "item")
-    numbered = rows.join(F.broadcast(numbers) if len(items.clicks) <= BROADCAST_ITEMS else numbers, "item_id")
+    numbered = rows.join(to_join(items, "item_id", "item"), "item_id")
     synthetic = F.when(F.col("source") == "real", 0).otherwise(SYNTHETIC)
     columns: list[str | Column] = ["user_id", (F.shiftleft("item", ITEM_SHIFT) + synthetic).alias("edge"), "weight"]
     if settings.backbone == "transitions":

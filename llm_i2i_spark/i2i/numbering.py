@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
+
+BROADCAST_ITEMS = 5_000_000
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,12 @@ def collect_items(table: DataFrame) -> Items:
     clicks[rows["item"].to_numpy()] = rows["clicks"].to_numpy()
     lots[rows["item"].to_numpy()] = rows["lot"].to_numpy()
     return Items(table, clicks, lots)
+
+
+def to_join(items: Items, *columns: str | Column) -> DataFrame:
+    """Columns of the dictionary, broadcast where it is small enough for that."""
+    chosen = items.table.select(*columns)
+    return F.broadcast(chosen) if len(items.clicks) <= BROADCAST_ITEMS else chosen
 
 
 def count_clicks(rows: DataFrame, items: Items) -> Items:

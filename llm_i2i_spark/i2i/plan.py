@@ -16,6 +16,7 @@ from llm_i2i_spark.base.config import I2iConfig
 from llm_i2i_spark.base.errors import UserError
 
 EDGE_BYTES = 4
+WEIGHT_BYTES = 8
 MOST_BLOCKS = 65_000
 GIB = 2.0**30
 
@@ -48,6 +49,11 @@ class Degrees:
     def rows(self) -> int:
         """Edges in the lists."""
         return sum(length * users for length, users in self.of_users.items())
+
+    @property
+    def edge_bytes(self) -> float:
+        """Bytes of an edge in a shipped list, on average: a synthetic one carries its weight."""
+        return EDGE_BYTES + WEIGHT_BYTES * self.synthetic / max(self.rows, 1)
 
     @property
     def longest(self) -> int:
@@ -90,7 +96,7 @@ class Plan:
     @property
     def shuffle_bytes(self) -> int:
         """Of the lists that go to blocks, uncompressed."""
-        return EDGE_BYTES * self.shipped_edges
+        return round(self.degrees.edge_bytes * self.shipped_edges)
 
     @property
     def block_bytes(self) -> int:
@@ -138,7 +144,7 @@ def _count_lengths(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
         values, users = np.unique(np.concatenate(parts), return_counts=True) if parts else (np.empty(0, np.int32), np.empty(0, np.int64))
         synthetic = np.zeros(len(values), np.int64)
         if len(values):
-            synthetic[0] = sum(len(weights.as_py()) for weights in batch.column("weights")) // 8
+            synthetic[0] = sum(len(weights.as_py()) for weights in batch.column("weights")) // WEIGHT_BYTES
         yield pa.RecordBatch.from_pydict({"length": pa.array(values), "users": pa.array(users), "synthetic": pa.array(synthetic)})
 
 
@@ -155,7 +161,7 @@ def make_plan(degrees: Degrees, settings: I2iConfig, cores: int) -> Plan:
     """
     left, block_bytes = degrees.capped(settings.swing.max_users_per_item), settings.block_bytes
     _check_hottest(left, block_bytes)
-    wanted = settings.blocks or _choose_blocks(left.of_users, cores, block_bytes)
+    wanted = settings.blocks or _choose_blocks(left, cores, block_bytes)
     if wanted > MOST_BLOCKS:
         raise UserError(
             f"The lists of this log need {wanted:,} blocks of {_bytes(block_bytes)} and {MOST_BLOCKS:,} is the most; "
@@ -168,10 +174,10 @@ def make_plan(degrees: Degrees, settings: I2iConfig, cores: int) -> Plan:
     return Plan(degrees, user_wedges, item_wedges, butterflies, round(_shipped_edges(left.of_users, wanted)), wanted)
 
 
-def _choose_blocks(of_users: Mapping[int, int], cores: int, block_bytes: int) -> int:
+def _choose_blocks(degrees: Degrees, cores: int, block_bytes: int) -> int:
     """The fewest blocks that keep every core busy and each block within its budget: fewer blocks ship less."""
     blocks = 2 * cores
-    while blocks <= MOST_BLOCKS and EDGE_BYTES * _shipped_edges(of_users, blocks) > blocks * block_bytes:
+    while blocks <= MOST_BLOCKS and degrees.edge_bytes * _shipped_edges(degrees.of_users, blocks) > blocks * block_bytes:
         blocks = math.ceil(blocks * 1.25)
     return blocks
 
@@ -186,11 +192,11 @@ def _check_hottest(degrees: Degrees, block_bytes: int) -> None:
     rows = max(degrees.rows, 1)
     # Seen from an item, a user with a list twice as long is met twice as often.
     mean_list = sum(length * length * users for length, users in degrees.of_users.items()) / rows
-    needed = degrees.hottest * mean_list * EDGE_BYTES
+    needed = degrees.hottest * mean_list * degrees.edge_bytes
     if needed > 4 * block_bytes:
         raise UserError(
             f"One item has {degrees.hottest:,} users, whose lists alone are {_bytes(needed)}; "
-            "set i2i.swing.max_users_per_item (1,000 costs no recall on the public logs), or raise i2i.block_bytes."
+            "set i2i.swing.max_users_per_item (1,000, for instance), or raise i2i.block_bytes."
         )
 
 

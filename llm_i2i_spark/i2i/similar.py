@@ -8,14 +8,13 @@ from pyspark.sql import DataFrame
 
 from llm_i2i_spark.base.config import I2iConfig
 from llm_i2i_spark.base.progress import say
+from llm_i2i_spark.i2i.agreement import NO_BLOCK
 from llm_i2i_spark.i2i.block import BlockTask, lottery_limits, similar_by_block
 from llm_i2i_spark.i2i.blocks import deal_items, group_communities
 from llm_i2i_spark.i2i.naming import name_items
 from llm_i2i_spark.i2i.numbering import Items
 from llm_i2i_spark.i2i.projection import click_graph, similar_by_projection
 from llm_i2i_spark.i2i.statistics import Statistics
-
-NO_BLOCK = 2**16 - 1
 
 
 def similar_items(
@@ -53,4 +52,4 @@ def similar_items(
             block_of[~wanted] = NO_BLOCK
         limits = lottery_limits(items.clicks, cap)
         similar = similar_by_block(lists, BlockTask(block_of, blocks, items.lots, limits, settings, statistics or Statistics()))
-    return name_items(similar, items.table, variant, settings.backbone)
+    return name_items(similar, items, variant, settings.backbone)

@@ -35,15 +35,14 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
         UserError: a variant of the run has no rows, or its plan cannot fit.
     """
     fused = lake.read("fused", run.inputs["fused"]).where(F.col("variant").isin(*run.variants))
+    rows = {name: fused.where(F.col("variant") == name) for name in run.variants}
+    for name, own in rows.items():
+        if own.isEmpty():
+            raise UserError(f"Table fused has no rows of variant {name}; run stage fuse with --variants {','.join(run.variants)} first.")
     numbers = lake.write(number_items(fused, run.variants, config.seed), run.record(config, "item_numbers"), "i2i: item numbers")
     wait_until_compiled(config)
     items = collect_items(lake.read("item_numbers", numbers))
-    present = {row["variant"] for row in fused.select("variant").distinct().collect()}
-    for variant in run.variants:
-        if variant not in present:
-            raise UserError(f"Table fused has no rows of variant {variant}; run stage fuse with --variants {','.join(run.variants)} first.")
     with ExitStack() as staged:
-        rows = {name: fused.where(F.col("variant") == name) for name in run.variants}
         made = {name: materialized(lake, user_lists(rows[name], items, config.i2i), f"i2i: lists of {name}") for name in run.variants}
         lists = {name: staged.enter_context(written) for name, written in made.items()}
         plans = {name: _make_plan(lake, name, lists[name], items, config) for name in run.variants}
@@ -54,8 +53,8 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
             statistics = measure_items(rows[name], items) if config.i2i.backbone in BACKBONES else None
             # A cap's lottery must know how many users an item has in this variant, not in the one where it has most.
             capped = len(run.variants) > 1 and config.i2i.swing.max_users_per_item is not None
-            own = count_clicks(rows[name], items) if capped else items
-            parts.append(similar_items(lists[name], name, own, plans[name].blocks, config.i2i, statistics, wanted.get(name)))
+            numbered = count_clicks(rows[name], items) if capped else items
+            parts.append(similar_items(lists[name], name, numbered, plans[name].blocks, config.i2i, statistics, wanted.get(name)))
         details = {
             "engine": config.i2i.engine,
             "settings": settings_digest(config),

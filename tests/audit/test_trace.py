@@ -182,3 +182,8 @@ def test_an_index_that_does_not_fit_its_similarities_is_a_failed_stage(copied, h
     lake.write(lake.spark.createDataFrame(rows, contract_schema(TABLES["item_index"])), record)
     with pytest.raises(StageError, match="item_similarity v0, which it was made from, does not"):
         trace_edge(lake, history.config, "A", "F")
+
+
+def test_a_backbone_other_than_swing_is_a_sentence(history) -> None:
+    with pytest.raises(UserError, match="bm25 is another backbone"):
+        trace_edge(history.lake, history.config, "A", "B", backbone="bm25")

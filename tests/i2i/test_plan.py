@@ -154,3 +154,9 @@ def test_the_sentence_and_the_record_say_the_same_numbers():
     for name in ("users", "items", "rows", "user_wedges", "item_wedges", "butterflies_bound", "blocks"):
         assert f"{plan.numbers()[name]:,}" in plan.sentence(), name
     assert "\n" not in plan.sentence()
+
+
+def test_the_weights_of_synthetic_edges_are_shipped_too():
+    real, half = Degrees({4: 100}, {40: 10}), Degrees({4: 100}, {40: 10}, synthetic=200)
+    settings = configured("i2i.blocks=4")
+    assert make_plan(half, settings, cores=2).shuffle_bytes == 2 * make_plan(real, settings, cores=2).shuffle_bytes

@@ -17,10 +17,8 @@ from llm_i2i_spark.i2i.agreement import CAPPED, SYNTHETIC
 # Unsigned, as is all that the inner loops index by: a signed index would be checked for a count from the end.
 ITEM_SHIFT = np.uint32(agreement.ITEM_SHIFT)
 ONE = np.uint64(1)
-NO_BLOCK = np.uint16(2**16 - 1)
-"""In place of a block's number: the item's row is not wanted."""
-NO_LIMIT = np.uint64(2**64 - 1)
-"""In place of a lottery's limit: the item has no more users than its cap."""
+NO_BLOCK = np.uint16(agreement.NO_BLOCK)
+NO_LIMIT = np.uint64(agreement.NO_LIMIT)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 Ints = npt.NDArray[np.int32]

@@ -107,8 +107,7 @@ def swing_block(
     reciprocals = np.empty(longest + 1)
     for n in range(longest + 1):
         reciprocals[n] = 1.0 / (a2 + (n + 1))
-    seen = np.zeros(len(block_of), np.uint32)
-    kept = np.empty(len(block_of), np.uint32)
+    seen, kept = np.zeros(len(block_of), np.uint32), np.empty(len(block_of), np.uint32)
     widest = min(reach, len(block_of)) + 1
     room = Occurrences(
         np.zeros(widest, np.uint64),

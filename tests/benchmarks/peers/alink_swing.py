@@ -8,16 +8,13 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import statistics
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-# Flink's serialisers reflect into the JDK. The java launcher of Java 9+ reads this variable, that of Java 8 ignores it.
-OPENED = ("lang", "lang.reflect", "math", "net", "nio", "text", "time", "util", "util.concurrent")
-os.environ.setdefault("JDK_JAVA_OPTIONS", " ".join(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in OPENED))
+from jvm_jobs import open_jdk, seconds
+
+open_jdk()
 
 with contextlib.redirect_stdout(sys.stderr):  # its import prints a greeting
     import pandas
@@ -39,20 +36,6 @@ def discard(result: BatchOperator) -> None:
     sink = get_java_gateway().jvm.org.apache.flink.api.java.io.DiscardingOutputFormat()
     result.get_j_obj().getDataSet().output(sink)
     BatchOperator.execute()
-
-
-def seconds(job: Callable[[], object], repeat: int) -> tuple[float, float]:
-    """Run the job once cold and `repeat` times warm.
-
-    Returns:
-        The first run's seconds and the median of the warm ones.
-    """
-    taken = []
-    for _ in range(repeat + 1):
-        start = time.perf_counter()
-        job()
-        taken.append(time.perf_counter() - start)
-    return taken[0], statistics.median(taken[1:])
 
 
 def write(result: BatchOperator, out: Path) -> None:

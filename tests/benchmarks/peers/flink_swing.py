@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-# Flink's serialisers reflect into the JDK. The java launcher of Java 9+ reads this variable, that of Java 8 ignores it.
-OPENED = ("lang", "lang.reflect", "math", "net", "nio", "text", "time", "util", "util.concurrent")
-os.environ.setdefault("JDK_JAVA_OPTIONS", " ".join(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in OPENED))
+from jvm_jobs import open_jdk, seconds
+
+open_jdk()
 
 from pyflink.datastream import StreamExecutionEnvironment  # noqa: E402
 from pyflink.ml.recommendation.swing import Swing  # noqa: E402
@@ -47,20 +44,6 @@ def neighbours(tables: StreamTableEnvironment, options: argparse.Namespace, no_c
     swing.set_min_user_behavior(1).set_max_user_behavior(no_cap).set_max_user_num_per_item(no_cap)
     swing.set_alpha1(options.a1).set_alpha2(options.a2).set_beta(options.b)
     return swing.transform(tables.from_path("clicks"))[0]
-
-
-def seconds(job: Callable[[], object], repeat: int) -> tuple[float, float]:
-    """Run the job once cold and `repeat` times warm.
-
-    Returns:
-        The first run's seconds and the median of the warm ones.
-    """
-    taken = []
-    for _ in range(repeat + 1):
-        start = time.perf_counter()
-        job()
-        taken.append(time.perf_counter() - start)
-    return taken[0], statistics.median(taken[1:])
 
 
 def write(result: Table, out: Path) -> None:
