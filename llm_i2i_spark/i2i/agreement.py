@@ -11,6 +11,9 @@ CAPPED = 2
 ITEM_SHIFT = 2
 """An edge is one int32: the item's number above its two bits, so 2^29 items can be told apart."""
 
+PLACE_SHIFT = 1
+"""Before items have numbers, a row is its item's place in the dictionary of a chunk above the bit SYNTHETIC."""
+
 NO_BLOCK = 2**16 - 1
 """In place of a block's number: the item's row is not wanted."""
 

@@ -99,8 +99,8 @@ def split_lists(batches: Iterator[pa.RecordBatch], task: BlockTask) -> Iterator[
 
 
 def _deal(batches: list[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:
-    from llm_i2i_spark.i2i.kernels.grouping import cap_edges, split_by_block
     from llm_i2i_spark.i2i.kernels.ragged import frozen
+    from llm_i2i_spark.i2i.kernels.splitting import cap_edges, split_by_block
     from llm_i2i_spark.i2i.parcels import parcels, unpack
 
     lists = unpack(batches)

@@ -55,7 +55,7 @@ def group_communities(
         The block of each item, and the share of the shuffle that it saves against `deal_items`, measured on the sample.
     """
     from llm_i2i_spark.i2i.kernels.communities import deal_communities
-    from llm_i2i_spark.i2i.kernels.grouping import split_by_block
+    from llm_i2i_spark.i2i.kernels.splitting import split_by_block
     from llm_i2i_spark.i2i.parcels import unpack
 
     dealt = deal_items(clicks, blocks, cap)

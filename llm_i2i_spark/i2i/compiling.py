@@ -17,9 +17,10 @@ import pyarrow as pa
 
 from llm_i2i_spark.base.config import Config, I2iConfig
 from llm_i2i_spark.base.progress import Progress
-from llm_i2i_spark.i2i.agreement import ITEM_SHIFT, NO_LIMIT
+from llm_i2i_spark.i2i.agreement import NO_LIMIT
 from llm_i2i_spark.i2i.block import BlockTask, similar_in_block, split_lists
-from llm_i2i_spark.i2i.lists import build_lists
+from llm_i2i_spark.i2i.chunks import encode_batches
+from llm_i2i_spark.i2i.lists import Dictionary, build_lists, number_chunks
 from llm_i2i_spark.i2i.statistics import Statistics
 
 
@@ -46,15 +47,17 @@ def compile_kernels(settings: I2iConfig) -> int:
         The neighbours found.
     """
     n_items = 4
-    users = [name for name in "abc" for _ in range(n_items)]
-    rows = {"user_id": pa.array(users), "edge": pa.array([item << ITEM_SHIFT for item in range(n_items)] * 3, pa.int32())}
-    rows |= {"weight": pa.array([1.0] * len(users)), "position": pa.array(list(range(n_items)) * 3, pa.int32())}
-    lots = np.arange(n_items, dtype=np.int32)
+    users, items = np.repeat(np.arange(3), n_items), np.tile(np.arange(n_items, dtype=np.int32), 3)
+    rows = {"user": pa.array(users), "key": pa.array(users.astype(np.int32)), "item_id": pa.array(items).cast(pa.string())}
+    rows |= {"weight": pa.array([None] * len(users), pa.float64()), "position": pa.array(items)}
+    lots, ones = np.arange(n_items, dtype=np.int32), np.ones(n_items)
     limits = np.full(n_items, NO_LIMIT, np.uint64)
-    ones = np.ones(n_items)
     task = BlockTask(np.zeros(n_items, np.uint16), 1, lots, limits, settings, Statistics(ones, ones))
-    received = _over_the_wire(iter([pa.RecordBatch.from_pydict(rows)]))
-    lists = _over_the_wire(build_lists(iter(received), lots, n_items))
+    dictionary = Dictionary(np.arange(n_items), np.arange(n_items, dtype=np.uint32))
+    chunk = next(encode_batches(iter([pa.RecordBatch.from_pydict(rows)])))
+    hashed = chunk.append_column("hashes", pa.array([dictionary.hashes]))
+    pieces = _over_the_wire(number_chunks(iter(_over_the_wire(iter([hashed]))), dictionary, 1))
+    lists = _over_the_wire(build_lists(iter(pieces), lots, n_items - 1))
     blocks = _over_the_wire(split_lists(iter(lists), task))
     return sum(batch.num_rows for batch in similar_in_block(iter(blocks), task))
 

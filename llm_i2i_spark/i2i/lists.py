@@ -1,4 +1,4 @@
-"""Users' lists: from rows with ids to ragged arrays of numbered edges, by one exchange and one compiled call a partition.
+"""Users' lists: from chunks to ragged arrays of numbered edges, by one exchange of bytes and one compiled call a partition.
 
 The sum behind a similarity depends on its order, so all that could order it is fixed by the rows themselves: users by a key
 of their id, items by their number, and what a cap keeps by a hash of user, item and seed. Partitions and the order of rows
@@ -7,71 +7,126 @@ have no part in it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
 from llm_i2i_spark.base.config import I2iConfig
-from llm_i2i_spark.i2i.agreement import ITEM_SHIFT, SYNTHETIC
-from llm_i2i_spark.i2i.numbering import Items, to_join
+from llm_i2i_spark.i2i.agreement import ITEM_SHIFT, PLACE_SHIFT, SYNTHETIC
+from llm_i2i_spark.i2i.chunks import NUMBERS, changes
+from llm_i2i_spark.i2i.numbering import Items, item_hashes
 
 PARCELS = "keys binary, lengths binary, edges binary, weights binary"
 """A row is a parcel of some thousand lists, int32 unless said: per list a key and a length, then all edges (uint32), then the
 weights of the synthetic ones (float64)."""
 
+PIECES = f"part int, users binary, {PARCELS}, positions binary"
+"""A row is what a chunk has of the users of one partition: as a parcel, and the users' other hash (int64)."""
+
 PARCEL_EDGES = 16_384
+PART_ROWS = 2_000_000
+LEAST_ROWS = 100_000
+"""A partition of users has at most about the first, and less than the second only where there are no more rows."""
 NO_CAP = 2**31 - 1
-LAST = 2**31 - 1
-"""In place of the position of a synthetic edge, which stands behind all others."""
 
 
-def user_lists(rows: DataFrame, items: Items, settings: I2iConfig) -> DataFrame:
+@dataclass(frozen=True)
+class Dictionary:
+    """What a task needs to number items: their hashes, ascending, and the numbers in that order."""
+
+    hashes: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.uint32]
+
+
+def user_parts(items: Items, cores: int) -> int:
+    """How many partitions of users: small enough for a task's memory, enough of them for all cores."""
+    rows = int(items.clicks.sum())
+    return max(math.ceil(rows / PART_ROWS), min(cores, math.ceil(rows / LEAST_ROWS)), 1)
+
+
+def user_lists(chunks: DataFrame, items: Items, settings: I2iConfig, parts: int) -> DataFrame:
     """The lists of all users with at least two items.
 
     A repeated (user, item) counts once: the real row before a synthetic one, then the heavier. `max_items_per_user` keeps of
     a longer list the edges with the lowest numbers in a lottery.
 
     Args:
-        rows: of the `fused` contract, of one variant.
+        chunks: of one variant, from `encode_rows`.
         items: the numbers.
-        settings: the cap; the backbone, for some of which the order of a list matters.
+        settings: the cap.
+        parts: partitions of users; the lists are the same for any number.
 
     Returns:
         Parcels of lists, columns as in `PARCELS`.
     """
-    numbered = rows.join(to_join(items, "item_id", "item"), "item_id")
-    synthetic = F.when(F.col("source") == "real", 0).otherwise(SYNTHETIC)
-    columns: list[str | Column] = ["user_id", (F.shiftleft("item", ITEM_SHIFT) + synthetic).alias("edge"), "weight"]
-    if settings.backbone == "transitions":
-        columns.append(F.coalesce("position", F.lit(LAST)).alias("position"))
+    hashed = chunks.select(item_hashes("items", items.seed).alias("hashes"), *NUMBERS)
+    pieces = hashed.mapInArrow(partial(number_chunks, dictionary=Dictionary(items.hashes, items.by_hash), parts=parts), PIECES)
     most = settings.swing.max_items_per_user or NO_CAP
-    return numbered.select(*columns).repartition("user_id").mapInArrow(partial(build_lists, lots=items.lots, most_items=most), PARCELS)
+    return pieces.repartitionById(parts, "part").mapInArrow(partial(build_lists, lots=items.lots, most_items=most), PARCELS)
+
+
+def number_chunks(batches: Iterator[pa.RecordBatch], dictionary: Dictionary, parts: int) -> Iterator[pa.RecordBatch]:
+    """Runs in Spark's Python workers: the rows of each chunk, items numbered, cut by the partition of their users."""
+    for batch in batches:
+        for place in range(batch.num_rows):
+            yield _number(batch.slice(place, 1), dictionary, parts)
+
+
+def _number(chunk: pa.RecordBatch, dictionary: Dictionary, parts: int) -> pa.RecordBatch:
+    from llm_i2i_spark.i2i.kernels.ragged import UserLists
+    from llm_i2i_spark.i2i.parcels import nested, parcels, values
+
+    users, keys, lengths, places, weights, positions = (values(chunk, name, kind) for name, kind in NUMBERS.items())
+    hashes = chunk.column("hashes").flatten().to_numpy()
+    order = np.argsort(hashes)  # looked up in ascending order they meet the same cache lines
+    numbers = np.empty(len(hashes), np.uint32)
+    numbers[order] = dictionary.numbers[np.searchsorted(dictionary.hashes, hashes[order])]
+    edges = numbers[places >> PLACE_SHIFT] << ITEM_SHIFT | places & SYNTHETIC
+    offsets = np.append(0, np.cumsum(lengths, dtype=np.int64))
+    lowest = np.array([-(2**63) + part * 2**64 // parts for part in range(parts)], np.int64)
+    cuts = np.append(np.searchsorted(users, lowest), len(users))
+    present = np.flatnonzero(np.diff(cuts)).astype(np.int32)
+    cuts = np.append(cuts[present], len(users))
+    rows = parcels(UserLists(keys, offsets, edges, weights), cuts)
+    beside = {"part": pa.array(present), "users": nested(cuts, users)}
+    at_rows = offsets[cuts] if len(positions) else np.zeros(len(cuts), np.int64)
+    columns = beside | dict(zip(rows.schema.names, rows.columns, strict=True)) | {"positions": nested(at_rows, positions)}
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def build_lists(batches: Iterator[pa.RecordBatch], lots: npt.NDArray[np.int32], most_items: int) -> Iterator[pa.RecordBatch]:
     """Runs in Spark's Python workers: the rows of a partition's users to parcels of their lists."""
-    from llm_i2i_spark.i2i.kernels.grouping import group_by_user, hash_texts
-    from llm_i2i_spark.i2i.kernels.ragged import frozen
-    from llm_i2i_spark.i2i.parcels import pack
+    from llm_i2i_spark.i2i.grouping import Rows, group_by_user
+    from llm_i2i_spark.i2i.parcels import flat, pack, unpack
 
     received = [batch for batch in batches if batch.num_rows]
-    if not received:
+    pieces = unpack(received)
+    if pieces is None:
         return
-    table = pa.Table.from_batches(received).combine_chunks()
+    users, keys = _same_users(flat(received, "users", np.int64), pieces.keys)
+    positions = flat(received, "positions", np.int32)
     received.clear()
-    users = table["user_id"].chunk(0).dictionary_encode()
-    names = users.dictionary.cast(pa.string())
-    _, offsets, text = names.buffers()
-    starts = np.frombuffer(offsets, np.int32, len(names) + 1, 4 * names.offset)
-    keys = hash_texts(starts, np.frombuffer(text or b"", np.uint8))
-    columns = {name: frozen(table[name].chunk(0).to_numpy()) for name in table.column_names if name != "user_id"}
-    weights = columns["weight"] if (columns["edge"] & SYNTHETIC).any() else frozen(np.empty(0))
-    positions = columns.get("position", frozen(np.empty(0, np.int32)))
-    lists = group_by_user(users.indices.to_numpy(), keys, columns["edge"], weights, positions, lots, most_items)
-    del table, users, columns  # the rows are not needed any more, and are most of the memory
-    yield from pack(lists, PARCEL_EDGES)
+    weights = pieces.weights
+    if len(weights):
+        weights = np.ones(len(pieces.edges))
+        weights[(pieces.edges & SYNTHETIC).astype(np.bool_)] = pieces.weights
+    rows = Rows(np.repeat(users, np.diff(pieces.offsets)), pieces.edges, weights, positions)
+    del pieces
+    yield from pack(group_by_user(rows, keys, lots, most_items), PARCEL_EDGES)
+
+
+def _same_users(users: npt.NDArray[np.int64], keys: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.int32]]:
+    """The number of each piece's user, equal where both hashes are, and the key of each number."""
+    order = np.argsort(users)
+    if (changes(keys[order]) & ~changes(users[order])).any():  # two ids share the longer hash
+        order = np.lexsort((keys, users))
+    new = changes(users[order], keys[order])
+    numbers = np.empty(len(users), np.uint32)
+    numbers[order] = np.cumsum(new) - 1
+    return numbers, keys[order][new]

@@ -39,10 +39,10 @@ def parcels(lists: UserLists, cuts: npt.NDArray[np.int64]) -> pa.RecordBatch:
         weight_cuts = np.zeros(len(cuts), np.int64)
     lengths = np.diff(lists.offsets).astype(np.int32)
     columns = {
-        "keys": _nested(cuts, lists.keys),
-        "lengths": _nested(cuts, lengths),
-        "edges": _nested(edge_cuts, lists.edges),
-        "weights": _nested(weight_cuts, lists.weights),
+        "keys": nested(cuts, lists.keys),
+        "lengths": nested(cuts, lengths),
+        "edges": nested(edge_cuts, lists.edges),
+        "weights": nested(weight_cuts, lists.weights),
     }
     return pa.RecordBatch.from_pydict(columns)
 
@@ -52,26 +52,29 @@ def unpack(batches: Iterable[pa.RecordBatch]) -> UserLists | None:
     received = [batch for batch in batches if batch.num_rows]
     if not received:
         return None
-    lengths = _flat(received, "lengths", np.int32)
+    lengths = flat(received, "lengths", np.int32)
     offsets = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
-    edges, weights = _flat(received, "edges", np.uint32), _flat(received, "weights", np.float64)
-    return UserLists(_flat(received, "keys", np.int32), frozen(offsets), edges, weights)
+    edges, weights = flat(received, "edges", np.uint32), flat(received, "weights", np.float64)
+    return UserLists(flat(received, "keys", np.int32), frozen(offsets), edges, weights)
 
 
-def _nested(cuts: npt.NDArray[np.int64], values: npt.NDArray[Any]) -> pa.BinaryArray:
-    offsets = (cuts * values.itemsize).astype(np.int32)
-    return pa.BinaryArray.from_buffers(pa.binary(), len(cuts) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(values)])
+def nested(cuts: npt.NDArray[np.int64], numbers: npt.NDArray[Any]) -> pa.BinaryArray:
+    """A column whose rows are the bytes of the numbers from a cut to the next."""
+    offsets = (cuts * numbers.itemsize).astype(np.int32)
+    return pa.BinaryArray.from_buffers(pa.binary(), len(cuts) - 1, [None, pa.py_buffer(offsets), pa.py_buffer(numbers)])
 
 
-def _flat(batches: list[pa.RecordBatch], name: str, kind: type[np.generic]) -> npt.NDArray[Any]:
-    parts = [_values(batch.column(name), np.dtype(kind)) for batch in batches]
+def flat(batches: list[pa.RecordBatch], name: str, kind: type[np.generic]) -> npt.NDArray[Any]:
+    """All numbers of a column of bytes, batch behind batch."""
+    parts = [values(batch, name, kind) for batch in batches]
     return frozen(parts[0] if len(parts) == 1 else np.concatenate(parts))
 
 
-def _values(column: pa.Array, kind: np.dtype[Any]) -> npt.NDArray[Any]:
-    """All values of a column of parcels, which lie one behind the other in its buffer."""
+def values(batch: pa.RecordBatch, name: str, kind: type[np.generic]) -> npt.NDArray[Any]:
+    """All numbers of a column of bytes, which lie one behind the other in its buffer."""
+    column, number = batch.column(name), np.dtype(kind)
     _, ends, data = column.buffers()
     width = np.int64 if pa.types.is_large_binary(column.type) else np.int32
     first, last = np.frombuffer(ends, width)[[column.offset, column.offset + len(column)]]
-    return np.frombuffer(data, kind, (last - first) // kind.itemsize, first) if last > first else np.empty(0, kind)
+    return np.frombuffer(data, number, (last - first) // number.itemsize, first) if last > first else np.empty(0, number)

@@ -16,13 +16,15 @@ from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.progress import say
 from llm_i2i_spark.base.runs import Run, Stage
 from llm_i2i_spark.i2i.blocks import share_of_work
+from llm_i2i_spark.i2i.chunks import encode_rows
 from llm_i2i_spark.i2i.compiling import start_compiling, wait_until_compiled
 from llm_i2i_spark.i2i.increment import find_increment, settings_digest
-from llm_i2i_spark.i2i.lists import user_lists
+from llm_i2i_spark.i2i.lists import user_lists, user_parts
 from llm_i2i_spark.i2i.numbering import Items, collect_items, count_clicks, number_items
 from llm_i2i_spark.i2i.plan import Plan, make_plan, measure_degrees
 from llm_i2i_spark.i2i.similar import similar_items
 from llm_i2i_spark.i2i.statistics import BACKBONES, measure_items
+from llm_i2i_spark.lake.arrow_batches import full_batches
 from llm_i2i_spark.lake.capabilities import cores
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
@@ -36,15 +38,20 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
     """
     fused = lake.read("fused", run.inputs["fused"]).where(F.col("variant").isin(*run.variants))
     rows = {name: fused.where(F.col("variant") == name) for name in run.variants}
-    for name, own in rows.items():
-        if own.isEmpty():
-            raise UserError(f"Table fused has no rows of variant {name}; run stage fuse with --variants {','.join(run.variants)} first.")
-    numbers = lake.write(number_items(fused, run.variants, config.seed), run.record(config, "item_numbers"), "i2i: item numbers")
-    wait_until_compiled(config)
-    items = collect_items(lake.read("item_numbers", numbers))
     with ExitStack() as staged:
-        made = {name: materialized(lake, user_lists(rows[name], items, config.i2i), f"i2i: lists of {name}") for name in run.variants}
-        lists = {name: staged.enter_context(written) for name, written in made.items()}
+        with full_batches(lake.spark):
+            encoded = {name: materialized(lake, encode_rows(rows[name], config.i2i), f"i2i: reading {name}") for name in run.variants}
+            chunks = {name: staged.enter_context(frame) for name, frame in encoded.items()}
+        for name, own in chunks.items():
+            if own.isEmpty():
+                raise UserError(
+                    f"Table fused has no rows of variant {name}; run stage fuse with --variants {','.join(run.variants)} first."
+                )
+        numbers = lake.write(number_items(chunks, config.seed), run.record(config, "item_numbers"), "i2i: item numbers")
+        items = collect_items(lake.read("item_numbers", numbers), config.seed)
+        wait_until_compiled(config)
+        made = {name: user_lists(chunks[name], items, config.i2i, user_parts(items, cores(lake.spark))) for name in run.variants}
+        lists = {name: staged.enter_context(materialized(lake, frame, f"i2i: lists of {name}")) for name, frame in made.items()}
         plans = {name: _make_plan(lake, name, lists[name], items, config) for name in run.variants}
         increment = find_increment(lake, config, run, staged)
         wanted = increment.wanted(items) if increment else {}
@@ -53,7 +60,7 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
             statistics = measure_items(rows[name], items) if config.i2i.backbone in BACKBONES else None
             # A cap's lottery must know how many users an item has in this variant, not in the one where it has most.
             capped = len(run.variants) > 1 and config.i2i.swing.max_users_per_item is not None
-            numbered = count_clicks(rows[name], items) if capped else items
+            numbered = count_clicks(chunks[name], items) if capped else items
             parts.append(similar_items(lists[name], name, numbered, plans[name].blocks, config.i2i, statistics, wanted.get(name)))
         details = {
             "engine": config.i2i.engine,

@@ -12,6 +12,8 @@ from pyspark.sql import DataFrame
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.lake.watch import watch_tasks
 
+FAST = {"compression": "lz4_raw", "parquet.enable.dictionary": "false"}
+
 
 @contextmanager
 def materialized(lake: Lake, frame: DataFrame, title: str) -> Iterator[DataFrame]:
@@ -35,7 +37,7 @@ def materialized(lake: Lake, frame: DataFrame, title: str) -> Iterator[DataFrame
     folder = f"{lake.root}/_staging/{uuid4().hex}"
     try:
         with watch_tasks(lake.spark, title):
-            frame.write.parquet(folder)
+            frame.write.options(**FAST).parquet(folder)
         yield lake.spark.read.schema(frame.schema).parquet(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -8,9 +8,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from llm_i2i_spark.base.config import Config, I2iConfig
 from llm_i2i_spark.base.config_files import load_config
+from llm_i2i_spark.i2i.chunks import encode_rows
 from llm_i2i_spark.i2i.lists import user_lists
-from llm_i2i_spark.i2i.numbering import collect_items, number_items
+from llm_i2i_spark.i2i.numbering import Items, collect_items, number_items
 from llm_i2i_spark.i2i.parcels import unpack
 from llm_i2i_spark.i2i.plan import make_plan, measure_degrees
 from llm_i2i_spark.i2i.similar import similar_items
@@ -32,11 +34,18 @@ def random_rows(seed: int, users=40, items=25, variant="v") -> list[Row]:
     return rows
 
 
-def similar(fused: DataFrame, *settings: str):
+def listed(fused: DataFrame, config: Config, parts=2) -> tuple[Items, DataFrame]:
+    """The items of all variants, and the lists of variant v."""
+    names = [row["variant"] for row in fused.select("variant").distinct().collect()]
+    chunks = {name: encode_rows(fused.where(F.col("variant") == name), config.i2i) for name in names}
+    items = collect_items(number_items(chunks, config.seed), config.seed)
+    return items, user_lists(chunks["v"], items, config.i2i, parts)
+
+
+def similar(fused: DataFrame, *settings: str, parts=2):
     """Rows of the contract without variant and backbone, best first, as an engine gives them."""
     config = load_config([], ["lake.root=unused", *SWING, "i2i.blocks=3", *settings])
-    items = collect_items(number_items(fused, ["v"], config.seed))
-    lists = user_lists(fused.where("variant = 'v'"), items, config.i2i)
+    items, lists = listed(fused, config, parts)
     blocks = make_plan(measure_degrees(lists, items.clicks), config.i2i, cores=2).blocks
     rows = [tuple(row)[2:] for row in similar_items(lists, "v", items, blocks, config.i2i).collect()]
     return sorted(rows, key=lambda row: (int(row[0]), -row[2], int(row[1])))
@@ -85,8 +94,7 @@ def test_caps_agree_between_engines_and_are_kept(spark):
     assert block != similar(fused, *caps, "seed=43")
     assert 2 <= max(row[3] for row in block) <= 5
     config = load_config([], ["lake.root=unused", *caps])
-    items = collect_items(number_items(fused, ["v"], config.seed))
-    lists = unpack(user_lists(fused, items, config.i2i).toArrow().to_batches())
+    lists = unpack(listed(fused, config)[1].toArrow().to_batches())
     assert lists is not None
     assert max(lists.offsets[1:] - lists.offsets[:-1]) == 4
 
@@ -105,7 +113,7 @@ def test_partitions_blocks_and_row_order_change_no_bit(spark):
     for partitions, engine in ((2, "block"), (7, "projection"), (64, "block")):
         random.Random(partitions).shuffle(rows)
         settings = (*caps, f"i2i.blocks={partitions}", f"i2i.engine={engine}")
-        assert similar(frame(spark, rows).repartition(partitions), *settings) == wanted
+        assert similar(frame(spark, rows).repartition(partitions), *settings, parts=partitions) == wanted
 
 
 def test_grouping_by_community_changes_no_bit_and_says_what_it_saves(spark, capsys):
@@ -139,7 +147,8 @@ def test_other_variants_and_new_names_leave_similarities_alone(spark):
 
 def test_items_are_numbered_by_length_then_text(spark):
     ids = ["10", "9", "b", "aa", "100", "é", "2"]
-    numbered = number_items(frame(spark, [("v", "u", item, 1.0, "real") for item in ids]), ["v"], 42).collect()
+    chunks = encode_rows(frame(spark, [("v", "u", item, 1.0, "real") for item in ids]), I2iConfig())
+    numbered = number_items({"v": chunks}, 42).collect()
     by_number = [row["item_id"] for row in sorted(numbered, key=lambda row: row["item"])]
     assert by_number == ["2", "9", "b", "é", "10", "aa", "100"]
 

@@ -173,12 +173,17 @@ def draw_number(key: int, lot: int) -> Any:
 
 
 @compiled
+def draw_each(keys: Ints, lots: Ints) -> Sizes:
+    """`draw_number` of each pair of a user's key and an item's lot."""
+    numbers = np.empty(len(keys), np.uint64)
+    for place in range(len(keys)):
+        numbers[place] = draw_number(keys[place], lots[place])
+    return numbers
+
+
 def draw_numbers(lists: UserLists, lots: Ints) -> Sizes:
     """The number of every edge's user in the lottery of its item."""
-    numbers = np.empty(len(lists.edges), np.uint64)
-    for user in range(len(lists.keys)):
-        for place in range(lists.offsets[user], lists.offsets[user + 1]):
-            numbers[place] = draw_number(lists.keys[user], lots[lists.edges[place] >> ITEM_SHIFT])
+    numbers: Sizes = draw_each(np.repeat(lists.keys, np.diff(lists.offsets)), lots[lists.edges >> ITEM_SHIFT])
     return numbers
 
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,13 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.config_files import load_config
-from llm_i2i_spark.i2i.lists import user_lists
+from llm_i2i_spark.i2i.chunks import encode_rows
+from llm_i2i_spark.i2i.lists import user_lists, user_parts
 from llm_i2i_spark.i2i.numbering import collect_items, number_items
 from llm_i2i_spark.i2i.plan import Plan, make_plan, measure_degrees
 from llm_i2i_spark.i2i.similar import similar_items
+from llm_i2i_spark.lake.arrow_batches import full_batches
 from llm_i2i_spark.lake.capabilities import cores
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.session import open_session
@@ -31,21 +31,38 @@ from tests.benchmarks.swing.processes import core_seconds
 MASTER, HEAP = "local[2]", "3g"
 GOLDEN = (f"i2i.swing.a1={A1}", f"i2i.swing.a2={A2}", f"i2i.swing.b={B}", f"i2i.top_k={TOP_K}", f"index.size={TOP_K}")
 VARIANT, SEED = "real", 42
-CLICKS_A_TASK = 2_000_000
 
 
-@dataclass
+@dataclass(frozen=True)
+class Step:
+    """What one step of the job took; `shuffled` is in bytes written to shuffle files."""
+
+    seconds: float
+    core_seconds: float
+    shuffled: int
+
+
+@dataclass(frozen=True)
 class Run:
-    """What one run of the job took.
-
-    Attributes:
-        shuffled: bytes written to shuffle files, by step.
-    """
+    """What one run of the job took, step by step."""
 
     plan: Plan
-    seconds: float = 0.0
-    core_seconds: float = 0.0
-    shuffled: dict[str, int] = field(default_factory=dict)
+    steps: dict[str, Step]
+
+    @property
+    def seconds(self) -> float:
+        """From the log to the last file."""
+        return sum(step.seconds for step in self.steps.values())
+
+    @property
+    def core_seconds(self) -> float:
+        """Of all processes."""
+        return sum(step.core_seconds for step in self.steps.values())
+
+    @property
+    def shuffled(self) -> int:
+        """Bytes written to shuffle files."""
+        return sum(step.shuffled for step in self.steps.values())
 
 
 class Engine:
@@ -57,33 +74,33 @@ class Engine:
         self.spark = open_session(config)
         self.lake = Lake(self.spark, config.lake)
         self.out = folder / "similar.parquet"
-        self._default_tasks = self.spark.conf.get("spark.sql.shuffle.partitions")
 
-    def run(self, log: DataFrame, *settings: str) -> Run:
+    def run(self, log: DataFrame, *settings: str, parts: int | None = None) -> Run:
         """The job.
 
         Args:
             log: `user_id, item_id`.
             settings: of the configuration, beside the parameters of the golden file.
+            parts: partitions of users; None for the stage's own choice.
         """
-        config = load_config([], ["lake.root=unused", *GOLDEN, *settings])
-        start, core_start = time.perf_counter(), core_seconds()
-        shuffled: dict[str, int] = {}
-        plan = self._run(log, config, shuffled)
-        return Run(plan, time.perf_counter() - start, core_seconds() - core_start, shuffled)
-
-    def _run(self, log: DataFrame, config: Config, shuffled: dict[str, int]) -> Plan:
-        steps = self._steps(shuffled)
-        with materialized(self.lake, number_items(rows(log), [VARIANT], SEED), "item numbers") as table:
-            items = collect_items(table)
-            steps("numbers")
-            with materialized(self.lake, user_lists(rows(log), items, config.i2i), "lists") as lists:
-                steps("lists")
-                plan = make_plan(measure_degrees(lists, items.clicks), config.i2i, cores(self.spark))
-                steps("degrees")
-                similar_items(lists, VARIANT, items, plan.blocks, config.i2i).write.mode("overwrite").parquet(str(self.out))
-                steps("blocks")
-        return plan
+        i2i = load_config([], ["lake.root=unused", *GOLDEN, *settings]).i2i
+        steps: dict[str, Step] = {}
+        ends = self._clock(steps)
+        with ExitStack() as staged:
+            with full_batches(self.spark):
+                chunks = staged.enter_context(materialized(self.lake, encode_rows(rows(log), i2i), "chunks"))
+            ends("chunks")
+            table = staged.enter_context(materialized(self.lake, number_items({VARIANT: chunks}, SEED), "item numbers"))
+            items = collect_items(table, SEED)
+            ends("numbers")
+            made = user_lists(chunks, items, i2i, parts or user_parts(items, cores(self.spark)))
+            lists = staged.enter_context(materialized(self.lake, made, "lists"))
+            ends("lists")
+            plan = make_plan(measure_degrees(lists, items.clicks), i2i, cores(self.spark))
+            ends("degrees")
+            similar_items(lists, VARIANT, items, plan.blocks, i2i).write.mode("overwrite").parquet(str(self.out))
+            ends("blocks")
+        return Run(plan, steps)
 
     def empty(self) -> float:
         """Seconds of a job of one row."""
@@ -99,23 +116,17 @@ class Engine:
         """Put a log into Parquet and read it from there."""
         return self.read(write_parquet(clicks, self.out.with_name(f"{name}.parquet")))
 
-    @contextmanager
-    def tasks(self, n: int | None) -> Iterator[None]:
-        """Shuffles of so many tasks for the length of the block; None for the session's default."""
-        self.spark.conf.set("spark.sql.shuffle.partitions", str(n or self._default_tasks))
-        yield
-        self.spark.conf.set("spark.sql.shuffle.partitions", str(self._default_tasks))
+    def _clock(self, steps: dict[str, Step]) -> Callable[[str], None]:
+        """A function that notes, under the name of the step that ended, what it took since the last call."""
+        before = (time.perf_counter(), core_seconds(), self._shuffled())
 
-    def _steps(self, shuffled: dict[str, int]) -> Callable[[str], None]:
-        """A function that notes, under the name of the step that ended, what was written to shuffle files since the last call."""
-        before = self._shuffled()
-
-        def end(step: str) -> None:
+        def ends(step: str) -> None:
             nonlocal before
-            now = self._shuffled()
-            shuffled[step], before = now - before, now
+            now = (time.perf_counter(), core_seconds(), self._shuffled())
+            steps[step] = Step(now[0] - before[0], now[1] - before[1], now[2] - before[2])
+            before = now
 
-        return end
+        return ends
 
     def _shuffled(self) -> int:
         """Bytes written to shuffle files by all stages that the session remembers (a thousand)."""
@@ -131,11 +142,6 @@ def rows(log: DataFrame) -> DataFrame:
     """A log as rows of the `fused` contract, as far as the engine reads them."""
     ids = [F.col(name).cast("string").alias(name) for name in ("user_id", "item_id")]
     return log.select(F.lit(VARIANT).alias("variant"), *ids, F.lit(1.0).alias("weight"), F.lit("real").alias("source"))
-
-
-def tasks_for(clicks: Clicks) -> int | None:
-    """Tasks of a shuffle such that each holds two million clicks at most; None where the default does."""
-    return math.ceil(len(clicks) / CLICKS_A_TASK) if len(clicks) > 10 * CLICKS_A_TASK else None
 
 
 @lru_cache(maxsize=1)

@@ -9,9 +9,9 @@ import numpy as np
 from pyspark.sql import DataFrame
 
 from llm_i2i_spark.i2i.blocks import deal_items
-from llm_i2i_spark.i2i.kernels.grouping import split_by_block
 from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
-from tests.benchmarks.swing.engine import Engine, Run, engine, tasks_for
+from llm_i2i_spark.i2i.kernels.splitting import split_by_block
+from tests.benchmarks.swing.engine import Engine, Run, engine
 from tests.benchmarks.swing.kernel import marked, run_kernel
 from tests.benchmarks.swing.logs import beauty, synthetic, user_lists, with_hot_item
 from tests.benchmarks.swing.options import CAP, Options
@@ -35,9 +35,9 @@ def shuffle(options: Options) -> None:
     runs = [spark.run(log) for _ in range(options.repeat)]
     by_user = 2 * NUMBER_BYTES * len(clicks)
     by_block = block_bound(user_lists(clicks), np.bincount(np.unique(clicks.items, return_inverse=True)[1]), runs[0].plan.blocks)
-    written = median(sum(run.shuffled.values()) for run in runs)
-    blocks = median(run.shuffled["blocks"] for run in runs)
-    steps = {f"{step}_bytes": runs[-1].shuffled[step] for step in runs[-1].shuffled}
+    written = median(run.shuffled for run in runs)
+    blocks = median(run.steps["blocks"].shuffled for run in runs)
+    steps = {f"{name}_bytes": step.shuffled for name, step in runs[-1].steps.items()}
     bound = {"bound_bytes": by_user + by_block, "bound_by_user_bytes": by_user, "bound_by_block_bytes": by_block}
     about = {"log": "beauty", "repeat": options.repeat, "blocks": runs[0].plan.blocks}
     report(
@@ -75,7 +75,9 @@ def job(options: Options) -> None:
     seconds = {f"{name}_core_seconds": median(numbers) for name, numbers in found.items()}
     ratio = seconds["job_core_seconds"] / seconds["kernel_core_seconds"]
     about = {"clicks": len(clicks), "cap": CAP, "repeat": options.repeat, "blocks": runs[-1].plan.blocks}
-    wall = median(run.seconds for run in runs[-options.repeat :])
+    counted = runs[-options.repeat :]
+    wall = median(run.seconds for run in counted)
+    about["steps"] = {step: round(median(run.steps[step].core_seconds for run in counted), 2) for step in counted[0].steps}
     report("job_over_kernel_core_seconds", ratio, "<=", 4, job_seconds=wall, **seconds, **about)
 
 
@@ -103,11 +105,11 @@ def large(options: Options) -> None:
         rates.append(len(small) / spark.run(log, CAPPED).core_seconds)
     rate = median(rates[LONG_WARM_UP:])
     clicks = synthetic(LARGE * options.users, 10 * options.items)
-    n, tasks = len(clicks), tasks_for(clicks)
+    n = len(clicks)
     log = spark.write(clicks, "large")
     del clicks
     say(f"  {n:,} clicks; the small log ran at {rate:,.0f} clicks a core-second")
-    with peak_memory() as peak, spark.tasks(tasks):
+    with peak_memory() as peak:
         run = spark.run(log, CAPPED)
     about = {"clicks": n, "cap": CAP, "repeat": 1, "blocks": run.plan.blocks, "seconds": run.seconds, "core_seconds": run.core_seconds}
     report("large_memory", peak.bytes / 1e9, "<=", 10, unit="GB, process tree, PSS", **about)

@@ -14,9 +14,9 @@ import numpy as np
 
 from llm_i2i_spark.i2i.agreement import ITEM_SHIFT
 from llm_i2i_spark.i2i.block import lottery_limits
-from llm_i2i_spark.i2i.kernels.grouping import cap_edges
 from llm_i2i_spark.i2i.kernels.neighbors import Neighbors
 from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
+from llm_i2i_spark.i2i.kernels.splitting import cap_edges
 from llm_i2i_spark.i2i.kernels.swing import TABLE_CELLS, swing_block
 from llm_i2i_spark.i2i.lists import NO_CAP
 from tests.benchmarks.swing.logs import Clicks, beauty, item_lots, user_lists

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from llm_i2i_spark.i2i.agreement import ITEM_SHIFT
-from llm_i2i_spark.i2i.kernels.grouping import group_by_user
+from llm_i2i_spark.i2i.grouping import Rows, group_by_user
 from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
 from llm_i2i_spark.i2i.lists import NO_CAP
 from tests.benchmarks.swing.report import LeftOut, say
@@ -110,10 +110,8 @@ def user_lists(clicks: Clicks) -> UserLists:
     _, items = np.unique(clicks.items, return_inverse=True)
     n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
     keys = _hashes(n_users, 3)
-    edges = frozen((items << ITEM_SHIFT).astype(np.int32))
-    no_weights, no_positions = frozen(np.empty(0)), frozen(np.empty(0, np.int32))
-    lists = group_by_user(frozen(users.astype(np.int32)), keys, edges, no_weights, no_positions, item_lots(n_items), NO_CAP)
-    return UserLists(*map(frozen, lists))
+    rows = Rows(users.astype(np.uint32), (items << ITEM_SHIFT).astype(np.uint32), np.empty(0), np.empty(0, np.int32))
+    return group_by_user(rows, keys, item_lots(n_items), NO_CAP)
 
 
 def item_lots(items: int) -> Numbers:

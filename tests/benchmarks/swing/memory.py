@@ -20,8 +20,8 @@ from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.i2i.agreement import ITEM_SHIFT
 from llm_i2i_spark.i2i.block import BlockTask, lottery_limits, similar_in_block
 from llm_i2i_spark.i2i.blocks import deal_items
-from llm_i2i_spark.i2i.kernels.grouping import split_by_block
 from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
+from llm_i2i_spark.i2i.kernels.splitting import split_by_block
 from llm_i2i_spark.i2i.lists import PARCEL_EDGES
 from llm_i2i_spark.i2i.parcels import pack
 from llm_i2i_spark.i2i.statistics import Statistics

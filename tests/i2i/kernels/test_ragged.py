@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_i2i_spark.i2i.agreement import CAPPED, ITEM_SHIFT, SYNTHETIC
-from llm_i2i_spark.i2i.kernels.grouping import cap_edges
 from llm_i2i_spark.i2i.kernels.ragged import NO_LIMIT, UserLists, cap_users, draw_numbers, frozen, user_order, users_of_items
+from llm_i2i_spark.i2i.kernels.splitting import cap_edges
 
 N_ITEMS = 6
 LOTS = np.random.default_rng(0).integers(-(2**31), 2**31, N_ITEMS).astype(np.int32)

@@ -1,4 +1,4 @@
-"""From rows to lists, and from lists to blocks: what stays of repeated rows and long lists, who is sent where."""
+"""From rows to lists: what stays of repeated rows and long lists."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_i2i_spark.i2i.agreement import CAPPED, ITEM_SHIFT, SYNTHETIC
-from llm_i2i_spark.i2i.kernels.grouping import SHORT_LIST, group_by_user, hash_texts, split_by_block
-from llm_i2i_spark.i2i.kernels.ragged import NO_BLOCK, UserLists, frozen
-from llm_i2i_spark.i2i.lists import LAST, NO_CAP
+from llm_i2i_spark.i2i.agreement import ITEM_SHIFT, SYNTHETIC
+from llm_i2i_spark.i2i.chunks import LAST
+from llm_i2i_spark.i2i.grouping import Rows, group_by_user
+from llm_i2i_spark.i2i.kernels.ragged import UserLists
+from llm_i2i_spark.i2i.lists import NO_CAP
+from tests.i2i.plain_lists import unraveled
 
 N_ITEMS = 400
 LOTS = np.random.default_rng(0).integers(-(2**31), 2**31, N_ITEMS).astype(np.int32)
@@ -35,12 +37,10 @@ rows = st.lists(
 
 
 def group(rows: list[Row], by_position=False, most_items=NO_CAP) -> UserLists:
-    """The lists, their arrays as Arrow gives them."""
     user, edge, weight, position = (list(column) for column in zip(*rows, strict=True))
     weights = np.array(weight if any(e & SYNTHETIC for e in edge) else [], float)
     positions = np.array(position if by_position else [], np.int32)
-    columns = map(frozen, (np.array(user, np.int32), KEYS, np.array(edge, np.int32), weights, positions))
-    return group_by_user(*columns, LOTS, most_items)
+    return group_by_user(Rows(np.array(user, np.uint32), np.array(edge, np.uint32), weights, positions), KEYS, LOTS, most_items)
 
 
 def draw_number(key: int, lot: int) -> int:
@@ -66,15 +66,6 @@ def oracle(rows: list[Row], by_position=False, most_items=NO_CAP):
     return wanted
 
 
-def unraveled(lists: UserLists):
-    """The same of what the kernel gives."""
-    weights = iter(lists.weights.tolist())
-    own = [lists.edges[begin:end].tolist() for begin, end in zip(lists.offsets, lists.offsets[1:], strict=False)]
-    found = [(key, edges, [next(weights) for edge in edges if edge & SYNTHETIC]) for key, edges in zip(lists.keys, own, strict=True)]
-    assert next(weights, None) is None
-    return found
-
-
 @settings(max_examples=200, deadline=None)
 @given(rows, st.booleans(), st.sampled_from([2, 3, NO_CAP]))
 def test_lists_equal_a_plain_grouping(rows, by_position, most_items):
@@ -89,9 +80,9 @@ def test_the_order_of_rows_has_no_part_in_it(rows, by_position, most_items, draw
 
 
 @pytest.mark.parametrize("by_position", [False, True])
-@pytest.mark.parametrize("n_rows", [SHORT_LIST, SHORT_LIST + 1, 5 * SHORT_LIST])
+@pytest.mark.parametrize("n_rows", [20, 300])
 @pytest.mark.parametrize("most_items", [10, NO_CAP])
-def test_long_lists_are_sorted_as_short_ones(n_rows, by_position, most_items):
+def test_long_lists_with_many_repeated_rows(n_rows, by_position, most_items):
     draw = random.Random(n_rows)
     rows = []
     for place in range(n_rows):
@@ -121,46 +112,3 @@ def test_lists_of_one_item_are_dropped_however_often_it_comes():
 def test_positions_order_a_list_and_synthetic_edges_stand_last():
     lists = group([synthetic(0, 1, 0.5), real(0, 4, 2), real(0, 9, 1), real(0, 2, 3)], by_position=True)
     assert [edge >> ITEM_SHIFT for edge in lists.edges.tolist()] == [9, 4, 2, 1]
-
-
-# The vectors of the authors' reference code for 64 bits.
-FNV = {"": 0xCBF29CE484222325, "a": 0xAF63DC4C8601EC8C, "foobar": 0x85944171F73967E8}
-
-
-@pytest.mark.parametrize("before", ["", "ü and more"])
-def test_keys_are_the_published_hash_folded(before):
-    # Offsets of a slice do not begin at 0.
-    offsets = np.cumsum([len(before.encode()), *map(len, FNV)], dtype=np.int32)
-    keys = hash_texts(frozen(offsets), np.frombuffer((before + "".join(FNV)).encode(), np.uint8))
-    assert keys.astype(np.uint32).tolist() == [value >> 32 ^ value & 0xFFFFFFFF for value in FNV.values()]
-
-
-Lists = list[tuple[int, list[int], list[float]]]  # of each user: key, edges, weights of the synthetic ones
-marks = st.sampled_from([0, 0, SYNTHETIC, CAPPED, SYNTHETIC | CAPPED])
-contents = st.lists(st.dictionaries(st.integers(0, 7), marks, min_size=2), max_size=12)
-blocks_of_items = st.lists(st.sampled_from([0, 1, 2, 3, int(NO_BLOCK)]), min_size=8, max_size=8)
-
-
-@settings(max_examples=150, deadline=None)
-@given(contents, blocks_of_items)
-def test_a_list_reaches_just_the_blocks_of_its_uncapped_items_with_its_weights(contents, blocks_of_items):
-    lists: Lists = []
-    for user, marked in enumerate(contents):
-        edges = [item << ITEM_SHIFT | mark for item, mark in sorted(marked.items())]
-        lists.append((100 - user, edges, [user + edge / 1000 for edge in edges if edge & SYNTHETIC]))
-    dealt = split_by_block(ragged(lists), np.array(blocks_of_items, np.uint16), 4)
-    received = unraveled(dealt.lists)
-    for block in range(4):
-        wanted = [own for own in lists if block in {blocks_of_items[edge >> ITEM_SHIFT] for edge in own[1] if not edge & CAPPED}]
-        assert received[dealt.starts[block] : dealt.starts[block + 1]] == wanted
-        assert dealt.edge_starts[block] == dealt.lists.offsets[dealt.starts[block]]
-        assert dealt.weight_starts[block] == sum(len(own[2]) for own in received[: dealt.starts[block]])
-    assert len(received) == dealt.starts[-1]
-
-
-def ragged(lists: Lists) -> UserLists:
-    keys = np.array([key for key, _, _ in lists], np.int32)
-    offsets = np.cumsum([0, *(len(edges) for _, edges, _ in lists)], dtype=np.int64)
-    edges = np.array([edge for _, edges, _ in lists for edge in edges], np.uint32)
-    weights = np.array([weight for _, _, own in lists for weight in own], float)
-    return UserLists(*map(frozen, (keys, offsets, edges, weights)))
