@@ -15,7 +15,9 @@ def name_items(similar: DataFrame, items: Items, variant: str, backbone: str) ->
         similar: `item, neighbor, similarity, support, synthetic_share`, from an engine.
         items: the numbers.
     """
-    of_neighbor = to_join(items, F.col("item_id").alias("neighbor_id"), F.col("item").alias("neighbor"))
-    named = similar.join(to_join(items, "item_id", "item"), "item").join(of_neighbor, "neighbor")
+    # The same columns under the same names: Spark ships one table for both joins.
+    own, other = to_join(items).alias("own"), to_join(items).alias("other")
+    named = similar.join(own, F.col("own.item") == similar["item"]).join(other, F.col("other.item") == similar["neighbor"])
     about = (F.lit(variant).alias("variant"), F.lit(backbone).alias("backbone"))
-    return named.select(*about, "item_id", "neighbor_id", "similarity", "support", "synthetic_share")
+    ids = (F.col("own.item_id").alias("item_id"), F.col("other.item_id").alias("neighbor_id"))
+    return named.select(*about, *ids, "similarity", "support", "synthetic_share")

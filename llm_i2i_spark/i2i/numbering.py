@@ -91,9 +91,9 @@ def collect_items(table: DataFrame, seed: int) -> Items:
     return Items(table, clicks, lots, seed, hashes, by_hash)
 
 
-def to_join(items: Items, *columns: str | Column) -> DataFrame:
-    """Columns of the dictionary, broadcast where it is small enough for that."""
-    chosen = items.table.select(*columns)
+def to_join(items: Items) -> DataFrame:
+    """The dictionary, `item_id, item`, broadcast where it is small enough for that."""
+    chosen = items.table.select("item_id", "item")
     return F.broadcast(chosen) if len(items.clicks) <= BROADCAST_ITEMS else chosen
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -10,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.config import I2iConfig
 from llm_i2i_spark.base.errors import UserError
@@ -130,22 +130,28 @@ def measure_degrees(lists: DataFrame, clicks: npt.NDArray[np.int64]) -> Degrees:
         lists: parcels, from `user_lists`.
         clicks: of all items in the variant where they have most, which bounds the others.
     """
-    counts = lists.select("lengths", "weights").mapInArrow(_count_lengths, "length int, users bigint, synthetic bigint")
-    rows = counts.groupBy("length").agg(F.sum("users").alias("users"), F.sum("synthetic").alias("synthetic")).collect()
+    counted = lists.select("lengths", "weights").mapInArrow(_count_lengths, "length int, users bigint, synthetic bigint").toArrow()
+    of_users: Counter[int] = Counter()
+    for length, users in zip(counted["length"].to_pylist(), counted["users"].to_pylist(), strict=True):
+        of_users[length] += users
     values, items = np.unique(clicks, return_counts=True)
     of_items = dict(zip(values.tolist(), items.tolist(), strict=True))
-    return Degrees({row["length"]: row["users"] for row in rows}, of_items, sum(row["synthetic"] for row in rows))
+    return Degrees(of_users, of_items, sum(counted["synthetic"].to_pylist()))
 
 
 def _count_lengths(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Runs in Spark's Python workers: lists by length; the synthetic edges of a batch stand in its first row."""
+    """Runs in Spark's Python workers: the lists of a partition by length; their synthetic edges stand in the first row."""
+    from llm_i2i_spark.i2i.parcels import flat
+
+    users: Counter[int] = Counter()
+    synthetic = 0
     for batch in batches:
-        parts = [np.frombuffer(lengths.as_py(), np.int32) for lengths in batch.column("lengths")]
-        values, users = np.unique(np.concatenate(parts), return_counts=True) if parts else (np.empty(0, np.int32), np.empty(0, np.int64))
-        synthetic = np.zeros(len(values), np.int64)
-        if len(values):
-            synthetic[0] = sum(len(weights.as_py()) for weights in batch.column("weights")) // WEIGHT_BYTES
-        yield pa.RecordBatch.from_pydict({"length": pa.array(values), "users": pa.array(users), "synthetic": pa.array(synthetic)})
+        values, counts = np.unique(flat([batch], "lengths", np.int32), return_counts=True)
+        users.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
+        synthetic += len(flat([batch], "weights", np.float64))
+    if users:
+        columns = {"length": list(users), "users": list(users.values()), "synthetic": [synthetic] + [0] * (len(users) - 1)}
+        yield pa.RecordBatch.from_pydict(columns, pa.schema([("length", pa.int32()), ("users", pa.int64()), ("synthetic", pa.int64())]))
 
 
 def make_plan(degrees: Degrees, settings: I2iConfig, cores: int) -> Plan:
@@ -176,7 +182,7 @@ def make_plan(degrees: Degrees, settings: I2iConfig, cores: int) -> Plan:
 
 def _choose_blocks(degrees: Degrees, cores: int, block_bytes: int) -> int:
     """The fewest blocks that keep every core busy and each block within its budget: fewer blocks ship less."""
-    blocks = 2 * cores
+    blocks = cores
     while blocks <= MOST_BLOCKS and degrees.edge_bytes * _shipped_edges(degrees.of_users, blocks) > blocks * block_bytes:
         blocks = math.ceil(blocks * 1.25)
     return blocks

@@ -20,7 +20,7 @@ from tests.benchmarks.swing.report import interleaved, median, process_seconds, 
 
 NUMBER_BYTES = 4
 CAPPED = f"i2i.swing.max_users_per_item={CAP}"
-SHORT_WARM_UP, LONG_WARM_UP = 6, 2
+SHORT_WARM_UP, LONG_WARM_UP = 12, 3
 """Runs before the first that counts, of a job of seconds and of one of a minute: until the JVM has compiled what is hot."""
 HOT_SHARE = 0.01
 LARGE = 14
