@@ -24,11 +24,10 @@ if TYPE_CHECKING:
     from llm_i2i_spark.i2i.kernels.neighbors import Neighbors
     from llm_i2i_spark.i2i.kernels.ragged import Blocks, Ints, Sizes, UserLists
 
-EDGE_BYTES = 4
 LIKELY = 10.0
 """Standard deviations above its mean that a random count is expected to stay under."""
-SPLIT_EDGES = 1_000_000
-"""Edges that are dealt to blocks at a time; a list goes to some blocks, so what is shipped of them is a few times as much."""
+PARCELS_AT_A_TIME = 64
+"""A million edges; a list goes to many blocks, so what is shipped of them is many times as much."""
 BATCH_ROWS = 65_536
 SIMILAR = "item int, neighbor int, similarity double, support int, synthetic_share double"
 
@@ -87,31 +86,24 @@ def similar_by_block(lists: DataFrame, task: BlockTask) -> DataFrame:
 
 def split_lists(batches: Iterator[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:
     """Runs in Spark's Python workers: parcels of lists to parcels for each block."""
-    held: list[pa.RecordBatch] = []
-    edges = 0
     for batch in batches:
-        held.append(batch)
-        edges += batch.column("edges").nbytes // EDGE_BYTES
-        if edges >= SPLIT_EDGES:
-            yield from _deal(held, task)
-            held, edges = [], 0
-    yield from _deal(held, task)
+        for first in range(0, batch.num_rows, PARCELS_AT_A_TIME):
+            yield _deal(batch.slice(first, PARCELS_AT_A_TIME), task)
 
 
-def _deal(batches: list[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:
+def _deal(batch: pa.RecordBatch, task: BlockTask) -> pa.RecordBatch:
     from llm_i2i_spark.i2i.kernels.ragged import frozen
     from llm_i2i_spark.i2i.kernels.splitting import cap_edges, split_by_block
     from llm_i2i_spark.i2i.parcels import parcels, unpack
 
-    lists = unpack(batches)
-    if lists is None:
-        return
+    lists = unpack([batch])
+    assert lists is not None
     if len(task.limits):
         lists = lists._replace(edges=frozen(cap_edges(lists, task.lots, task.limits)))
     dealt = split_by_block(lists, task.block_of, task.blocks)
     present = np.flatnonzero(np.diff(dealt.starts)).astype(np.int32)
     rows = parcels(dealt.lists, np.append(dealt.starts[present], dealt.starts[-1]))
-    yield pa.RecordBatch.from_arrays([pa.array(present), *rows.columns], names=["block", *rows.schema.names])
+    return pa.RecordBatch.from_arrays([pa.array(present), *rows.columns], names=["block", *rows.schema.names])
 
 
 def similar_in_block(batches: Iterator[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:

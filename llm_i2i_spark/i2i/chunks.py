@@ -1,4 +1,4 @@
-"""The log, read once: rows with ids to chunks of a million, whose users lie together and whose items are places in a dictionary.
+"""The log, read once: rows with ids to chunks of two million, whose users lie together and whose items are places in a dictionary.
 
 A user is known by two hashes of the id, 96 bits together (xxHash64 and MurmurHash3): among 209 million users two share both
 with a probability of 3e-13. So no dictionary of users is needed, and none of their ids goes further than this.
@@ -32,7 +32,7 @@ NUMBERS: dict[str, type[np.generic]] = {
 CHUNKS = ", ".join(["items array<string>", "clicks array<int>", *(f"{name} binary" for name in NUMBERS)])
 """A row is a chunk: by item of its dictionary the id and the rows, and `NUMBERS`."""
 
-CHUNK_ROWS = 1 << 20
+CHUNK_ROWS = 1 << 21
 LAST = 2**31 - 1
 """In place of the position of a synthetic row, which stands behind all others."""
 

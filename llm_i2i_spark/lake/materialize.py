@@ -12,7 +12,15 @@ from pyspark.sql import DataFrame
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.lake.watch import watch_tasks
 
-FAST = {"compression": "lz4_raw", "parquet.enable.dictionary": "false"}
+STAGING = {
+    "compression": "lz4_raw",
+    "parquet.enable.dictionary": "false",
+    "parquet.column.statistics.enabled": "false",
+    # A row may be tens of megabytes, and a reader holds a row group.
+    "parquet.block.size": str(1 << 25),
+    "parquet.page.size.row.check.min": "1",
+}
+"""How files are written that are read once or twice and then removed."""
 
 
 @contextmanager
@@ -37,7 +45,7 @@ def materialized(lake: Lake, frame: DataFrame, title: str) -> Iterator[DataFrame
     folder = f"{lake.root}/_staging/{uuid4().hex}"
     try:
         with watch_tasks(lake.spark, title):
-            frame.write.options(**FAST).parquet(folder)
+            frame.write.options(**STAGING).parquet(folder)
         yield lake.spark.read.schema(frame.schema).parquet(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

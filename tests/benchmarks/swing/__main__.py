@@ -21,11 +21,13 @@ GROUPS = {
     "skew": "job",
     "peers": "peers",
     "memory": "memory",
+    "increment": "increment",
     "large": "job",
+    "peers_large": "peers",
 }
 """What `--only` knows, and the module whose function of that name runs it."""
 
-ON_REQUEST = {"large"}
+ON_REQUEST = ("large", "peers_large")
 
 
 def main() -> int:
@@ -49,7 +51,9 @@ def main() -> int:
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The options, and the groups to run."""
     parser = argparse.ArgumentParser(prog="swing", description=__doc__)
-    parser.add_argument("--only", default="", help=f"groups, comma-separated, of {', '.join(GROUPS)}; large runs only when named")
+    parser.add_argument(
+        "--only", default="", help=f"groups, comma-separated, of {', '.join(GROUPS)}; {' and '.join(ON_REQUEST)} only when named"
+    )
     parser.add_argument("--repeat", type=int, default=5, help="runs behind a median")
     parser.add_argument("--scale", type=float, default=1.0, help="of the synthetic logs, for a quick look")
     options = parser.parse_args(arguments)

@@ -6,12 +6,11 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from pyspark.sql import DataFrame
 
 from llm_i2i_spark.i2i.blocks import deal_items
 from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
 from llm_i2i_spark.i2i.kernels.splitting import split_by_block
-from tests.benchmarks.swing.engine import Engine, Run, engine
+from tests.benchmarks.swing.engine import Run, engine
 from tests.benchmarks.swing.kernel import marked, run_kernel
 from tests.benchmarks.swing.logs import beauty, synthetic, user_lists, with_hot_item
 from tests.benchmarks.swing.options import CAP, Options
@@ -116,11 +115,6 @@ def large(options: Options) -> None:
     large_rate = n / run.core_seconds
     rates = {"small_clicks": len(small), "small_clicks_a_core_second": rate, "large_clicks_a_core_second": large_rate}
     report("large_rate", rate / large_rate, "<=", 1.5, **rates, **about)
-
-
-def warm_run(spark: Engine, log: DataFrame, repeat: int, *settings: str) -> list[Run]:
-    """The runs of a short job after its warm-up."""
-    return [spark.run(log, *settings) for _ in range(SHORT_WARM_UP + repeat)][SHORT_WARM_UP:]
 
 
 def _noted(run: Callable[[], Run], runs: list[Run], what: str) -> Callable[[], float]:

@@ -33,6 +33,11 @@ def report(name: str, value: float, sign: Literal["<=", ">=", "=="], goal: float
     print(json.dumps({"name": name, "value": _short(value), "goal": f"{sign} {goal:g}", "ok": holds, **numbers}), flush=True)
 
 
+def report_plain(name: str, value: float, **raw: Any) -> None:
+    """Print a number that has no goal."""
+    print(json.dumps({"name": name, "value": _short(value), **{key: _short(number) for key, number in raw.items()}}), flush=True)
+
+
 def report_left_out(name: str, why: str) -> None:
     """Print that a benchmark was not run."""
     print(json.dumps({"name": name, "left_out": why}), flush=True)

@@ -1,0 +1,83 @@
+"""A day of new clicks: the share of the work that is saved, and stage `i2i` itself against a full run."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from llm_i2i_spark.base.config_files import load_config
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.runs import Run
+from llm_i2i_spark.i2i.stage import STAGE
+from llm_i2i_spark.lake.session import open_session
+from llm_i2i_spark.lake.tables import Lake, contract_schema
+from tests.benchmarks.swing.engine import GOLDEN, HEAP, MASTER, VARIANT
+from tests.benchmarks.swing.logs import SHARED
+from tests.benchmarks.swing.options import Options
+from tests.benchmarks.swing.processes import core_seconds
+from tests.benchmarks.swing.report import LeftOut, report_plain, say
+
+DAY = 86_400
+DAYS = 30
+
+
+def increment(options: Options) -> None:
+    """Report saved_work of the day with the median number of rows among the last 30 days of a log."""
+    for name in ("beauty", "sports"):
+        log = _read(name)
+        day = _median_day(log)
+        old, new = log[log["ts"] // DAY < day], log[log["ts"] // DAY == day]
+        lake = _lake(options.folder / name)
+        _full, _ = _run(lake, _write(lake, old))
+        version = _write(lake, pd.concat([old, new]))
+        by_increment, saved = _run(lake, version)
+        full, _ = _run(lake, version, "i2i.incremental=false")
+        about = {"log": name, "rows_before": len(old), "rows_of_the_day": len(new), "users_of_the_day": new["user_id"].nunique()}
+        report_plain("saved_work", saved, **about, incremental_core_seconds=by_increment, full_core_seconds=full)
+
+
+def _read(name: str) -> pd.DataFrame:
+    path = SHARED / "data" / f"{name}_interactions.parquet"
+    if not path.is_file():
+        raise LeftOut(f"the measuring data (../shared/data/{path.name}) is not on this machine")
+    return pd.read_parquet(path, columns=["user_id", "item_id", "ts"]).drop_duplicates(["user_id", "item_id"])
+
+
+def _median_day(log: pd.DataFrame) -> int:
+    """Days from the epoch."""
+    rows = (log["ts"] // DAY).value_counts().sort_index()[-DAYS:].sort_values()
+    return int(rows.index[len(rows) // 2])
+
+
+def _lake(root: Path) -> Lake:
+    config = load_config([], [f"lake.root={root}", f"spark.master={MASTER}", f"spark.memory={HEAP}"])
+    return Lake(open_session(config), config.lake)
+
+
+def _write(lake: Lake, log: pd.DataFrame) -> int:
+    """The log as the rows of `fused`. Returns the version."""
+    schema = contract_schema(TABLES["fused"])
+    order = log.sort_values(["user_id", "ts", "item_id"])
+    columns = {"variant": VARIANT, "weight": 1.0, "source": "real", "position": order.groupby("user_id").cumcount().astype(np.int32)}
+    rows = order[["user_id", "item_id"]].astype(str).assign(**columns)
+    frame = lake.spark.createDataFrame(rows).selectExpr(*(f"{field.name}" for field in schema if field.name in rows.columns))
+    for field in schema:
+        if field.name not in rows.columns:
+            frame = frame.selectExpr("*", f"CAST(NULL AS {field.dataType.simpleString()}) AS {field.name}")
+    run = Run("r", "fuse", {}, (VARIANT,), "x")
+    return lake.write(frame.select(*schema.names).to(schema), run.record(load_config([], ["lake.root=unused"]), "fused"))
+
+
+def _run(lake: Lake, version: int, *settings: str) -> tuple[float, float]:
+    """Core-seconds of the stage, and the share of the kernel's work that it saved."""
+    config = load_config([], ["lake.root=unused", *GOLDEN, *settings])
+    start, core_start = time.perf_counter(), core_seconds()
+    STAGE.execute(lake, config, Run("r", "i2i", {"fused": version}, (VARIANT,), "x"))
+    spent = core_seconds() - core_start
+    record = lake.history("item_similarity", limit=1)[0].record
+    assert record is not None
+    say(f"  {time.perf_counter() - start:.1f} s, {spent:.1f} core-s, saved {record.details['saved_work']}")
+    return spent, float(record.details["saved_work"].get(VARIANT, 0.0))
