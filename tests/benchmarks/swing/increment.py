@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.contracts import TABLES
@@ -63,12 +64,10 @@ def _write(lake: Lake, log: pd.DataFrame) -> int:
     order = log.sort_values(["user_id", "ts", "item_id"])
     columns = {"variant": VARIANT, "weight": 1.0, "source": "real", "position": order.groupby("user_id").cumcount().astype(np.int32)}
     rows = order[["user_id", "item_id"]].astype(str).assign(**columns)
-    frame = lake.spark.createDataFrame(rows).selectExpr(*(f"{field.name}" for field in schema if field.name in rows.columns))
-    for field in schema:
-        if field.name not in rows.columns:
-            frame = frame.selectExpr("*", f"CAST(NULL AS {field.dataType.simpleString()}) AS {field.name}")
+    of_contract = [(F.col(field.name) if field.name in rows else F.lit(None)).cast(field.dataType).alias(field.name) for field in schema]
+    frame = lake.spark.createDataFrame(rows).select(*of_contract)
     run = Run("r", "fuse", {}, (VARIANT,), "x")
-    return lake.write(frame.select(*schema.names).to(schema), run.record(load_config([], ["lake.root=unused"]), "fused"))
+    return lake.write(frame, run.record(load_config([], ["lake.root=unused"]), "fused"))
 
 
 def _run(lake: Lake, version: int, *settings: str) -> tuple[float, float]:
