@@ -128,13 +128,13 @@ def measure_degrees(lists: DataFrame, clicks: npt.NDArray[np.int64]) -> Degrees:
 
     Args:
         lists: parcels, from `user_lists`.
-        clicks: of all items in the variant where they have most, which bounds the others.
+        clicks: of the variant, by item number.
     """
     counted = lists.select("lengths", "weights").mapInArrow(_count_lengths, "length int, users bigint, synthetic bigint").toArrow()
     of_users: Counter[int] = Counter()
     for length, users in zip(counted["length"].to_pylist(), counted["users"].to_pylist(), strict=True):
         of_users[length] += users
-    values, items = np.unique(clicks, return_counts=True)
+    values, items = np.unique(clicks[clicks > 0], return_counts=True)
     of_items = dict(zip(values.tolist(), items.tolist(), strict=True))
     return Degrees(of_users, of_items, sum(counted["synthetic"].to_pylist()))
 

@@ -48,20 +48,19 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
                     f"Table fused has no rows of variant {name}; run stage fuse with --variants {','.join(run.variants)} first."
                 )
         numbers = lake.write(number_items(chunks, config.seed), run.record(config, "item_numbers"), "i2i: item numbers")
-        items = collect_items(lake.read("item_numbers", numbers), config.seed)
+        numbered = collect_items(lake.read("item_numbers", numbers), config.seed)
+        # What is expected of a variant goes by its own clicks, not by those of the variant where an item has most.
+        items = {name: count_clicks(own, numbered) if len(chunks) > 1 else numbered for name, own in chunks.items()}
         wait_until_compiled(config)
-        made = {name: user_lists(chunks[name], items, config.i2i, user_parts(items, cores(lake.spark))) for name in run.variants}
+        made = {name: user_lists(own, items[name], config.i2i, user_parts(items[name], cores(lake.spark))) for name, own in chunks.items()}
         lists = {name: staged.enter_context(materialized(lake, frame, f"i2i: lists of {name}")) for name, frame in made.items()}
-        plans = {name: _make_plan(lake, name, lists[name], items, config) for name in run.variants}
+        plans = {name: _make_plan(lake, name, lists[name], items[name], config) for name in run.variants}
         increment = find_increment(lake, config, run, staged)
-        wanted = increment.wanted(items) if increment else {}
+        wanted = increment.wanted(numbered) if increment else {}
         parts = []
         for name in run.variants:
-            statistics = measure_items(rows[name], items) if config.i2i.backbone in BACKBONES else None
-            # A cap's lottery must know how many users an item has in this variant, not in the one where it has most.
-            capped = len(run.variants) > 1 and config.i2i.swing.max_users_per_item is not None
-            numbered = count_clicks(chunks[name], items) if capped else items
-            parts.append(similar_items(lists[name], name, numbered, plans[name].blocks, config.i2i, statistics, wanted.get(name)))
+            statistics = measure_items(rows[name], numbered) if config.i2i.backbone in BACKBONES else None
+            parts.append(similar_items(lists[name], name, items[name], plans[name].blocks, config.i2i, statistics, wanted.get(name)))
         details = {
             "engine": config.i2i.engine,
             "settings": settings_digest(config),
@@ -83,11 +82,11 @@ def _make_plan(lake: Lake, variant: str, lists: DataFrame, items: Items, config:
     return plan
 
 
-def _saved_work(items: Items, wanted: Mapping[str, npt.NDArray[np.bool_]], config: Config) -> dict[str, float]:
+def _saved_work(items: Mapping[str, Items], wanted: Mapping[str, npt.NDArray[np.bool_]], config: Config) -> dict[str, float]:
     """Say how much of each variant's work is left out, as shares of the kernel's work."""
     saved = {}
     for variant, rows in wanted.items():
-        saved[variant] = 1.0 - share_of_work(items.clicks, rows, config.i2i.swing.max_users_per_item)
+        saved[variant] = 1.0 - share_of_work(items[variant].clicks, rows, config.i2i.swing.max_users_per_item)
         say(f"  {variant}: {int(rows.sum()):,} of {len(rows):,} items have users with new rows; {saved[variant]:.0%} of the work is saved")
     return saved
 

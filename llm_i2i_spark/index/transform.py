@@ -55,9 +55,11 @@ def one_index(index: DataFrame, variant: str, backbone: str) -> DataFrame:
     """
     chosen = index.where((F.col("variant") == variant) & (F.col("backbone") == backbone)).select("item_id", "neighbors")
     if chosen.isEmpty():
-        raise UserError(
-            f"The index has no lists of variant {variant} and backbone {backbone}; run stage index with --variants {variant} first."
-        )
+        present = index.select("variant", "backbone").distinct().orderBy("variant", "backbone").collect()
+        others = " or ".join(f"--variant {row['variant']} --backbone {row['backbone']}" for row in present)
+        ask = f"ask for {others}, or run" if others else "run"
+        absent = f"The index has no lists of variant {variant} and backbone {backbone}"
+        raise UserError(f"{absent}; {ask} stage index with --variants {variant}.")
     return chosen
 
 

@@ -52,6 +52,8 @@ def test_variants_share_a_commit_and_engines_a_result(lake):
     record = lake.history("item_similarity", limit=1)[0].record
     assert record is not None
     assert {name: plan["users"] for name, plan in record.details["plans"].items()} == {"real": 20, "llm_i2i": 20}
+    pairs = {name: plan["user_wedges"] for name, plan in record.details["plans"].items()}
+    assert 0 < pairs["real"] < pairs["llm_i2i"]
     assert block == similar(lake, first, ("real", "llm_i2i"), "i2i.top_k=5", "index.size=5", "i2i.engine=projection")
     assert {row[:2] for row in block} == {("real", "swing"), ("llm_i2i", "swing")}
     assert {row[6] for row in block if row[0] == "real"} == {0.0}
