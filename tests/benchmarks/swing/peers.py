@@ -18,7 +18,7 @@ from tests.benchmarks.swing.report import median, report, report_left_out, say
 SCRIPTS = Path(__file__).resolve().parents[1] / "peers"
 GOALS = {"flink": 30, "alink": 6}
 PARALLELISM = 2
-FRACTION = 5
+FRACTION = 10
 
 
 def peers(options: Options) -> None:
@@ -29,7 +29,7 @@ def peers(options: Options) -> None:
 
 
 def peers_large(options: Options) -> None:
-    """Report the same on a fifth of the synthetic log, where the peers already take minutes; one run of each side behind a value."""
+    """Report the same on a tenth of the synthetic log, where the peers already take more than a minute; one run of each side behind a value."""
     pythons = _pythons("over_job_large")
     if pythons:
         log = synthetic(options.users // FRACTION, options.items // FRACTION)
