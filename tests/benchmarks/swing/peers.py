@@ -29,7 +29,7 @@ def peers(options: Options) -> None:
 
 
 def peers_large(options: Options) -> None:
-    """Report the same on a tenth of the synthetic log, where the peers already take more than a minute; one run of each side behind a value."""
+    """Report the same on a tenth of the synthetic log, where the peers take more than a minute, from one warm run of each side."""
     pythons = _pythons("over_job_large")
     if pythons:
         log = synthetic(options.users // FRACTION, options.items // FRACTION)
