@@ -1,6 +1,8 @@
-"""Stage discriminate as a Spark job: spark-submit jobs/discriminate.py --config conf/cluster.yaml [--set key=value]...
+"""Stage discriminate as a Spark job: spark-submit jobs/discriminate.py --config conf/cluster.yaml
+[--set key=value]...
 
-The arguments are those of `llm-i2i discriminate`; the session, its resources and the Delta package come from spark-submit.
+The arguments are those of `llm-i2i discriminate`; the session, its resources and the Delta package
+come from spark-submit.
 """
 
 import sys

@@ -1,6 +1,8 @@
-"""Stage evaluate as a Spark job: spark-submit jobs/evaluate.py --config conf/cluster.yaml [--set key=value]...
+"""Stage evaluate as a Spark job: spark-submit jobs/evaluate.py --config conf/cluster.yaml [--set
+key=value]...
 
-The arguments are those of `llm-i2i evaluate`; the session, its resources and the Delta package come from spark-submit.
+The arguments are those of `llm-i2i evaluate`; the session, its resources and the Delta package come
+from spark-submit.
 """
 
 import sys

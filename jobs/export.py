@@ -1,6 +1,8 @@
-"""Stage export as a Spark job: spark-submit jobs/export.py --config conf/cluster.yaml [--set key=value]...
+"""Stage export as a Spark job: spark-submit jobs/export.py --config conf/cluster.yaml [--set
+key=value]...
 
-The arguments are those of `llm-i2i export`; the session, its resources and the Delta package come from spark-submit.
+The arguments are those of `llm-i2i export`; the session, its resources and the Delta package come
+from spark-submit.
 """
 
 import sys

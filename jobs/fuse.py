@@ -1,6 +1,8 @@
-"""Stage fuse as a Spark job: spark-submit jobs/fuse.py --config conf/cluster.yaml [--set key=value]...
+"""Stage fuse as a Spark job: spark-submit jobs/fuse.py --config conf/cluster.yaml [--set
+key=value]...
 
-The arguments are those of `llm-i2i fuse`; the session, its resources and the Delta package come from spark-submit.
+The arguments are those of `llm-i2i fuse`; the session, its resources and the Delta package come
+from spark-submit.
 """
 
 import sys

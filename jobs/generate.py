@@ -1,6 +1,8 @@
-"""Stage generate as a Spark job: spark-submit jobs/generate.py --config conf/cluster.yaml [--set key=value]...
+"""Stage generate as a Spark job: spark-submit jobs/generate.py --config conf/cluster.yaml [--set
+key=value]...
 
-The arguments are those of `llm-i2i generate`; the session, its resources and the Delta package come from spark-submit.
+The arguments are those of `llm-i2i generate`; the session, its resources and the Delta package come
+from spark-submit.
 """
 
 import sys

@@ -1,6 +1,8 @@
-"""Stage i2i as a Spark job: spark-submit jobs/i2i.py --config conf/cluster.yaml [--set key=value]...
+"""Stage i2i as a Spark job: spark-submit jobs/i2i.py --config conf/cluster.yaml [--set
+key=value]...
 
-The arguments are those of `llm-i2i i2i`; the session, its resources and the Delta package come from spark-submit.
+The arguments are those of `llm-i2i i2i`; the session, its resources and the Delta package come from
+spark-submit.
 """
 
 import sys

@@ -1,6 +1,8 @@
-"""Stage index as a Spark job: spark-submit jobs/index.py --config conf/cluster.yaml [--set key=value]...
+"""Stage index as a Spark job: spark-submit jobs/index.py --config conf/cluster.yaml [--set
+key=value]...
 
-The arguments are those of `llm-i2i index`; the session, its resources and the Delta package come from spark-submit.
+The arguments are those of `llm-i2i index`; the session, its resources and the Delta package come
+from spark-submit.
 """
 
 import sys

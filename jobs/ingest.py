@@ -1,6 +1,8 @@
-"""Stage ingest as a Spark job: spark-submit jobs/ingest.py --config conf/cluster.yaml [--set key=value]...
+"""Stage ingest as a Spark job: spark-submit jobs/ingest.py --config conf/cluster.yaml [--set
+key=value]...
 
-The arguments are those of `llm-i2i ingest`; the session, its resources and the Delta package come from spark-submit.
+The arguments are those of `llm-i2i ingest`; the session, its resources and the Delta package come
+from spark-submit.
 """
 
 import sys

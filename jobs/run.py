@@ -1,7 +1,9 @@
-"""All stages as one Spark job: spark-submit jobs/run.py --config conf/cluster.yaml [--set key=value]...
+"""All stages as one Spark job: spark-submit jobs/run.py --config conf/cluster.yaml [--set
+key=value]...
 
-The arguments are those of `llm-i2i run`. Where fine-tuning runs on machines of its own, give this job `--to export`, run
-jobs/sft.py there, and give this job again: it goes on behind the last complete stage.
+The arguments are those of `llm-i2i run`. Where fine-tuning runs on machines of its own, give this
+job `--to export`, run jobs/sft.py there, and give this job again: it goes on behind the last
+complete stage.
 """
 
 import sys

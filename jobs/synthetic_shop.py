@@ -1,17 +1,19 @@
-"""Make a synthetic shop of any size in Spark: spark-submit jobs/synthetic_shop.py --out URI --users N --items M.
+"""Make a synthetic shop of any size in Spark: spark-submit jobs/synthetic_shop.py --out URI --users
+N --items M.
 
-Writes OUT/interactions and OUT/items, as Parquet or Delta, ready for `ingest.interactions` and `ingest.items`.
+Writes OUT/interactions and OUT/items, as Parquet or Delta, ready for `ingest.interactions` and
+`ingest.items`.
 """
 
 from __future__ import annotations
 
 import argparse
 
-from llm_i2i_spark.base.config_files import load_config
-from llm_i2i_spark.base.progress import say
-from llm_i2i_spark.ingest.shop_tables import shop_catalogue, shop_interactions
+from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.datasets.shop_tables import shop_catalogue, shop_interactions
 from llm_i2i_spark.lake.session import open_session
-from llm_i2i_spark.lake.watch import watch_tasks
+from llm_i2i_spark.lake.spark_progress import show_task_progress
 
 
 def main() -> None:
@@ -26,14 +28,16 @@ def main() -> None:
     asked = parser.parse_args()
     spark = open_session(load_config())
     tables = {
-        "interactions": shop_interactions(spark, asked.users, asked.items, asked.seed, asked.partitions),
+        "interactions": shop_interactions(
+            spark, asked.users, asked.items, asked.seed, asked.partitions
+        ),
         "items": shop_catalogue(spark, asked.items, asked.seed, asked.partitions),
     }
     for name, frame in tables.items():
         path = f"{asked.out.rstrip('/')}/{name}"
-        with watch_tasks(spark, f"synthetic shop: {name}"):
+        with show_task_progress(spark, f"synthetic shop: {name}"):
             frame.write.format(asked.format).mode("overwrite").save(path)
-        say(f"synthetic shop: wrote {path}")
+        log_message(f"synthetic shop: wrote {path}")
 
 
 if __name__ == "__main__":

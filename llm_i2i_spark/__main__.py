@@ -1,4 +1,6 @@
-"""The command line. Results go to standard output, progress and errors to standard error; 0 done, 1 failed, 2 a user's mistake."""
+"""The command line. Results go to standard output, progress and errors to standard error; 0 done, 1
+failed, 2 a user's mistake.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from llm_i2i_spark import __version__
-from llm_i2i_spark.base.config import Config
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.errors import LlmI2iError, UserError
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.config.files import load_config
 
 if TYPE_CHECKING:
     from llm_i2i_spark.lake.tables import Lake
@@ -43,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     config: Config | None = None
     try:
         if options.command == "quickstart":
-            from llm_i2i_spark.quickstart import quickstart_config
+            from llm_i2i_spark.cli.quickstart import quickstart_config
 
             config = quickstart_config(options.workdir, options.set)
         else:
@@ -64,38 +66,67 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options, as the README lists them."""
     parser = argparse.ArgumentParser(
-        prog="llm-i2i", description="An item-to-item index, improved by a language model that mends the click log."
+        prog="llm-i2i",
+        description="An item-to-item index, improved by a language model that mends the click log.",
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    quickstart = _command(commands, "quickstart", "synthetic shop, whole pipeline, report", _run, configured=False)
-    quickstart.add_argument("--workdir", default="quickstart", help="folder for everything it makes (default: quickstart)")
-    run = _command(commands, "run", "the stages that the variants need, resuming after the last complete one", _run)
+    quickstart = _command(
+        commands, "quickstart", "synthetic shop, whole pipeline, report", _run, configured=False
+    )
+    quickstart.add_argument(
+        "--workdir",
+        default="quickstart",
+        help="folder for everything it makes (default: quickstart)",
+    )
+    run = _command(
+        commands,
+        "run",
+        "the stages that the variants need, resuming after the last complete one",
+        _run,
+    )
     run.add_argument("--from", dest="first", metavar="STAGE", help="first stage to look at")
     run.add_argument("--to", dest="last", metavar="STAGE", help="last stage to run")
     stages = [_command(commands, name, f"stage {name} alone", _run) for name in STAGES]
     for each in (quickstart, run, *stages):
         each.add_argument(
-            "--variants", default=DEFAULT_VARIANTS, help=f"comma-separated, of {', '.join(VARIANTS)} (default: {DEFAULT_VARIANTS})"
+            "--variants",
+            default=DEFAULT_VARIANTS,
+            help=f"comma-separated, of {', '.join(VARIANTS)} (default: {DEFAULT_VARIANTS})",
         )
         each.add_argument("--force", action="store_true", help="run also what is up to date")
 
     lookup = _command(commands, "lookup", "neighbours for a click list, as JSON lines", _lookup)
-    lookup.add_argument("--items", required=True, metavar="A,B,...", help="the clicks, oldest first")
+    lookup.add_argument(
+        "--items", required=True, metavar="A,B,...", help="the clicks, oldest first"
+    )
     lookup.add_argument("--k", type=int, default=10)
-    export = _command(commands, "index-export", "the index as one Parquet file, a row a neighbour", _index_export)
+    export = _command(
+        commands, "index-export", "the index as one Parquet file, a row a neighbour", _index_export
+    )
     export.add_argument("--out", required=True, metavar="FILE.parquet")
     for each in (lookup, export):
         each.add_argument("--variant", default="llm_i2i", choices=VARIANTS)
         each.add_argument("--backbone", default="swing")
-    supplied = _command(commands, "evaluate-index", "the evaluation kit on an index that anyone made", _evaluate_index)
-    supplied.add_argument("file", metavar="FILE.parquet", help="columns item_id, rank, neighbor_id, score")
+    supplied = _command(
+        commands,
+        "evaluate-index",
+        "the evaluation kit on an index that anyone made",
+        _evaluate_index,
+    )
+    supplied.add_argument(
+        "file", metavar="FILE.parquet", help="columns item_id, rank, neighbor_id, score"
+    )
 
-    audit = commands.add_parser("audit", help="the history of runs; the way behind an edge of the index")
+    audit = commands.add_parser(
+        "audit", help="the history of runs; the way behind an edge of the index"
+    )
     audits = audit.add_subparsers(dest="audit", required=True, metavar="WHAT")
     _command(audits, "runs", "every run with its stages, versions and rows", _audit_runs)
-    trace = _command(audits, "trace", "the users, rows, prompts and checkpoints behind a neighbour", _audit_trace)
+    trace = _command(
+        audits, "trace", "the users, rows, prompts and checkpoints behind a neighbour", _audit_trace
+    )
     trace.add_argument("--item", required=True)
     trace.add_argument("--neighbor", required=True)
     trace.add_argument("--variant", default="llm_i2i", choices=VARIANTS)
@@ -106,26 +137,47 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _command(
-    commands: Any, name: str, words: str, execute: Callable[[argparse.Namespace, Config], None], configured: bool = True
+    commands: Any,
+    name: str,
+    words: str,
+    execute: Callable[[argparse.Namespace, Config], None],
+    configured: bool = True,
 ) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(name, help=words, description=words)
     if configured:
-        parser.add_argument("--config", action="append", default=[], metavar="FILE", help="YAML; a second one goes on top")
-    parser.add_argument("--set", action="append", default=[], metavar="key=value", help="one option, such as sft.alpha=4")
+        parser.add_argument(
+            "--config",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="YAML; a second one goes on top",
+        )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="key=value",
+        help="one option, such as sft.alpha=4",
+    )
     parser.add_argument("--json", action="store_true", help="results as JSON on standard output")
     parser.set_defaults(execute=execute)
     return parser
 
 
 def _run(options: argparse.Namespace, config: Config) -> None:
-    from llm_i2i_spark.base.progress import say
+    from llm_i2i_spark.base.console import log_message
     from llm_i2i_spark.evaluate.headline import comparison_lines
-    from llm_i2i_spark.pipeline import run_stages, stages_for
-    from llm_i2i_spark.summary import summarize, write_summary
+    from llm_i2i_spark.pipeline.runner import run_stages, stages_for
+    from llm_i2i_spark.pipeline.summary import summarize, write_summary
 
     variants = _variants(options.variants)
     alone = options.command if options.command in STAGES else None
-    stages = stages_for(config, variants, alone or getattr(options, "first", None), alone or getattr(options, "last", None))
+    stages = stages_for(
+        config,
+        variants,
+        alone or getattr(options, "first", None),
+        alone or getattr(options, "last", None),
+    )
     started = time.monotonic()
     lake = _open_lake(config)
     run_id, outcomes = run_stages(lake, config, variants, stages, force=options.force)
@@ -141,10 +193,10 @@ def _run(options: argparse.Namespace, config: Config) -> None:
     if path:
         print(f"summary  {path}")
     if options.command == "quickstart":
-        from llm_i2i_spark.quickstart import next_steps
+        from llm_i2i_spark.cli.quickstart import next_steps
 
         print("\n".join(["", "try next", *(f"  {line}" for line in next_steps(options.workdir))]))
-    say(f"done in {time.monotonic() - started:.0f} s")
+    log_message(f"done in {time.monotonic() - started:.0f} s")
 
 
 def _lookup(options: argparse.Namespace, config: Config) -> None:
@@ -161,8 +213,14 @@ def _lookup(options: argparse.Namespace, config: Config) -> None:
 def _index_export(options: argparse.Namespace, config: Config) -> None:
     from llm_i2i_spark.index.export_file import export_file
 
-    rows = export_file(_open_lake(config).read("item_index"), options.out, options.variant, options.backbone)
-    print(json.dumps({"file": options.out, "rows": rows}) if options.json else f"wrote {rows:,} rows to {options.out}")
+    rows = export_file(
+        _open_lake(config).read("item_index"), options.out, options.variant, options.backbone
+    )
+    print(
+        json.dumps({"file": options.out, "rows": rows})
+        if options.json
+        else f"wrote {rows:,} rows to {options.out}"
+    )
 
 
 def _evaluate_index(options: argparse.Namespace, config: Config) -> None:
@@ -170,9 +228,14 @@ def _evaluate_index(options: argparse.Namespace, config: Config) -> None:
     from llm_i2i_spark.evaluate.supplied import evaluate_index
 
     if not Path(options.file).exists():
-        raise UserError(f"There is no file {options.file}; `llm-i2i index-export` writes one of the form it must have.")
+        raise UserError(
+            f"There is no file {options.file}; `llm-i2i index-export` writes one of the form it"
+            " must have."
+        )
     lake = _open_lake(config)
-    rows = evaluate_index(lake, config, lake.spark.read.parquet(options.file), Path(options.file).stem)
+    rows = evaluate_index(
+        lake, config, lake.spark.read.parquet(options.file), Path(options.file).stem
+    )
     summary = headline(rows)
     print(json.dumps(summary) if options.json else "\n".join(comparison_lines(summary)))
 
@@ -181,29 +244,44 @@ def _audit_runs(options: argparse.Namespace, config: Config) -> None:
     from llm_i2i_spark.audit.runs import list_runs, runs_lines
 
     runs = list_runs(_open_lake(config))
-    print(json.dumps([asdict(run) for run in runs], default=str) if options.json else "\n".join(runs_lines(runs)))
+    print(
+        json.dumps([asdict(run) for run in runs], default=str)
+        if options.json
+        else "\n".join(runs_lines(runs))
+    )
 
 
 def _audit_trace(options: argparse.Namespace, config: Config) -> None:
     from llm_i2i_spark.audit.trace import trace_edge
     from llm_i2i_spark.audit.trace_tree import trace_lines
 
-    trace = trace_edge(_open_lake(config), config, options.item, options.neighbor, options.variant, options.backbone, options.users)
+    trace = trace_edge(
+        _open_lake(config),
+        config,
+        options.item,
+        options.neighbor,
+        options.variant,
+        options.backbone,
+        options.users,
+    )
     print(json.dumps(asdict(trace), default=str) if options.json else "\n".join(trace_lines(trace)))
 
 
 def _print_config(options: argparse.Namespace, config: Config) -> None:
     values = config.model_dump(mode="json", by_alias=True)
-    print(json.dumps(values) if options.json else yaml.safe_dump(values, sort_keys=False), end="" if not options.json else "\n")
+    print(
+        json.dumps(values) if options.json else yaml.safe_dump(values, sort_keys=False),
+        end="" if not options.json else "\n",
+    )
 
 
 def _open_lake(config: Config) -> Lake:
-    from llm_i2i_spark.base.progress import say
+    from llm_i2i_spark.base.console import log_message
     from llm_i2i_spark.lake.session import log_file, open_session
-    from llm_i2i_spark.lake.tables import Lake, require_place
+    from llm_i2i_spark.lake.tables import Lake, require_location
 
-    require_place(config.lake)
-    say(f"starting Spark; its own words go to {log_file(config)}")
+    require_location(config.lake)
+    log_message(f"starting Spark; its own words go to {log_file(config)}")
     return Lake(open_session(config), config.lake)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from llm_i2i_spark.base.config_files import load_config
+from llm_i2i_spark.config.files import load_config
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -18,13 +18,21 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
     from llm_i2i_spark.lake.session import open_session
 
     root = tmp_path_factory.mktemp("session")
-    settings = [f"lake.root={root}", "spark.master=local[2]", "spark.memory=2g", "spark.shuffle_partitions=2", "spark.short_jobs=true"]
+    settings = [
+        f"lake.root={root}",
+        "spark.master=local[2]",
+        "spark.memory=2g",
+        "spark.shuffle_partitions=2",
+        "spark.short_jobs=true",
+    ]
     return open_session(load_config([], settings))
 
 
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
-    """The folder with the public logs that this project is measured on; tests that want it are skipped without it."""
+    """The folder with the public logs that this project is measured on; tests that want it are
+    skipped without it.
+    """
     if not (SHARED / "data").is_dir():
         pytest.skip("the measuring data (../shared/data) is not on this machine")
     return SHARED / "data"

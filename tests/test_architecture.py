@@ -1,4 +1,6 @@
-"""What import-linter cannot say: bare imports stay light, and only two files touch Spark below the DataFrame API."""
+"""What import-linter cannot say: bare imports stay light, and only two files touch Spark below the
+DataFrame API.
+"""
 
 from __future__ import annotations
 
@@ -15,35 +17,46 @@ BELOW_DATAFRAMES = re.compile(r"\bsparkContext\b|\b_jvm\b|\b_jdf\b|\.rdd\b")
 MAY_GO_BELOW = {PACKAGE / "lake" / "session.py", PACKAGE / "lake" / "capabilities.py"}
 
 
-@pytest.mark.parametrize("module", ["llm_i2i_spark", "llm_i2i_spark.base.config_files", "llm_i2i_spark.__main__"])
+@pytest.mark.parametrize(
+    "module", ["llm_i2i_spark", "llm_i2i_spark.config.files", "llm_i2i_spark.__main__"]
+)
 def test_importing_loads_neither_spark_nor_torch(module: str) -> None:
-    code = f"import sys, {module}; print([m for m in ('pyspark', 'torch', 'transformers', 'deepspeed') if m in sys.modules])"
+    code = (
+        f"import sys, {module}; print([m for m in ('pyspark', 'torch', 'transformers', 'deepspeed')"
+        " if m in sys.modules])"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
 
 def test_only_session_and_capabilities_go_below_the_dataframe_api() -> None:
     assert set(PACKAGE.rglob("*.py")) >= MAY_GO_BELOW
-    found = {path for path in PACKAGE.rglob("*.py") if BELOW_DATAFRAMES.search(path.read_text(encoding="utf-8"))}
+    found = {
+        path
+        for path in PACKAGE.rglob("*.py")
+        if BELOW_DATAFRAMES.search(path.read_text(encoding="utf-8"))
+    }
     assert found <= MAY_GO_BELOW
 
 
 def test_every_stage_has_the_same_shape_and_writes_the_tables_of_its_contract() -> None:
     from llm_i2i_spark.__main__ import STAGES as COMMANDS
     from llm_i2i_spark.base.contracts import TABLES
-    from llm_i2i_spark.pipeline import STAGE_NAMES, STAGES
+    from llm_i2i_spark.pipeline.runner import STAGE_NAMES, STAGES
 
     assert COMMANDS == STAGE_NAMES
     for stage in STAGES:
         assert (PACKAGE / stage.name / "stage.py").is_file()
         assert (ROOT / "jobs" / f"{stage.name}.py").is_file()
-        assert set(stage.writes) == {table.name for table in TABLES.values() if table.stage == stage.name}
+        assert set(stage.writes) == {
+            table.name for table in TABLES.values() if table.stage == stage.name
+        }
 
 
 def test_a_stage_reads_only_tables_of_stages_before_it() -> None:
-    from llm_i2i_spark.base.config import Config
     from llm_i2i_spark.base.contracts import TABLES
-    from llm_i2i_spark.pipeline import STAGE_NAMES, STAGES
+    from llm_i2i_spark.config.config import Config
+    from llm_i2i_spark.pipeline.runner import STAGE_NAMES, STAGES
 
     for stage in STAGES:
         for table in stage.needs(Config(), ("real", "llm_i2i", "no_discriminator")):

@@ -14,7 +14,12 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 def _lines() -> list[str]:
     blocks = re.findall(r"```bash\n(.*?)```", README, flags=re.DOTALL)
-    return [line.split("  #")[0].strip() for block in blocks for line in block.replace("\\\n", " ").splitlines() if line.strip()]
+    return [
+        line.split("  #")[0].strip()
+        for block in blocks
+        for line in block.replace("\\\n", " ").splitlines()
+        if line.strip()
+    ]
 
 
 def test_every_llm_i2i_line_is_understood() -> None:
@@ -25,7 +30,11 @@ def test_every_llm_i2i_line_is_understood() -> None:
 
 
 def test_every_make_target_and_job_exists() -> None:
-    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
+    targets = set(
+        re.findall(
+            r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE
+        )
+    )
     assert {line.split()[1] for line in _lines() if line.startswith("make ")} <= targets
     for job in re.findall(r"\bjobs/[a-z_]+\.py", README):
         assert (ROOT / job).is_file(), job

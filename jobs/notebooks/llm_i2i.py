@@ -1,7 +1,8 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC # LLM-I2I: from a click log to an item-to-item index
-# MAGIC Install the wheel on the cluster first. The cells call what `llm-i2i run` calls, in the notebook's own session.
+# MAGIC Install the wheel on the cluster first. The cells call what `llm-i2i run` calls, in the
+# notebook's own session.
 
 # COMMAND ----------
 
@@ -12,10 +13,10 @@ dbutils.widgets.text("base_model", "")  # noqa: F821
 
 # COMMAND ----------
 
-from llm_i2i_spark.base.config_files import load_config
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.session import open_session
 from llm_i2i_spark.lake.tables import Lake
-from llm_i2i_spark.pipeline import run_stages, stages_for
+from llm_i2i_spark.pipeline.runner import run_stages, stages_for
 
 settings = {
     "lake.root": dbutils.widgets.get("volume"),  # noqa: F821

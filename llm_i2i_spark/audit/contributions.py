@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from llm_i2i_spark.base.config import SwingConfig
+from llm_i2i_spark.config.i2i import SwingConfig
 
 
 class Edge(NamedTuple):
@@ -18,13 +18,17 @@ class Edge(NamedTuple):
     weight: float
 
 
-def swing_contributions(edges: Sequence[Edge], item: str, neighbor: str, swing: SwingConfig) -> dict[str, float]:
+def swing_contributions(
+    edges: Sequence[Edge], item: str, neighbor: str, swing: SwingConfig
+) -> dict[str, float]:
     """The part of S(item, neighbor) that is due to each user; the parts add up to S.
 
-    S(i,j) = Σ w_u w_v e_ui e_uj e_vi e_vj / (a2 + |I_u ∩ I_v|) over unordered pairs of users who have both items, with
-    w_u = (a1 + Σ_i e_ui)^-b. A pair's term is split evenly between its two users.
+    S(i,j) = Σ w_u w_v e_ui e_uj e_vi e_vj / (a2 + |I_u ∩ I_v|) over unordered pairs of users who
+    have both items, with w_u = (a1 + Σ_i e_ui)^-b. A pair's term is split evenly between its two
+    users.
 
-    Memory grows with the number of edges, time with the number of (user, user, common item) triples.
+    Memory grows with the number of edges, time with the number of (user, user, common item)
+    triples.
 
     Args:
         edges: the whole lists of the users who have both items, each (user, item) once.
@@ -47,7 +51,9 @@ def swing_contributions(edges: Sequence[Edge], item: str, neighbor: str, swing: 
     items_of_user = np.split(place[by_user], np.cumsum(np.bincount(user))[:-1])
     parts = {}
     for number, (name, own) in enumerate(zip(names, items_of_user, strict=True)):
-        common = np.bincount(np.concatenate([users_of_item[one] for one in own]), minlength=len(names))
+        common = np.bincount(
+            np.concatenate([users_of_item[one] for one in own]), minlength=len(names)
+        )
         terms = strength[number] * strength / (swing.a2 + common)
         terms[number] = 0.0
         parts[str(name)] = float(terms.sum()) / 2

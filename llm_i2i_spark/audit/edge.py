@@ -20,7 +20,9 @@ class EdgeKey:
 
 @dataclass(frozen=True)
 class Served:
-    """What the index says of the edge: its score, its rank from 1, and how many neighbours the item has there."""
+    """What the index says of the edge: its score, its rank from 1, and how many neighbours the item
+    has there.
+    """
 
     score: float
     rank: int
@@ -29,7 +31,8 @@ class Served:
 
 @dataclass(frozen=True)
 class Similarity:
-    """What `item_similarity` says of the edge, and what comes out when it is computed again from the users' rows.
+    """What `item_similarity` says of the edge, and what comes out when it is computed again from
+    the users' rows.
 
     Attributes:
         stored: in the table.
@@ -57,7 +60,8 @@ class Interaction:
     Attributes:
         source: `real` or `synthetic`.
         weight: e, in (0, 1].
-        confidence: of a synthetic row the calibrated one, of a real row the discriminator's p_yes; None where it said nothing.
+        confidence: of a synthetic row the calibrated one, of a real row the discriminator's p_yes;
+            None where it said nothing.
         ts: of a real click, UTC, ISO 8601.
         position: of a real click, among the user's.
         origin: of a synthetic row.
@@ -74,7 +78,9 @@ class Interaction:
 
 @dataclass(frozen=True)
 class UserEvidence:
-    """A user who has both items: the part of the similarity that is due to the user, as a number and as a share, and both rows."""
+    """A user who has both items: the part of the similarity that is due to the user, as a number
+    and as a share, and both rows.
+    """
 
     user_id: str
     contribution: float

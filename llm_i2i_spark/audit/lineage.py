@@ -1,4 +1,6 @@
-"""From a version of a table to the commit that wrote its rows, and from there to the versions it was made from."""
+"""From a version of a table to the commit that wrote its rows, and from there to the versions it
+was made from.
+"""
 
 from __future__ import annotations
 
@@ -11,19 +13,36 @@ from pyspark.sql import DataFrame, Row
 from llm_i2i_spark.audit.runs import utc
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.runs import RunRecord
+from llm_i2i_spark.base.run_record import RunRecord
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
-from llm_i2i_spark.lake.history import Commit
+from llm_i2i_spark.lake.commits import Commit
+from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.tables import Lake
-from llm_i2i_spark.lake.watch import watch_tasks
 
 SAME_ROWS = frozenset(
-    {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES", "ADD CONSTRAINT", "DROP CONSTRAINT"}
+    {
+        "OPTIMIZE",
+        "VACUUM START",
+        "VACUUM END",
+        "SET TBLPROPERTIES",
+        "UNSET TBLPROPERTIES",
+        "ADD CONSTRAINT",
+        "DROP CONSTRAINT",
+    }
     | {"CLUSTER BY", "REORG", "UPGRADE PROTOCOL", "COMPUTE STATS"}
 )
-"""Operations that leave a table's rows as they are: the rows of such a version come from a commit before it."""
+"""Operations that leave a table's rows as they are: the rows of such a version come from a commit
+before it.
+"""
 
-_GONE = ("FAILED_READ_FILE", "FileNotFound", "FILE_NOT_EXIST", "PATH_NOT_FOUND", "does not exist", "missing")
+_GONE = (
+    "FAILED_READ_FILE",
+    "FileNotFound",
+    "FILE_NOT_EXIST",
+    "PATH_NOT_FOUND",
+    "does not exist",
+    "missing",
+)
 """Words of the errors that a removed data file brings."""
 
 
@@ -33,8 +52,8 @@ class Origin:
 
     Attributes:
         version: the version that was read.
-        written: the version whose commit wrote these rows: an earlier one where the table was only tidied since; None where
-            the history no longer reaches back to it.
+        written: the version whose commit wrote these rows: an earlier one where the table was only
+            tidied since; None where the history no longer reaches back to it.
         operation: of that commit.
         time: of that commit, UTC, ISO 8601.
         record: its run record; None where something else than this package wrote it.
@@ -68,7 +87,9 @@ class Lineage:
         """
         history = self._history(table)
         if not history:
-            raise UserError(f"There is no table {table} yet; run stage {TABLES[table].stage} first.")
+            raise UserError(
+                f"There is no table {table} yet; run stage {TABLES[table].stage} first."
+            )
         return _recorded(self.origin(table, history[0].version))
 
     def input_of(self, origin: Origin, table: str) -> Origin:
@@ -80,7 +101,8 @@ class Lineage:
         version = self.input_version(origin, table)
         if version is None:
             raise UserError(
-                f"The run record of {origin.table} v{origin.written} names no input {table}; run stage {TABLES[origin.table].stage} again."
+                f"The run record of {origin.table} v{origin.written} names no input {table}; run"
+                f" stage {TABLES[origin.table].stage} again."
             )
         return _recorded(self.origin(table, version))
 
@@ -91,12 +113,24 @@ class Lineage:
     def origin(self, table: str, version: int) -> Origin:
         """The commit that wrote the rows of a version."""
         for commit in self._history(table):
-            if commit.version <= version and (commit.record is not None or commit.operation not in SAME_ROWS):
-                return Origin(table, version, commit.version, commit.operation, utc(commit.timestamp), commit.rows, commit.record)
+            if commit.version <= version and (
+                commit.record is not None or commit.operation not in SAME_ROWS
+            ):
+                return Origin(
+                    table,
+                    version,
+                    commit.version,
+                    commit.operation,
+                    utc(commit.timestamp),
+                    commit.rows,
+                    commit.record,
+                )
         return Origin(table, version, None, None, None, None, None)
 
     def upstream(self, start: Origin) -> tuple[Origin, ...]:
-        """`start` and everything it was made from, in the order of the way back: from the product to the log."""
+        """`start` and everything it was made from, in the order of the way back: from the product
+        to the log.
+        """
         found = {(start.table, start.version): start}
         waiting = deque([start])
         while waiting:
@@ -106,7 +140,9 @@ class Lineage:
                     found[table, version] = self.origin(table, version)
                     waiting.append(found[table, version])
         order = list(TABLES)
-        return tuple(sorted(found.values(), key=lambda origin: (-order.index(origin.table), -origin.version)))
+        return tuple(
+            sorted(found.values(), key=lambda origin: (-order.index(origin.table), -origin.version))
+        )
 
     def _history(self, table: str) -> list[Commit]:
         if table not in self._histories:
@@ -127,14 +163,16 @@ def collect(lake: Lake, frame: DataFrame, versions: Mapping[str, int]) -> list[R
     """
     named = ", ".join(f"{table} v{version}" for table, version in versions.items())
     try:
-        with watch_tasks(lake.spark, f"audit: {named}"):
+        with show_task_progress(lake.spark, f"audit: {named}"):
             return frame.collect()
     except SPARK_ERRORS as error:
         if not any(word in str(error) for word in _GONE):
             raise
         raise UserError(
-            f"The history still names {named}, but its files are gone (VACUUM removed them), so the index is newer than what can be "
-            f"traced; run the stages from {TABLES[next(iter(versions))].stage} again, and keep lake.retention_days above the audit horizon."
+            f"The history still names {named}, but its files are gone (VACUUM removed them), so the"
+            " index is newer than what can be traced; run the stages from"
+            f" {TABLES[next(iter(versions))].stage} again, and keep lake.retention_days above the"
+            " audit horizon."
         ) from error
 
 
@@ -144,9 +182,11 @@ def _recorded(origin: Origin) -> Origin:
     stage = TABLES[origin.table].stage
     if origin.written is None:
         raise UserError(
-            f"The history of {origin.table} no longer reaches back to version {origin.version}; run the stages from {stage} again."
+            f"The history of {origin.table} no longer reaches back to version {origin.version}; run"
+            f" the stages from {stage} again."
         )
     raise UserError(
-        f"{origin.table} v{origin.written} carries no run record ({origin.operation} by something else than this package), so nothing "
-        f"says what it was made from; run: llm-i2i run --config FILE --from {stage}"
+        f"{origin.table} v{origin.written} carries no run record ({origin.operation} by something"
+        " else than this package), so nothing says what it was made from; run: llm-i2i run"
+        f" --config FILE --from {stage}"
     )

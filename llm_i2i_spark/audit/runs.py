@@ -1,4 +1,6 @@
-"""What ran, from the commits themselves: every commit of every table with the run record it carries, grouped by run."""
+"""What ran, from the commits themselves: every commit of every table with the run record it
+carries, grouped by run.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.lake.history import Commit
+from llm_i2i_spark.lake.commits import Commit
 from llm_i2i_spark.lake.tables import Lake
 
 CREATION = "CREATE TABLE"
-"""Delta's name for the commit that makes an empty table; it holds no rows, so no run is behind it."""
+"""Delta's name for the commit that makes an empty table; it holds no rows, so no run is behind it.
+"""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class RunSummary:
 
 
 def list_runs(lake: Lake) -> list[RunSummary]:
-    """Every run that left a commit, newest first; a commit without a record is a run of its own without an id.
+    """Every run that left a commit, newest first; a commit without a record is a run of its own
+    without an id.
 
     Args:
         lake: the tables; those that do not exist yet are passed over.
@@ -79,7 +83,9 @@ def list_runs(lake: Lake) -> list[RunSummary]:
             if commit.record is not None:
                 runs[commit.record.run_id].append((table, commit))
             elif commit.operation != CREATION:
-                found.append(RunSummary(None, utc(commit.timestamp), (_summary([(table, commit)]),)))
+                found.append(
+                    RunSummary(None, utc(commit.timestamp), (_summary([(table, commit)]),))
+                )
     for run_id, commits in runs.items():
         latest = max(utc(commit.timestamp) for _, commit in commits)
         found.append(RunSummary(run_id, latest, _by_stage(commits)))
@@ -92,7 +98,9 @@ def utc(moment: datetime) -> str:
 
 
 def read_text(inputs: Mapping[str, int], sources: Mapping[str, str]) -> str:
-    """What a commit was made from, tables in the order of the way through: ` from interactions v2, items v2`; empty for nothing."""
+    """What a commit was made from, tables in the order of the way through: ` from interactions v2,
+    items v2`; empty for nothing.
+    """
     read = [f"{table} v{inputs[table]}" for table in TABLES if table in inputs]
     read += [f"{name} {digest[:12]}" for name, digest in sorted(sources.items())]
     return " from " + ", ".join(read) if read else ""
@@ -106,18 +114,26 @@ def runs_lines(runs: Sequence[RunSummary]) -> list[str]:
     for run in runs:
         if run.run_id is None:
             commit = run.stages[0].commits[0]
-            lines.append(f"(no run record)  {_short_time(run.time)}  {_said(commit)} by {commit.operation}, not by this package")
+            lines.append(
+                f"(no run record)  {_short_time(run.time)}  {_said(commit)} by {commit.operation},"
+                " not by this package"
+            )
             continue
         versions = sorted({stage.code_version for stage in run.stages if stage.code_version})
         digests = sorted({stage.config_digest[:12] for stage in run.stages if stage.config_digest})
-        lines.append(f"run {run.run_id}  {_short_time(run.time)}  code {', '.join(versions)}  settings {', '.join(digests)}")
+        lines.append(
+            f"run {run.run_id}  {_short_time(run.time)}  code {', '.join(versions)}  settings"
+            f" {', '.join(digests)}"
+        )
         for stage in run.stages:
             lines += _stage_lines(stage)
     return lines
 
 
 def _by_stage(commits: Sequence[tuple[str, Commit]]) -> tuple[StageSummary, ...]:
-    """Commits with equal inputs and fingerprint are one execution of a stage; a run may hold several (with force)."""
+    """Commits with equal inputs and fingerprint are one execution of a stage; a run may hold
+    several (with force).
+    """
     groups: dict[tuple[str, str], list[tuple[str, Commit]]] = defaultdict(list)
     for table, commit in commits:
         assert commit.record is not None
@@ -129,7 +145,9 @@ def _summary(commits: Sequence[tuple[str, Commit]]) -> StageSummary:
     record = commits[0][1].record
     written = tuple(
         TableCommit(table, commit.version, commit.rows, utc(commit.timestamp), commit.operation)
-        for table, commit in sorted(commits, key=lambda pair: (list(TABLES).index(pair[0]), pair[1].version))
+        for table, commit in sorted(
+            commits, key=lambda pair: (list(TABLES).index(pair[0]), pair[1].version)
+        )
     )
     if record is None:
         return StageSummary(None, written, {}, {}, None, None, None)

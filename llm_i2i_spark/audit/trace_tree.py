@@ -23,36 +23,56 @@ class Branch(NamedTuple):
 
 
 def trace_lines(trace: EdgeTrace) -> list[str]:
-    """The trace as lines: the edge, what it is made of, user by user, and the versions of every table on the way."""
+    """The trace as lines: the edge, what it is made of, user by user, and the versions of every
+    table on the way.
+    """
     key, served, titles = trace.edge, trace.served, trace.titles
     index = trace.versions[0]
     users = [_user(user, titles) for user in trace.users]
     if trace.n_users > len(trace.users):
-        users.append(Branch(f"and {_counted(trace.n_users - len(trace.users), 'more user')}, {trace.rest_share:.1%} of the similarity"))
+        users.append(
+            Branch(
+                f"and {_counted(trace.n_users - len(trace.users), 'more user')},"
+                f" {trace.rest_share:.1%} of the similarity"
+            )
+        )
     similar = Branch(
-        f"similarity {trace.similarity.stored:.6g} by {_counted(trace.similarity.support, 'user')} who have both, "
-        f"{trace.similarity.synthetic_share:.0%} of it from synthetic rows",
+        f"similarity {trace.similarity.stored:.6g} by {_counted(trace.similarity.support, 'user')}"
+        f" who have both, {trace.similarity.synthetic_share:.0%} of it from synthetic rows",
         [*_sum_lines(trace.similarity), *users],
     )
     versions = Branch("made from", [_version(origin) for origin in trace.versions])
     return [
         f"{_named(key.item_id, titles)}  →  {_named(key.neighbor_id, titles)}",
-        f"rank {served.rank} of {served.neighbors}, score {served.score:.6g}; {key.variant}, {key.backbone}, item_index v{index.version}",
+        (
+            f"rank {served.rank} of {served.neighbors}, score {served.score:.6g}; {key.variant},"
+            f" {key.backbone}, item_index v{index.version}"
+        ),
         *_drawn([similar, versions]),
     ]
 
 
 def _sum_lines(similarity: Similarity) -> list[Branch]:
     if similarity.adds_up:
-        text = f"the users' parts add up to it (relative difference {similarity.relative_difference:.0e})"
+        text = (
+            "the users' parts add up to it (relative difference"
+            f" {similarity.relative_difference:.0e})"
+        )
     else:
-        text = f"the users' parts do NOT add up to it: {similarity.recomputed:.6g}, {similarity.relative_difference:.1%} apart"
+        text = (
+            f"the users' parts do NOT add up to it: {similarity.recomputed:.6g},"
+            f" {similarity.relative_difference:.1%} apart"
+        )
     return [Branch(text, [Branch(doubt) for doubt in similarity.doubts])]
 
 
 def _user(user: UserEvidence, titles: Mapping[str, str]) -> Branch:
     below = [_interaction(end, titles) for end in (user.item, user.neighbor)]
-    prompts = [end.origin.proposal.prompt for end in (user.item, user.neighbor) if end.origin and end.origin.proposal]
+    prompts = [
+        end.origin.proposal.prompt
+        for end in (user.item, user.neighbor)
+        if end.origin and end.origin.proposal
+    ]
     # Both synthetic rows of a user come from one prompt.
     below += [_prompt(prompt, titles) for prompt in prompts[:1]]
     return Branch(f"user {user.user_id}: {user.share:.1%} ({user.contribution:.4g})", below)
@@ -61,7 +81,11 @@ def _user(user: UserEvidence, titles: Mapping[str, str]) -> Branch:
 def _interaction(end: Interaction, titles: Mapping[str, str]) -> Branch:
     facts = [f"weight {end.weight:.3g}"]
     if end.source == "real":
-        facts = [*([end.ts[:10]] if end.ts else []), *([f"position {end.position}"] if end.position is not None else []), *facts]
+        facts = [
+            *([end.ts[:10]] if end.ts else []),
+            *([f"position {end.position}"] if end.position is not None else []),
+            *facts,
+        ]
         facts += [f"p_yes {end.confidence:.3g}"] if end.confidence is not None else []
     elif end.confidence is not None:
         facts.append(f"confidence {end.confidence:.3g}")
@@ -75,29 +99,54 @@ def _interaction(end: Interaction, titles: Mapping[str, str]) -> Branch:
 
 def _proposal(proposal: Proposal) -> Branch:
     probability = math.exp(proposal.log_prob)
-    text = f"proposed at rank {proposal.rank}, log-probability {proposal.log_prob:.3f} (probability {probability:.2g})"
+    text = (
+        f"proposed at rank {proposal.rank}, log-probability {proposal.log_prob:.3f} (probability"
+        f" {probability:.2g})"
+    )
     return Branch(f"{text} by {_model(proposal.model)}")
 
 
 def _judgement(judgement: Judgement) -> Branch:
     answer = "Yes" if judgement.decision else "No"
-    text = f"judged {answer}, p_yes {judgement.p_yes:.3g}, calibrated confidence {judgement.confidence:.3g}"
+    text = (
+        f"judged {answer}, p_yes {judgement.p_yes:.3g}, calibrated confidence"
+        f" {judgement.confidence:.3g}"
+    )
     return Branch(f"{text} by {_model(judgement.model)}")
 
 
 def _model(model: Model) -> str:
     if model.path is None:
         return f"{model.role} {model.digest[:12]}"
-    return f"{model.role} {model.digest[:12]} (fine-tuned on sft_{model.role} v{model.export_version}, in {model.path})"
+    return (
+        f"{model.role} {model.digest[:12]} (fine-tuned on sft_{model.role} v{model.export_version},"
+        f" in {model.path})"
+    )
 
 
 def _prompt(prompt: Prompt, titles: Mapping[str, str]) -> Branch:
-    cut = "" if prompt.as_recorded else "; the settings given are not the generator's, so its history may have been cut otherwise"
+    cut = (
+        ""
+        if prompt.as_recorded
+        else (
+            "; the settings given are not the generator's, so its history may have been cut"
+            " otherwise"
+        )
+    )
     size = _counted(len(prompt.history), "item")
-    text = f"the generator was shown {size}, oldest first (layout {prompt.layout}, prompt {prompt.digest[:12]}{cut})"
+    text = (
+        f"the generator was shown {size}, oldest first (layout {prompt.layout}, prompt"
+        f" {prompt.digest[:12]}{cut})"
+    )
     if prompt.layout == "instruct":
         return Branch(text, [Branch(line) for line in prompt.text.splitlines()])
-    return Branch(text, [Branch(_named(entry.item_id, {entry.item_id: entry.text, **titles})) for entry in prompt.history])
+    return Branch(
+        text,
+        [
+            Branch(_named(entry.item_id, {entry.item_id: entry.text, **titles}))
+            for entry in prompt.history
+        ],
+    )
 
 
 def _version(origin: Origin) -> Branch:
@@ -105,11 +154,15 @@ def _version(origin: Origin) -> Branch:
     if origin.written is None:
         return Branch(f"{name}: the history no longer reaches back to it")
     if origin.record is None:
-        return Branch(f"{name}: {origin.operation} on {_day(origin)} by something else than this package")
+        return Branch(
+            f"{name}: {origin.operation} on {_day(origin)} by something else than this package"
+        )
     rows = "" if origin.rows is None else f", {origin.rows:,} rows"
     since = "" if origin.written == origin.version else f", the rows of v{origin.written}"
     read = read_text(origin.record.inputs, origin.record.sources)
-    return Branch(f"{name}{since}: stage {origin.record.stage}, run {origin.record.run_id}{rows}{read}")
+    return Branch(
+        f"{name}{since}: stage {origin.record.stage}, run {origin.record.run_id}{rows}{read}"
+    )
 
 
 def _day(origin: Origin) -> str:

@@ -1,1 +1,3 @@
-"""Floor 0: errors, configuration, table contracts, run records, progress. Knows neither Spark nor torch."""
+"""Floor 0: errors, configuration, table contracts, run records, progress. Knows neither Spark nor
+torch.
+"""

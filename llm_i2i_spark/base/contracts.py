@@ -1,7 +1,8 @@
 """Every table of the lake: its columns, key, constraints and the stage that writes it.
 
-Types are Spark DDL strings, so that the contract needs neither Spark nor Arrow to be read; `lake` and the workers derive
-their schemas from it. Ids are strings at every edge; dense int32 ids exist only inside `i2i`.
+Types are Spark DDL strings, so that the contract needs neither Spark nor Arrow to be read; `lake`
+and the workers derive their schemas from it. Ids are strings at every edge; dense int32 ids exist
+only inside `i2i`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ class Table:
         checks: SQL conditions that the engine enforces on every write, by name.
         cluster_by: columns of liquid clustering, where the table is read by key.
         append: whether runs add rows; otherwise a run replaces the table in one commit.
-        change_feed: whether Delta keeps what each commit changed, for a stage that only follows the changes.
+        change_feed: whether Delta keeps what each commit changed, for a stage that only follows the
+            changes.
     """
 
     name: str
@@ -45,7 +47,9 @@ class Table:
     @property
     def ddl(self) -> str:
         """The columns as a Spark DDL string."""
-        return ", ".join(f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.columns)
+        return ", ".join(
+            f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.columns
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -70,7 +74,15 @@ TABLES: dict[str, Table] = {
             "interactions",
             "ingest",
             ("user_id", "item_id"),
-            _columns("user_id string", "item_id string", "ts? timestamp", "position int", "event string", "weight double", "fold string"),
+            _columns(
+                "user_id string",
+                "item_id string",
+                "ts? timestamp",
+                "position int",
+                "event string",
+                "weight double",
+                "fold string",
+            ),
             {"known_fold": "fold IN ('train', 'valid', 'test')", "positive_weight": "weight > 0"},
             ("user_id",),
         ),
@@ -84,20 +96,39 @@ TABLES: dict[str, Table] = {
             "items",
             "ingest",
             ("item_id",),
-            _columns("item_id string", "title? string", "brand? string", "category? string", "text string", "extra map<string,string>"),
+            _columns(
+                "item_id string",
+                "title? string",
+                "brand? string",
+                "category? string",
+                "text string",
+                "extra map<string,string>",
+            ),
             cluster_by=("item_id",),
         ),
         Table(
             "item_stats",
             "ingest",
             ("item_id",),
-            _columns("item_id string", "n_interactions bigint", "n_users bigint", "popularity_rank int", "is_long_tail boolean"),
+            _columns(
+                "item_id string",
+                "n_interactions bigint",
+                "n_users bigint",
+                "popularity_rank int",
+                "is_long_tail boolean",
+            ),
         ),
         Table(
             "sft_generator",
             "export",
             ("example_id",),
-            _columns("example_id string", "user_id string", "split string", f"history array<{ITEM}>", f"targets array<{TARGET}>"),
+            _columns(
+                "example_id string",
+                "user_id string",
+                "split string",
+                f"history array<{ITEM}>",
+                f"targets array<{TARGET}>",
+            ),
             {"known_split": "split IN ('train', 'calibration')"},
         ),
         Table(
@@ -117,7 +148,14 @@ TABLES: dict[str, Table] = {
             "checkpoints",
             "sft",
             ("role", "model_digest"),
-            _columns("role string", "model_digest string", "path string", "base_model string", "export_version bigint", "manifest string"),
+            _columns(
+                "role string",
+                "model_digest string",
+                "path string",
+                "base_model string",
+                "export_version bigint",
+                "manifest string",
+            ),
         ),
         Table(
             "candidates",
@@ -200,7 +238,12 @@ TABLES: dict[str, Table] = {
             "item_index",
             "index",
             ("variant", "backbone", "item_id"),
-            _columns("variant string", "backbone string", "item_id string", f"neighbors array<{NEIGHBOR}>"),
+            _columns(
+                "variant string",
+                "backbone string",
+                "item_id string",
+                f"neighbors array<{NEIGHBOR}>",
+            ),
             cluster_by=("item_id",),
         ),
         Table(

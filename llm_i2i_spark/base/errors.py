@@ -9,7 +9,7 @@ class UserError(LlmI2iError):
     """A mistake the user can mend: a wrong key, a missing file, an empty log. Exit code 2."""
 
 
-class EnvironmentProblem(UserError):
+class MissingDependencyError(UserError):
     """The machine lacks something: Java, a compiler, a package, the network. Exit code 2."""
 
 

@@ -1,4 +1,6 @@
-"""The discriminate stage: candidates and real interactions in, scores with calibrated confidence out."""
+"""The discriminate stage: candidates and real interactions in, scores with calibrated confidence
+out.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +8,34 @@ from functools import partial
 
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.progress import say
-from llm_i2i_spark.base.runs import Run, Stage
+from llm_i2i_spark.base.run_record import Run, Stage
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.discriminate.transform import candidate_questions, in_buckets, real_questions
 from llm_i2i_spark.discriminate.worker import ScoreTask, score_partition
 from llm_i2i_spark.lake.capabilities import gpu_profile
-from llm_i2i_spark.lake.histories import build_histories
-from llm_i2i_spark.lake.models import checkpoint_of
+from llm_i2i_spark.lake.checkpoints import find_checkpoint
 from llm_i2i_spark.lake.tables import Lake, contract_schema
+from llm_i2i_spark.lake.user_histories import build_histories
 from llm_i2i_spark.prompts.templates import prompt_digest
 
 
 def execute(lake: Lake, config: Config, run: Run) -> None:
-    """Write `scored`: every candidate, and with `discriminate.score_real` every recent real interaction of the users."""
-    interactions, items, candidates = (lake.read(name, run.inputs[name]) for name in ("interactions", "items", "candidates"))
-    checkpoint = checkpoint_of(lake, "discriminator", run.inputs["checkpoints"])
+    """Write `scored`: every candidate, and with `discriminate.score_real` every recent real
+    interaction of the users.
+    """
+    interactions, items, candidates = (
+        lake.read(name, run.inputs[name]) for name in ("interactions", "items", "candidates")
+    )
+    checkpoint = find_checkpoint(lake, "discriminator", run.inputs["checkpoints"])
     settings, length = config.discriminate, config.export.history_length
     histories = build_histories(interactions, items, config.model_folds, length)
     questions = candidate_questions(histories, candidates, items)
     if settings.score_real:
-        longer = build_histories(interactions, items, config.model_folds, config.export.sequence_length)
+        longer = build_histories(
+            interactions, items, config.model_folds, config.export.sequence_length
+        )
         questions = questions.unionByName(real_questions(longer, length))
     contract = contract_schema(TABLES["scored"])
     task = ScoreTask(
@@ -38,7 +46,10 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
         device=settings.device,
         schema=to_arrow_schema(contract),
     )
-    say(f"  discriminator {checkpoint.digest[:12]}, {'candidates and real interactions' if settings.score_real else 'candidates'}")
+    log_message(
+        f"  discriminator {checkpoint.digest[:12]},"
+        f" {'candidates and real interactions' if settings.score_real else 'candidates'}"
+    )
     scored = in_buckets(questions, settings.partitions, config.seed).mapInArrow(
         partial(score_partition, task=task), contract, profile=gpu_profile(lake.spark)
     )
@@ -49,6 +60,12 @@ STAGE = Stage(
     name="discriminate",
     needs=lambda config, variants: ("interactions", "items", "checkpoints", "candidates"),
     writes=("scored",),
-    settings=("discriminate", "export.history_length", "export.sequence_length", "evaluate.protocol", "ingest.holdout"),
+    settings=(
+        "discriminate",
+        "export.history_length",
+        "export.sequence_length",
+        "split.protocol",
+        "split.holdout",
+    ),
     execute=execute,
 )

@@ -1,1 +1,3 @@
-"""How good an index is: held-out interactions ranked against the whole catalogue, with intervals, and a report to read."""
+"""How good an index is: held-out interactions ranked against the whole catalogue, with intervals,
+and a report to read.
+"""

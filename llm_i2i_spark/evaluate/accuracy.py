@@ -1,4 +1,6 @@
-"""Metric rows of ranked targets: each series with its interval, and its paired gain over the real interactions alone."""
+"""Metric rows of ranked targets: each series with its interval, and its paired gain over the real
+interactions alone.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,9 @@ from typing import TypedDict
 
 import numpy as np
 
-from llm_i2i_spark.evaluate.bootstrap import percentile_interval, resample_means, slice_means
-from llm_i2i_spark.evaluate.kernel import Floats
 from llm_i2i_spark.evaluate.outcomes import SLICES, Outcomes, metric_names, metric_values
+from llm_i2i_spark.kernels.ranking import Floats
+from llm_i2i_spark.metrics.bootstrap import percentile_interval, resample_means, slice_means
 
 BASELINE = "real"
 
@@ -38,12 +40,18 @@ class Identity(TypedDict):
 
 
 def accuracy_rows(
-    outcomes: Outcomes, series: Sequence[tuple[str, str]], ks: Sequence[int], resamples: int, seed: int, identity: Identity
+    outcomes: Outcomes,
+    series: Sequence[tuple[str, str]],
+    ks: Sequence[int],
+    resamples: int,
+    seed: int,
+    identity: Identity,
 ) -> list[MetricRow]:
     """Recall@k, NDCG@k and MRR of every series and slice, with 95 % bootstrap intervals over users.
 
-    A series whose backbone also has the variant `real` gets two more rows a metric, both paired by user: `<name>_gain`, the
-    difference, and `<name>_relative_gain`, the ratio less one (left out where the baseline is 0).
+    A series whose backbone also has the variant `real` gets two more rows a metric, both paired by
+    user: `<name>_gain`, the difference, and `<name>_relative_gain`, the ratio less one (left out
+    where the baseline is 0).
 
     Args:
         outcomes: groups of users.
@@ -58,11 +66,17 @@ def accuracy_rows(
     flat = values.reshape(groups, n_series * n_metrics)
     shape = (len(SLICES), n_series, n_metrics)
     means = slice_means(flat, outcomes.users, outcomes.member).reshape(shape)
-    drawn = resample_means(flat, outcomes.users, outcomes.member, resamples, seed).reshape(resamples, *shape)
+    drawn = resample_means(flat, outcomes.users, outcomes.member, resamples, seed).reshape(
+        resamples, *shape
+    )
     sizes = outcomes.member.T @ outcomes.users
     rows: list[MetricRow] = []
     for place, (variant, backbone) in enumerate(series):
-        base = series.index((BASELINE, backbone)) if (BASELINE, backbone) in series and variant != BASELINE else None
+        base = (
+            series.index((BASELINE, backbone))
+            if (BASELINE, backbone) in series and variant != BASELINE
+            else None
+        )
         for part in np.flatnonzero(sizes):
             for column, (name, k) in enumerate(metric_names(ks)):
                 point, samples = means[part, :, column], drawn[:, part, :, column]
@@ -91,10 +105,18 @@ def _estimates(
     yield name, float(point[place]), percentile_interval(samples[:, place])
     if base is None:
         return
-    yield f"{name}_gain", float(point[place] - point[base]), percentile_interval(samples[:, place] - samples[:, base])
+    yield (
+        f"{name}_gain",
+        float(point[place] - point[base]),
+        percentile_interval(samples[:, place] - samples[:, base]),
+    )
     if point[base] > 0:
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = samples[:, place] / samples[:, base] - 1
         # 0 / 0 is a resample in which neither hits: no change, not an empty one.
         ratio[(samples[:, place] == 0) & (samples[:, base] == 0)] = 0.0
-        yield f"{name}_relative_gain", float(point[place] / point[base] - 1), percentile_interval(ratio)
+        yield (
+            f"{name}_relative_gain",
+            float(point[place] / point[base] - 1),
+            percentile_interval(ratio),
+        )

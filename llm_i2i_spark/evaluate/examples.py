@@ -16,7 +16,9 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Neighbor:
-    """A neighbour as the report shows it: its title (or id), score, and how much of its evidence is synthetic."""
+    """A neighbour as the report shows it: its title (or id), score, and how much of its evidence is
+    synthetic.
+    """
 
     title: str
     score: float
@@ -33,8 +35,12 @@ class Example:
     after: list[Neighbor]
 
 
-def compared_series(series: Sequence[tuple[str, str]]) -> tuple[tuple[str, str], tuple[str, str]] | None:
-    """The pair that the report compares: `real` and `llm_i2i`, or else the first other variant, on the same backbone."""
+def compared_series(
+    series: Sequence[tuple[str, str]],
+) -> tuple[tuple[str, str], tuple[str, str]] | None:
+    """The pair that the report compares: `real` and `llm_i2i`, or else the first other variant, on
+    the same backbone.
+    """
     for variant, backbone in sorted(series, key=lambda pair: pair[0] != "llm_i2i"):
         if variant != BASELINE and (BASELINE, backbone) in series:
             return (BASELINE, backbone), (variant, backbone)
@@ -42,9 +48,14 @@ def compared_series(series: Sequence[tuple[str, str]]) -> tuple[tuple[str, str],
 
 
 def select_examples(
-    index: DataFrame, items: DataFrame, item_stats: DataFrame, series: Sequence[tuple[str, str]], seed: int
+    index: DataFrame,
+    items: DataFrame,
+    item_stats: DataFrame,
+    series: Sequence[tuple[str, str]],
+    seed: int,
 ) -> list[Example]:
-    """Long-tail items drawn by a hash of their id, not by hand, among those with neighbours in the later series.
+    """Long-tail items drawn by a hash of their id, not by hand, among those with neighbours in the
+    later series.
 
     Args:
         index: as `item_index`.
@@ -72,18 +83,35 @@ def select_examples(
         .orderBy(F.xxhash64(F.lit(seed), "item_id"), "item_id")
         .collect()
     )
-    wanted = {neighbor["item_id"] for row in drawn for neighbor in [*(row["before"] or []), *row["after"]]}
-    found = items.where(F.col("item_id").isin(sorted(wanted))).select("item_id", "title").collect() if wanted else []
+    wanted = {
+        neighbor["item_id"] for row in drawn for neighbor in [*(row["before"] or []), *row["after"]]
+    }
+    found = (
+        items.where(F.col("item_id").isin(sorted(wanted))).select("item_id", "title").collect()
+        if wanted
+        else []
+    )
     titles = {row["item_id"]: row["title"] for row in found}
     return [
-        Example(row["title"], row["n_interactions"], _neighbors(row["before"], titles), _neighbors(row["after"], titles)) for row in drawn
+        Example(
+            row["title"],
+            row["n_interactions"],
+            _neighbors(row["before"], titles),
+            _neighbors(row["after"], titles),
+        )
+        for row in drawn
     ]
 
 
 def _lists(index: DataFrame, variant: str, backbone: str) -> DataFrame:
     chosen = index.where((F.col("variant") == variant) & (F.col("backbone") == backbone))
-    return chosen.select("item_id", F.slice("neighbors", 1, SHOWN).alias("first")).where(F.size("first") > 0)
+    return chosen.select("item_id", F.slice("neighbors", 1, SHOWN).alias("first")).where(
+        F.size("first") > 0
+    )
 
 
 def _neighbors(rows: Sequence[Row] | None, titles: dict[str, str | None]) -> list[Neighbor]:
-    return [Neighbor(titles.get(row["item_id"]) or row["item_id"], row["score"], row["synthetic_share"]) for row in rows or []]
+    return [
+        Neighbor(titles.get(row["item_id"]) or row["item_id"], row["score"], row["synthetic_share"])
+        for row in rows or []
+    ]

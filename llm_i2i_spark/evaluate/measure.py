@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.accuracy import Identity, MetricRow, accuracy_rows
 from llm_i2i_spark.evaluate.breadth import breadth_rows, index_rows
 from llm_i2i_spark.evaluate.outcomes import Outcomes, slice_members
@@ -55,16 +55,24 @@ def check_holdout(config: Config) -> None:
     """Make sure that something is held out.
 
     Raises:
-        UserError: `ingest.holdout` is none, or leaves the asked fold empty.
+        UserError: `split.holdout` is none, or leaves the asked fold empty.
     """
-    holdout = config.ingest.holdout
+    holdout = config.split.holdout
     if holdout == "none":
-        raise UserError("There is nothing to evaluate: ingest.holdout=none keeps every interaction for training; set it to last_2.")
+        raise UserError(
+            "There is nothing to evaluate: split.holdout=none keeps every interaction for"
+            " training; set it to last_2."
+        )
     if holdout == "last_1" and config.evaluate.target == "valid":
-        raise UserError("evaluate.target=valid has no rows: ingest.holdout=last_1 holds out a test fold alone; set it to last_2.")
+        raise UserError(
+            "evaluate.target=valid has no rows: split.holdout=last_1 holds out a test fold alone;"
+            " set it to last_2."
+        )
 
 
-def measure(lake: Lake, config: Config, tables: Tables, series: Sequence[tuple[str, str]], run_id: str) -> Measured:
+def measure(
+    lake: Lake, config: Config, tables: Tables, series: Sequence[tuple[str, str]], run_id: str
+) -> Measured:
     """Rank every user's held-out item in every series, and describe the lists themselves.
 
     Args:
@@ -75,18 +83,29 @@ def measure(lake: Lake, config: Config, tables: Tables, series: Sequence[tuple[s
         UserError: no user has a row in the target fold.
     """
     settings = config.evaluate
-    queries = select_queries(tables.interactions, settings.target, config.query_folds, config.index.recent_items)
-    described = describe_catalogue(tables.items, tables.item_stats, tables.interactions, config.model_folds, config.ingest.long_tail_share)
+    queries = select_queries(
+        tables.interactions, settings.target, config.query_folds, config.index.recent_items
+    )
+    described = describe_catalogue(
+        tables.items,
+        tables.item_stats,
+        tables.interactions,
+        config.model_folds,
+        config.ingest.long_tail_share,
+    )
     lists = select_lists(tables.index, series)
     ranked = rank_users(queries, lists, len(series), config.index.decay, max(settings.ks))
-    identity: Identity = {"run_id": run_id, "protocol": settings.protocol}
+    identity: Identity = {"run_id": run_id, "protocol": config.split.protocol}
     with (
         materialized(lake, described, "evaluate: catalogue") as catalogue,
         materialized(lake, ranked, "evaluate: ranking held-out items") as ranks,
     ):
         outcomes = read_outcomes(count_outcomes(ranks, catalogue).toPandas(), len(series))
         if not outcomes.users.sum():
-            raise UserError(f"No user has an interaction in fold {settings.target}: ingest more history, or choose another holdout.")
+            raise UserError(
+                f"No user has an interaction in fold {settings.target}: ingest more history, or"
+                " choose another holdout."
+            )
         exposure = count_exposure(ranks, catalogue, len(series), settings.ks).toPandas()
         held = count_index(tables.index, catalogue, series).toPandas()
     rows = accuracy_rows(outcomes, series, settings.ks, settings.bootstrap, config.seed, identity)
@@ -96,10 +115,18 @@ def measure(lake: Lake, config: Config, tables: Tables, series: Sequence[tuple[s
 
 
 def read_outcomes(counted: pd.DataFrame, n_series: int) -> Outcomes:
-    """The groups of `transform.count_outcomes` as arrays, in an order that depends on their content alone."""
-    better, ties = (np.array(counted[name].tolist(), np.int64).reshape(-1, n_series) for name in ("better", "ties"))
+    """The groups of `transform.count_outcomes` as arrays, in an order that depends on their content
+    alone.
+    """
+    better, ties = (
+        np.array(counted[name].tolist(), np.int64).reshape(-1, n_series)
+        for name in ("better", "ties")
+    )
     bucket = counted["bucket"].to_numpy(np.int64)
-    tail, tail_train = counted["long_tail"].to_numpy(bool), counted["long_tail_train"].to_numpy(bool)
+    tail, tail_train = (
+        counted["long_tail"].to_numpy(bool),
+        counted["long_tail_train"].to_numpy(bool),
+    )
     order = np.lexsort((tail_train, tail, bucket, *ties.T, *better.T))
     return Outcomes(
         better=better[order],

@@ -1,4 +1,6 @@
-"""What a user's rank is worth: Recall, NDCG and reciprocal rank, ties counted at their expected value."""
+"""What a user's rank is worth: Recall, NDCG and reciprocal rank, ties counted at their expected
+value.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_i2i_spark.evaluate.kernel import Floats, Ints
+from llm_i2i_spark.kernels.ranking import Floats, Ints
 
-SLICES = ("all", "long_tail", "long_tail_train", "head", "new", "seen_1_4", "seen_5_9", "seen_10_19", "seen_20_49", "seen_50_up")
+SLICES = (
+    "all",
+    "long_tail",
+    "long_tail_train",
+    "head",
+    "new",
+    "seen_1_4",
+    "seen_5_9",
+    "seen_10_19",
+    "seen_20_49",
+    "seen_50_up",
+)
 """Kinds of target items. `seen_*` and `new` split them by how often the models have seen them."""
 
 BUCKETS = ("new", "seen_1_4", "seen_5_9", "seen_10_19", "seen_20_49", "seen_50_up")
@@ -34,7 +47,9 @@ class Outcomes:
     member: NDArray[np.bool_]
 
 
-def slice_members(bucket: Ints, long_tail: NDArray[np.bool_], long_tail_train: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def slice_members(
+    bucket: Ints, long_tail: NDArray[np.bool_], long_tail_train: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
     """Which of `SLICES` items belong to: (items, slices).
 
     Args:
@@ -53,11 +68,13 @@ def metric_names(ks: Sequence[int]) -> list[tuple[str, int]]:
 
 
 def metric_values(better: Ints, ties: Ints, ks: Sequence[int]) -> Floats:
-    """Recall@k, NDCG@k and the reciprocal rank of one relevant item: (..., metrics), in the order of `metric_names`.
+    """Recall@k, NDCG@k and the reciprocal rank of one relevant item: (..., metrics), in the order
+    of `metric_names`.
 
-    An item that shares its score with others stands at each place of the tie with equal chance, so each value is the mean
-    over the places b+1 .. b+t: recall = |{places <= k}| / t, NDCG = sum over places <= k of 1/log2(place+1) / t
-    (Jarvelin and Kekalainen 2002, with one relevant item the ideal gain is 1), reciprocal rank = sum of 1/place / t.
+    An item that shares its score with others stands at each place of the tie with equal chance, so
+    each value is the mean over the places b+1 .. b+t: recall = |{places <= k}| / t, NDCG = sum over
+    places <= k of 1/log2(place+1) / t (Jarvelin and Kekalainen 2002, with one relevant item the
+    ideal gain is 1), reciprocal rank = sum of 1/place / t.
 
     Args:
         better: (...) b, items above; -1 for a miss, which is worth 0.

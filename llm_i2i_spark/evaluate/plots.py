@@ -1,4 +1,6 @@
-"""The report's plots: SVG that takes its colours from the page, so that it reads in light and in dark."""
+"""The report's plots: SVG that takes its colours from the page, so that it reads in light and in
+dark.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 # Stand-ins that matplotlib draws with; each becomes a CSS variable of the page.
 INK, QUIET, RULE = "#010101", "#020202", "#030303"
 SERIES = ("#040404", "#050505", "#060606", "#070707", "#080808")
-_VARIABLES = {INK: "ink", QUIET: "quiet", RULE: "rule"} | {color: f"series-{place}" for place, color in enumerate(SERIES)}
+_VARIABLES = {INK: "ink", QUIET: "quiet", RULE: "rule"} | {
+    color: f"series-{place}" for place, color in enumerate(SERIES)
+}
 
 SIGN = "\u2009%"
 
@@ -46,7 +50,13 @@ def plot_bars(found: Found, series: Sequence[str], slices: Mapping[str, str], k:
                 axes.bar(x, row["value"], width * 0.9, color=_color(place))
                 top = _whisker(axes, x, row)
                 axes.annotate(
-                    f"{100 * row['value']:.1f}{SIGN}", (x, top), (0, 3), textcoords="offset points", ha="center", color=INK, fontsize=9
+                    f"{100 * row['value']:.1f}{SIGN}",
+                    (x, top),
+                    (0, 3),
+                    textcoords="offset points",
+                    ha="center",
+                    color=INK,
+                    fontsize=9,
                 )
         axes.set_xticks(range(len(slices)), list(slices.values()))
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=_decimals(axes), symbol=SIGN))
@@ -62,7 +72,14 @@ def plot_curve(found: Found, series: Sequence[str], ks: Sequence[int]) -> str:
             rows = [found[name, "all", "recall", k] for k in ks]
             values = [row["value"] for row in rows]
             bounds = [interval(row) or [row["value"]] * 2 for row in rows]
-            axes.fill_between(ks, [low for low, _ in bounds], [high for _, high in bounds], color=_color(place), alpha=0.15, lw=0)
+            axes.fill_between(
+                ks,
+                [low for low, _ in bounds],
+                [high for _, high in bounds],
+                color=_color(place),
+                alpha=0.15,
+                lw=0,
+            )
             axes.plot(ks, values, color=_color(place), lw=1.8, marker="o", ms=4)
         axes.set_xscale("log")
         axes.set_xticks(ks, [str(k) for k in ks])
@@ -79,7 +96,11 @@ def plot_gains(found: Found, variant: str, buckets: Mapping[str, str], k: int) -
     Args:
         buckets: slice -> words, in order; those without targets are left out.
     """
-    rows = {words: found[variant, part, "recall_gain", k] for part, words in buckets.items() if (variant, part, "recall_gain", k) in found}
+    rows = {
+        words: found[variant, part, "recall_gain", k]
+        for part, words in buckets.items()
+        if (variant, part, "recall_gain", k) in found
+    }
     with _axes(6.9, 2.7) as (figure, axes):
         axes.axhline(0, color=QUIET, lw=0.8)
         for place, row in enumerate(rows.values()):
@@ -87,7 +108,9 @@ def plot_gains(found: Found, variant: str, buckets: Mapping[str, str], k: int) -
             _whisker(axes, place, row, 100)
         labels = [f"{words}\n{row['n']:,} users" for words, row in rows.items()]
         axes.set_xticks(range(len(rows)), labels)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+.3g}" if value else "0"))
+        axes.yaxis.set_major_formatter(
+            FuncFormatter(lambda value, _: f"{value:+.3g}" if value else "0")
+        )
         axes.set_ylabel("percentage points", color=QUIET)
         return _svg(figure, "Gain by popularity of the held-out item")
 
@@ -103,8 +126,16 @@ def plot_shares(counts: Mapping[int, int], bins: int) -> str:
     with _axes(6.9, 2.2) as (figure, axes):
         axes.bar(-1.5 / bins, counts.get(0, 0) / total, 1 / bins * 0.9, color=_color(0))
         middles = [(place - 0.5) / bins for place in range(1, bins + 1)]
-        axes.bar(middles, [counts.get(place, 0) / total for place in range(1, bins + 1)], 1 / bins * 0.9, color=_color(1))
-        axes.set_xticks([-1.5 / bins, 0.25, 0.5, 0.75, 1], ["none", *(f"{share}{SIGN}" for share in (25, 50, 75, 100))])
+        axes.bar(
+            middles,
+            [counts.get(place, 0) / total for place in range(1, bins + 1)],
+            1 / bins * 0.9,
+            color=_color(1),
+        )
+        axes.set_xticks(
+            [-1.5 / bins, 0.25, 0.5, 0.75, 1],
+            ["none", *(f"{share}{SIGN}" for share in (25, 50, 75, 100))],
+        )
         axes.set_xlabel("share of synthetic evidence behind a neighbour", color=QUIET)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=SIGN))
         return _svg(figure, "Neighbours by share of synthetic evidence")
@@ -157,9 +188,16 @@ def _axes(width: float, height: float) -> Iterator[tuple[Figure, Any]]:
 
 
 def _svg(figure: Figure, title: str) -> str:
-    """The figure as an SVG element without a background, its stand-in colours replaced by the page's variables."""
+    """The figure as an SVG element without a background, its stand-in colours replaced by the
+    page's variables.
+    """
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    figure.savefig(
+        buffer,
+        format="svg",
+        transparent=True,
+        metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
+    )
     drawn = buffer.getvalue()
     drawn = drawn[drawn.index("<svg") :]
     for color, variable in _VARIABLES.items():

@@ -9,9 +9,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llm_i2i_spark.evaluate.kernel import Ints, UserLists, rank_targets
+from llm_i2i_spark.kernels.ranking import Ints, UserLists, rank_targets
 
-RANKED_DDL = "series int, user_id string, target bigint, better int, ties int, recommended array<bigint>"
+RANKED_DDL = (
+    "series int, user_id string, target bigint, better int, ties int, recommended array<bigint>"
+)
 """Columns of `rank_batches`, as Spark DDL."""
 
 RANKED_SCHEMA = pa.schema(
@@ -30,8 +32,9 @@ def rank_batches(batches: Iterable[pa.RecordBatch], top: int) -> Iterator[pa.Rec
     """Rank the target of every user.
 
     Args:
-        batches: rows (series, user_id, target, step, weight, owned, neighbors, scores), those of a series and user next to
-            each other from step 0 on; a user's rows may be cut by the end of a batch. `owned` stands in the row of step 0.
+        batches: rows (series, user_id, target, step, weight, owned, neighbors, scores), those of a
+            series and user next to each other from step 0 on; a user's rows may be cut by the end
+            of a batch. `owned` stands in the row of step 0.
         top: how many recommended items to keep a user.
 
     Yields:
@@ -75,9 +78,16 @@ def _rank(rows: pa.RecordBatch, top: int) -> pa.RecordBatch:
     )
     first = pa.array(starts)
     columns = [pc.take(rows.column(name), first) for name in ("series", "user_id", "target")]
-    recommended = pa.ListArray.from_arrays(pa.array(ranks.top_start, pa.int32()), pa.array(ranks.top))
+    recommended = pa.ListArray.from_arrays(
+        pa.array(ranks.top_start, pa.int32()), pa.array(ranks.top)
+    )
     return pa.RecordBatch.from_arrays(
-        [*columns, pa.array(ranks.better), pa.array(ranks.ties), recommended.cast(RANKED_SCHEMA.field("recommended").type)],
+        [
+            *columns,
+            pa.array(ranks.better),
+            pa.array(ranks.ties),
+            recommended.cast(RANKED_SCHEMA.field("recommended").type),
+        ],
         schema=RANKED_SCHEMA,
     )
 

@@ -13,11 +13,20 @@ import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llm_i2i_spark import __version__
-from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.accuracy import MetricRow
 from llm_i2i_spark.evaluate.examples import Example, compared_series
-from llm_i2i_spark.evaluate.headline import SLICE_WORDS, Figures, figures, headline, headline_k, interval, is_significant, series_names
+from llm_i2i_spark.evaluate.headline import (
+    SLICE_WORDS,
+    Figures,
+    figures,
+    headline,
+    headline_k,
+    interval,
+    is_significant,
+    series_names,
+)
 from llm_i2i_spark.evaluate.outcomes import BUCKETS
 from llm_i2i_spark.evaluate.plots import plot_bars, plot_curve, plot_gains, plot_shares
 from llm_i2i_spark.evaluate.transform import SHARE_BINS
@@ -29,10 +38,22 @@ SERIES_WORDS = {
     "no_discriminator": "without the discriminator",
     "no_threshold": "without the threshold",
 }
-BUCKET_WORDS = dict(zip(BUCKETS, ("never seen", "1–4 clicks", "5–9", "10–19", "20–49", "50 or more"), strict=True))
+BUCKET_WORDS = dict(
+    zip(BUCKETS, ("never seen", "1–4 clicks", "5–9", "10–19", "20–49", "50 or more"), strict=True)
+)
 NARROW = "\u202f"
 """A narrow space that does not break, between a number and its sign."""
-SECTIONS_SHOWN = ("ingest", "export", "sft", "generate", "discriminate", "fuse", "i2i", "index", "evaluate")
+SECTIONS_SHOWN = (
+    "ingest",
+    "export",
+    "sft",
+    "generate",
+    "discriminate",
+    "fuse",
+    "i2i",
+    "index",
+    "evaluate",
+)
 
 
 @dataclass(frozen=True)
@@ -61,20 +82,32 @@ class Report:
 
 
 def report_path(root: str | None, run_id: str) -> str:
-    """Where the report of a run stands: `reports/<run_id>/report.html` under the lake's root, or the working folder without one."""
+    """Where the report of a run stands: `reports/<run_id>/report.html` under the lake's root, or
+    the working folder without one.
+    """
     return f"{root or Path.cwd()}/reports/{run_id}/report.html"
 
 
 def settings_shown(config: Config) -> str:
-    """The settings that shape a result, as YAML; paths of the lake and the session's settings (they may hold secrets) stay out."""
-    values = {name: section for name, section in config.model_dump(mode="json").items() if name in SECTIONS_SHOWN}
+    """The settings that shape a result, as YAML; paths of the lake and the session's settings (they
+    may hold secrets) stay out.
+    """
+    values = {
+        name: section
+        for name, section in config.model_dump(mode="json").items()
+        if name in SECTIONS_SHOWN
+    }
     return yaml.safe_dump({"seed": config.seed, **values}, sort_keys=False, allow_unicode=True)
 
 
 def render_report(report: Report) -> str:
     """The report as one HTML page: styles and plots inside, nothing fetched from elsewhere."""
     environment = Environment(
-        loader=PackageLoader("llm_i2i_spark.evaluate"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=PackageLoader("llm_i2i_spark.evaluate"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters |= {"percent": _percent, "signed_percent": _signed_percent}
     return environment.get_template("report.html.j2").render(**report_context(report))
@@ -89,8 +122,14 @@ def report_context(report: Report) -> dict[str, Any]:
     before = called[compared[0]] if compared else names[0]
     ks = sorted({row["k"] for row in report.rows if row["name"] == "recall"})
     ndcg_ks = [cut for cut in ks if cut <= max(10, k)]
-    slices = {part: SLICE_WORDS[part] for part in ("all", "long_tail", "head", "new") if (before, part, "recall", k) in found}
-    buckets = {part: words for part, words in BUCKET_WORDS.items() if (before, part, "recall", k) in found}
+    slices = {
+        part: SLICE_WORDS[part]
+        for part in ("all", "long_tail", "head", "new")
+        if (before, part, "recall", k) in found
+    }
+    buckets = {
+        part: words for part, words in BUCKET_WORDS.items() if (before, part, "recall", k) in found
+    }
     return {
         "summary": headline(report.rows),
         "k": k,
@@ -137,22 +176,37 @@ def write_report(path: str, page: str) -> None:
         unfinished.write_text(page, encoding="utf-8")
         unfinished.replace(place)
     except (OSError, ValueError) as error:
-        raise StageError(f"Stage evaluate could not write the report to {path}: {error}.") from error
+        raise StageError(
+            f"Stage evaluate could not write the report to {path}: {error}."
+        ) from error
 
 
 def _verdict(found: Figures, before: str, after: str | None, part: str, k: int) -> dict[str, Any]:
-    """The figures behind the headline of a slice: both recalls, the gain, and whether it could be chance."""
-    verdict: dict[str, Any] = {"before": found[before, part, "recall", k], "after": None, "gain": None, "relative": None}
+    """The figures behind the headline of a slice: both recalls, the gain, and whether it could be
+    chance.
+    """
+    verdict: dict[str, Any] = {
+        "before": found[before, part, "recall", k],
+        "after": None,
+        "gain": None,
+        "relative": None,
+    }
     if after is None:
         return verdict
     gain = found[after, part, "recall_gain", k]
-    verdict |= {"after": found[after, part, "recall", k], "gain": gain, "gain_interval": interval(gain)}
+    verdict |= {
+        "after": found[after, part, "recall", k],
+        "gain": gain,
+        "gain_interval": interval(gain),
+    }
     relative = found.get((after, part, "recall_relative_gain", k))
     verdict |= {"relative": relative, "relative_interval": interval(relative) if relative else None}
     return verdict | {"significant": is_significant(gain)}
 
 
-def _share_plot(report: Report, compared: tuple[tuple[str, str], tuple[str, str]] | None) -> str | None:
+def _share_plot(
+    report: Report, compared: tuple[tuple[str, str], tuple[str, str]] | None
+) -> str | None:
     if compared is None:
         return None
     part = report.shares[report.shares["series"] == list(report.series).index(compared[1])]
@@ -160,7 +214,9 @@ def _share_plot(report: Report, compared: tuple[tuple[str, str], tuple[str, str]
     return plot_shares(counts, SHARE_BINS) if counts else None
 
 
-def _fill_table(found: Figures, names: Sequence[str], slices: dict[str, str]) -> list[dict[str, Any]]:
+def _fill_table(
+    found: Figures, names: Sequence[str], slices: dict[str, str]
+) -> list[dict[str, Any]]:
     parts = [part for part in slices if (names[0], part, "fill_rate", 0) in found]
     return [
         {
@@ -179,7 +235,10 @@ def _breadth_table(found: Figures, names: Sequence[str], ks: Sequence[int]) -> l
         {
             "name": name,
             "k": k,
-            **{measure: found[name, "all", measure, k]["value"] for measure in ("coverage", "gini", "novelty")},
+            **{
+                measure: found[name, "all", measure, k]["value"]
+                for measure in ("coverage", "gini", "novelty")
+            },
         }
         for k in chosen
         for name in names
@@ -187,7 +246,11 @@ def _breadth_table(found: Figures, names: Sequence[str], ks: Sequence[int]) -> l
 
 
 def _accuracy_table(
-    found: Figures, names: Sequence[str], slices: dict[str, str], ks: Sequence[int], ndcg_ks: Sequence[int]
+    found: Figures,
+    names: Sequence[str],
+    slices: dict[str, str],
+    ks: Sequence[int],
+    ndcg_ks: Sequence[int],
 ) -> list[dict[str, Any]]:
     return [
         {

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.progress import say
-from llm_i2i_spark.base.runs import Run, Stage
+from llm_i2i_spark.base.run_record import Run, Stage
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.examples import select_examples
 from llm_i2i_spark.evaluate.measure import Tables, check_holdout, measure
-from llm_i2i_spark.evaluate.report import Report, render_report, report_path, settings_shown, write_report
+from llm_i2i_spark.evaluate.report import (
+    Report,
+    render_report,
+    report_path,
+    settings_shown,
+    write_report,
+)
 from llm_i2i_spark.lake.tables import Lake, contract_schema
 
 NEEDS = ("item_index", "interactions", "items", "item_stats")
@@ -21,10 +27,16 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
         UserError: nothing is held out, or no user has a row in the target fold.
     """
     check_holdout(config)
-    index, interactions, items, item_stats = (lake.read(table, run.inputs[table]) for table in NEEDS)
-    backbones = sorted(row["backbone"] for row in index.select("backbone").distinct().collect()) or [config.i2i.backbone]
+    index, interactions, items, item_stats = (
+        lake.read(table, run.inputs[table]) for table in NEEDS
+    )
+    backbones = sorted(
+        row["backbone"] for row in index.select("backbone").distinct().collect()
+    ) or [config.i2i.backbone]
     series = [(variant, backbone) for backbone in backbones for variant in run.variants]
-    measured = measure(lake, config, Tables(index, interactions, items, item_stats), series, run.run_id)
+    measured = measure(
+        lake, config, Tables(index, interactions, items, item_stats), series, run.run_id
+    )
     report = Report(
         rows=measured.rows,
         shares=measured.shares,
@@ -36,17 +48,26 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
         settings=settings_shown(config),
     )
     path = report_path(lake.root, run.run_id)
-    # The report comes first: a committed evaluation is complete, and is never run again for its report alone.
+    # The report comes first: a committed evaluation is complete, and is never run again for its
+    # report alone.
     write_report(path, render_report(report))
-    frame = lake.spark.createDataFrame([dict(row) for row in measured.rows], contract_schema(TABLES["metrics"]))
+    frame = lake.spark.createDataFrame(
+        [dict(row) for row in measured.rows], contract_schema(TABLES["metrics"])
+    )
     lake.write(frame, run.record(config, "metrics", report=path), "evaluate: metrics")
-    say(f"  report: {path}")
+    log_message(f"  report: {path}")
 
 
 STAGE = Stage(
     name="evaluate",
     needs=lambda config, variants: NEEDS,
     writes=("metrics",),
-    settings=("evaluate", "index.recent_items", "index.decay", "ingest.holdout", "ingest.long_tail_share"),
+    settings=(
+        "evaluate",
+        "index.recent_items",
+        "index.decay",
+        "split.holdout",
+        "ingest.long_tail_share",
+    ),
     execute=execute,
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.contracts import NEIGHBOR
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.accuracy import MetricRow
 from llm_i2i_spark.evaluate.measure import Tables, check_holdout, measure
 from llm_i2i_spark.lake.tables import Lake
@@ -16,10 +16,14 @@ COLUMNS = ("item_id", "rank", "neighbor_id", "score")
 BACKBONE = "supplied"
 
 
-def evaluate_index(lake: Lake, config: Config, frame: DataFrame, variant_name: str) -> list[MetricRow]:
-    """Evaluate a table of neighbours as `evaluate` does the project's own, against the latest tables of the lake.
+def evaluate_index(
+    lake: Lake, config: Config, frame: DataFrame, variant_name: str
+) -> list[MetricRow]:
+    """Evaluate a table of neighbours as `evaluate` does the project's own, against the latest
+    tables of the lake.
 
-    Lists are cut at `index.size` by rank, so that an index is not better for being longer than the one that is served.
+    Lists are cut at `index.size` by rank, so that an index is not better for being longer than the
+    one that is served.
 
     Args:
         frame: item_id, rank, neighbor_id, score; ids of any type are compared as strings.
@@ -43,18 +47,25 @@ def evaluate_index(lake: Lake, config: Config, frame: DataFrame, variant_name: s
 
 
 def group_neighbors(frame: DataFrame, variant_name: str, size: int) -> DataFrame:
-    """Rows (item_id, rank, neighbor_id, score) as the table `item_index`: one row an item, neighbours by rank."""
+    """Rows (item_id, rank, neighbor_id, score) as the table `item_index`: one row an item,
+    neighbours by rank.
+    """
     neighbor = F.struct(
         F.col("rank").cast("int").alias("rank"),
         F.col("neighbor_id").cast("string").alias("item_id"),
         F.col("score").cast("double").alias("score"),
     )
-    grouped = frame.where(F.col("rank") <= size).groupBy(F.col("item_id").cast("string").alias("item_id"))
+    grouped = frame.where(F.col("rank") <= size).groupBy(
+        F.col("item_id").cast("string").alias("item_id")
+    )
     lists = grouped.agg(F.sort_array(F.collect_list(neighbor)).alias("rows"))
     kept = F.transform(
         "rows",
         lambda row: F.struct(
-            row["item_id"].alias("item_id"), row["score"].alias("score"), row["rank"].alias("rank"), F.lit(0.0).alias("synthetic_share")
+            row["item_id"].alias("item_id"),
+            row["score"].alias("score"),
+            row["rank"].alias("rank"),
+            F.lit(0.0).alias("synthetic_share"),
         ),
     )
     return lists.select(
@@ -68,8 +79,13 @@ def group_neighbors(frame: DataFrame, variant_name: str, size: int) -> DataFrame
 def _check_columns(frame: DataFrame) -> None:
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
-        raise UserError(f"The index file needs the columns {', '.join(COLUMNS)} and lacks {', '.join(missing)}.")
+        raise UserError(
+            f"The index file needs the columns {', '.join(COLUMNS)} and lacks {', '.join(missing)}."
+        )
     wrong = " OR ".join(f"{name} IS NULL" for name in COLUMNS) + " OR isnan(score)"
     bad = frame.where(wrong).count()
     if bad:
-        raise UserError(f"{bad:,} rows of the index file have an empty field or a score that is not a number; remove them first.")
+        raise UserError(
+            f"{bad:,} rows of the index file have an empty field or a score that is not a number;"
+            " remove them first."
+        )

@@ -1,1 +1,3 @@
-"""Floor 2: real and credible synthetic interactions become one table, a row a variant, each with its source."""
+"""Floor 2: real and credible synthetic interactions become one table, a row a variant, each with
+its source.
+"""

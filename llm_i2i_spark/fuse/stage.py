@@ -1,4 +1,6 @@
-"""The fuse stage: real interactions and scored ones in, one table of weighted interactions a variant out."""
+"""The fuse stage: real interactions and scored ones in, one table of weighted interactions a
+variant out.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,9 @@ from functools import reduce
 
 from pyspark.sql import DataFrame
 
-from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.runs import Run, Stage
+from llm_i2i_spark.base.run_record import Run, Stage
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.fuse.transform import (
     confident_rows,
     credible_real_rows,
@@ -33,14 +35,31 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
     """
     real = real_rows(lake.read("interactions", run.inputs["interactions"]), config.model_folds)
     if real.isEmpty():
-        raise UserError("No interaction is left for the models after the split; use ingest.holdout=none for so small a log.")
-    tables = {name: lake.read(name, version) for name, version in run.inputs.items() if name != "interactions"}
-    rows = [_rows_of(variant, real, tables, config).selectExpr(f"'{variant}' AS variant", "*") for variant in run.variants]
-    lake.write(reduce(DataFrame.unionByName, rows), run.record(config, "fused", variants=list(run.variants)))
+        raise UserError(
+            "No interaction is left for the models after the split; use split.holdout=none for so"
+            " small a log."
+        )
+    tables = {
+        name: lake.read(name, version)
+        for name, version in run.inputs.items()
+        if name != "interactions"
+    }
+    rows = [
+        _rows_of(variant, real, tables, config).selectExpr(f"'{variant}' AS variant", "*")
+        for variant in run.variants
+    ]
+    lake.write(
+        reduce(DataFrame.unionByName, rows),
+        run.record(config, "fused", variants=list(run.variants)),
+    )
 
 
-def _rows_of(variant: str, real: DataFrame, tables: Mapping[str, DataFrame], config: Config) -> DataFrame:
-    """The rows of one variant: `real` alone, the method `llm_i2i`, or the method without one of its parts."""
+def _rows_of(
+    variant: str, real: DataFrame, tables: Mapping[str, DataFrame], config: Config
+) -> DataFrame:
+    """The rows of one variant: `real` alone, the method `llm_i2i`, or the method without one of its
+    parts.
+    """
     settings = config.fuse
     if variant == "real":
         return real
@@ -49,24 +68,36 @@ def _rows_of(variant: str, real: DataFrame, tables: Mapping[str, DataFrame], con
         return credible_real_rows(real, scored, max(settings.drop_real_below, YES))
     kept = credible_real_rows(real, scored, settings.drop_real_below)
     if variant == "no_discriminator":
-        return kept.unionByName(soft_rows(generator_confidence(tables["candidates"]), settings.scale, settings.min_weight))
+        return kept.unionByName(
+            soft_rows(
+                generator_confidence(tables["candidates"]),
+                settings.soft_weight_scale,
+                settings.min_weight,
+            )
+        )
     if variant == "no_threshold":
         return kept.unionByName(yes_rows(scored))
     if settings.mode == "threshold":
         return kept.unionByName(confident_rows(score_confidence(scored), settings.threshold))
-    return kept.unionByName(soft_rows(score_confidence(scored), settings.scale, settings.min_weight))
+    return kept.unionByName(
+        soft_rows(score_confidence(scored), settings.soft_weight_scale, settings.min_weight)
+    )
 
 
 def _needs(config: Config, variants: tuple[str, ...]) -> tuple[str, ...]:
     if set(variants) <= {"real"}:
         return ("interactions",)
-    return ("interactions", "scored", "candidates") if "no_discriminator" in variants else ("interactions", "scored")
+    return (
+        ("interactions", "scored", "candidates")
+        if "no_discriminator" in variants
+        else ("interactions", "scored")
+    )
 
 
 STAGE = Stage(
     name="fuse",
     needs=_needs,
     writes=("fused",),
-    settings=("fuse", "evaluate.protocol", "ingest.holdout"),
+    settings=("fuse", "split.protocol", "split.holdout"),
     execute=execute,
 )

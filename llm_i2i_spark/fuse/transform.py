@@ -12,7 +12,8 @@ def real_rows(interactions: DataFrame, folds: Sequence[str]) -> DataFrame:
     """The real interactions of the given folds, each with weight 1.
 
     Returns:
-        The columns of the table `fused` without `variant`; confidence is null until the discriminator's word is joined.
+        The columns of the table `fused` without `variant`; confidence is null until the
+        discriminator's word is joined.
     """
     return interactions.where(F.col("fold").isin(*folds)).select(
         "user_id",
@@ -26,15 +27,27 @@ def real_rows(interactions: DataFrame, folds: Sequence[str]) -> DataFrame:
 
 
 def credible_real_rows(real: DataFrame, scored: DataFrame, least: float) -> DataFrame:
-    """Real rows with the discriminator's p_yes as confidence, without those it gives less than `least`.
+    """Real rows with the discriminator's p_yes as confidence, without those it gives less than
+    `least`.
 
-    A row that was not scored (older than the scored window, or `discriminate.score_real=false`) stays, with null.
+    A row that was not scored (older than the scored window, or `discriminate.score_real=false`)
+    stays, with null.
     """
-    judged = scored.where(F.col("source") == "real").select("user_id", "item_id", F.col("p_yes").alias("judged"))
+    judged = scored.where(F.col("source") == "real").select(
+        "user_id", "item_id", F.col("p_yes").alias("judged")
+    )
     return (
         real.join(judged, ["user_id", "item_id"], "left")
         .where(F.col("judged").isNull() | (F.col("judged") >= least))
-        .select("user_id", "item_id", "weight", "source", F.col("judged").alias("confidence"), "ts", "position")
+        .select(
+            "user_id",
+            "item_id",
+            "weight",
+            "source",
+            F.col("judged").alias("confidence"),
+            "ts",
+            "position",
+        )
     )
 
 
@@ -44,23 +57,31 @@ def score_confidence(scored: DataFrame) -> DataFrame:
 
 
 def generator_confidence(candidates: DataFrame) -> DataFrame:
-    """The candidates with the generator's own probability as confidence: `user_id, item_id, confidence`."""
+    """The candidates with the generator's own probability as confidence: `user_id, item_id,
+    confidence`.
+    """
     return candidates.select("user_id", "item_id", F.exp("log_prob").alias("confidence"))
 
 
 def soft_rows(pairs: DataFrame, scale: float, min_weight: float) -> DataFrame:
-    """Mode `soft`: every pair joins with weight min(1, confidence / scale); those lighter than `min_weight` are left out."""
+    """Mode `soft`: every pair joins with weight min(1, confidence / scale); those lighter than
+    `min_weight` are left out.
+    """
     weight = F.least(F.lit(1.0), F.col("confidence") / F.lit(float(scale)))
     return _synthetic(pairs, weight).where((F.col("weight") >= min_weight) & (F.col("weight") > 0))
 
 
 def confident_rows(pairs: DataFrame, threshold: float) -> DataFrame:
-    """Mode `threshold` (the published one): pairs of at least this confidence join with weight 1, the others not at all."""
+    """Mode `threshold` (the published one): pairs of at least this confidence join with weight 1,
+    the others not at all.
+    """
     return _synthetic(pairs.where(F.col("confidence") >= threshold), F.lit(1.0))
 
 
 def yes_rows(scored: DataFrame) -> DataFrame:
-    """Every candidate that the discriminator answers with Yes, with weight 1: the published ablation without a threshold."""
+    """Every candidate that the discriminator answers with Yes, with weight 1: the published
+    ablation without a threshold.
+    """
     return confident_rows(score_confidence(scored.where(F.col("decision"))), 0.0)
 
 

@@ -1,14 +1,17 @@
-"""What the generator's tasks receive: users in fixed buckets, with their histories and what they own."""
+"""What the generator's tasks receive: users in fixed buckets, with their histories and what they
+own.
+"""
 
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
-from llm_i2i_spark.lake.histories import user_bucket
+from llm_i2i_spark.lake.user_histories import user_bucket
 
 
 def generator_inputs(histories: DataFrame, owned: DataFrame, buckets: int, seed: int) -> DataFrame:
-    """Users with history and owned items, one partition a bucket's hash, in a fixed order inside it.
+    """Users with history and owned items, one partition a bucket's hash, in a fixed order inside
+    it.
 
     Buckets do not depend on the cluster, so the batches that a model sees are the same on any.
 

@@ -1,4 +1,6 @@
-"""The function that Spark ships to its Python workers: batches of users in, proposed interactions out."""
+"""The function that Spark ships to its Python workers: batches of users in, proposed interactions
+out.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class GenerateTask:
     schema: pa.Schema
 
 
-def generate_partition(batches: Iterator[pa.RecordBatch], task: GenerateTask) -> Iterator[pa.RecordBatch]:
+def generate_partition(
+    batches: Iterator[pa.RecordBatch], task: GenerateTask
+) -> Iterator[pa.RecordBatch]:
     """Propose `per_user` items for every user of a partition.
 
     Args:
@@ -47,9 +51,14 @@ def generate_partition(batches: Iterator[pa.RecordBatch], task: GenerateTask) ->
         if batch.num_rows == 0:
             continue
         # Inside the loop: an empty partition must not load a model.
-        checkpoint = checkpoint or cached_checkpoint(task.checkpoint_path, task.model_digest, task.device)
+        checkpoint = checkpoint or cached_checkpoint(
+            task.checkpoint_path, task.model_digest, task.device
+        )
         users = batch.column("user_id").to_pylist()
-        histories = [[Item(entry["item_id"], entry["text"]) for entry in history] for history in batch.column("history").to_pylist()]
+        histories = [
+            [Item(entry["item_id"], entry["text"]) for entry in history]
+            for history in batch.column("history").to_pylist()
+        ]
         owned = [frozenset(items) for items in batch.column("owned").to_pylist()]
         proposals = propose(checkpoint, histories, owned, task.per_user, task.batch_tokens)
         rows = [

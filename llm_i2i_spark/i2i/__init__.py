@@ -1,1 +1,3 @@
-"""Stage i2i: from weighted user-item edges to item similarities by Swing, with two engines that give one result."""
+"""Stage i2i: from weighted user-item edges to item similarities by Swing, with two engines that
+give one result.
+"""

@@ -1,7 +1,9 @@
-"""The lake as GraphFrames, where the JVM package of GraphFrames is on the cluster: motif queries, community detection.
+"""The lake as GraphFrames, where the JVM package of GraphFrames is on the cluster: motif queries,
+community detection.
 
-Nothing else needs that package. It is added to a session by `spark.jars.packages=io.graphframes:graphframes-spark4_2.13:<version>`
-(on Databricks ML runtimes it is there).
+Nothing else needs that package. It is added to a session by
+`spark.jars.packages=io.graphframes:graphframes-spark4_2.13:<version>` (on Databricks ML runtimes it
+is there).
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 def interaction_graph(lake: Lake, variant: str, version: int | None = None) -> GraphFrame:
     """Users and items as vertices, interactions as edges from user to item.
 
-    `interaction_graph(lake, "llm_i2i").find("(u)-[a]->(i); (v)-[b]->(i)")` are the pairs of users who share an item.
+    `interaction_graph(lake, "llm_i2i").find("(u)-[a]->(i); (v)-[b]->(i)")` are the pairs of users
+    who share an item.
 
     Args:
         lake: table `fused` is read.
@@ -30,8 +33,8 @@ def interaction_graph(lake: Lake, variant: str, version: int | None = None) -> G
         version: of the table; None for the latest.
 
     Returns:
-        Vertices `id, kind` (`user:...` and `item:...`, since a user and an item may have the same id), edges
-        `src, dst, weight, source`.
+        Vertices `id, kind` (`user:...` and `item:...`, since a user and an item may have the same
+        id), edges `src, dst, weight, source`.
 
     Raises:
         UserError: the JVM half of GraphFrames is missing, or the table is.
@@ -44,8 +47,11 @@ def interaction_graph(lake: Lake, variant: str, version: int | None = None) -> G
     return _graph(lake, users.unionByName(items), edges)
 
 
-def item_graph(lake: Lake, variant: str, backbone: str = "swing", version: int | None = None) -> GraphFrame:
-    """Items as vertices, similarities as edges: `item_graph(lake, "llm_i2i").labelPropagation(maxIter=5)` finds communities.
+def item_graph(
+    lake: Lake, variant: str, backbone: str = "swing", version: int | None = None
+) -> GraphFrame:
+    """Items as vertices, similarities as edges: `item_graph(lake,
+    "llm_i2i").labelPropagation(maxIter=5)` finds communities.
 
     Args:
         lake: table `item_similarity` is read.
@@ -63,15 +69,18 @@ def item_graph(lake: Lake, variant: str, backbone: str = "swing", version: int |
     rows = lake.read("item_similarity", version).where(of_index)
     values = ("similarity", "support", "synthetic_share")
     edges = rows.select(F.col("item_id").alias("src"), F.col("neighbor_id").alias("dst"), *values)
-    ends = edges.select(F.col("src").alias("id")).unionByName(edges.select(F.col("dst").alias("id")))
+    ends = edges.select(F.col("src").alias("id")).unionByName(
+        edges.select(F.col("dst").alias("id"))
+    )
     return _graph(lake, ends.distinct(), edges)
 
 
 def _graph(lake: Lake, vertices: DataFrame, edges: DataFrame) -> GraphFrame:
     if not has_graphframes_jvm(lake.spark):
         raise UserError(
-            "GraphFrame objects need the JVM package of GraphFrames: start Spark with spark.jars.packages=io.graphframes:"
-            "graphframes-spark4_2.13:0.10.0 or newer; everything else works without it."
+            "GraphFrame objects need the JVM package of GraphFrames: start Spark with"
+            " spark.jars.packages=io.graphframes:graphframes-spark4_2.13:0.10.0 or newer;"
+            " everything else works without it."
         )
     from graphframes import GraphFrame
 

@@ -28,7 +28,8 @@ SCHEMA = pa.schema(
 def export_file(index: DataFrame, path: str | Path, variant: str, backbone: str) -> int:
     """Write `item_id, rank, neighbor_id, score`, by item (shorter ids first, then text) and rank.
 
-    Rows are streamed through this process a few thousand items at a time; the file appears under its name only when it is whole.
+    Rows are streamed through this process a few thousand items at a time; the file appears under
+    its name only when it is whole.
 
     Args:
         index: rows of the `item_index` contract.
@@ -42,7 +43,9 @@ def export_file(index: DataFrame, path: str | Path, variant: str, backbone: str)
         OSError: the folder cannot be made or written.
     """
     columns = [F.col(f"neighbors.{field}").alias(field) for field in ("rank", "score")]
-    lists = one_index(index, variant, backbone).select("item_id", F.col("neighbors.item_id").alias("neighbor_id"), *columns)
+    lists = one_index(index, variant, backbone).select(
+        "item_id", F.col("neighbors.item_id").alias("neighbor_id"), *columns
+    )
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
@@ -64,6 +67,9 @@ def _batches(lists: Iterator[Row]) -> Iterator[pa.RecordBatch]:
 
 
 def _batch(rows: Sequence[Row]) -> pa.RecordBatch:
-    columns = {name: list(chain.from_iterable(row[name] for row in rows)) for name in ("rank", "neighbor_id", "score")}
+    columns = {
+        name: list(chain.from_iterable(row[name] for row in rows))
+        for name in ("rank", "neighbor_id", "score")
+    }
     columns["item_id"] = [row["item_id"] for row in rows for _ in row["rank"]]
     return pa.RecordBatch.from_pydict({field.name: columns[field.name] for field in SCHEMA}, SCHEMA)

@@ -8,12 +8,14 @@ from typing import TypedDict
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.config import IndexConfig
+from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.index.transform import one_index
 
 
 class Suggestion(TypedDict):
-    """One suggested item: its merged score, and the share of that score that synthetic interactions stand behind."""
+    """One suggested item: its merged score, and the share of that score that synthetic interactions
+    stand behind.
+    """
 
     item_id: str
     rank: int
@@ -21,11 +23,19 @@ class Suggestion(TypedDict):
     synthetic_share: float
 
 
-def lookup(index: DataFrame, clicks: Sequence[str], k: int, settings: IndexConfig, variant: str, backbone: str) -> list[Suggestion]:
+def lookup(
+    index: DataFrame,
+    clicks: Sequence[str],
+    k: int,
+    settings: IndexConfig,
+    variant: str,
+    backbone: str,
+) -> list[Suggestion]:
     """The best `k` items for a click list; empty where the index knows none of the clicks.
 
-    score(j) = sum over the latest `recent_items` clicks i of decay^(clicks after i) * score(i, j), without what was
-    clicked at all. An item clicked twice counts where it was clicked last. Equal scores go by id, shorter ids first.
+    score(j) = sum over the latest `recent_items` clicks i of decay^(clicks after i) * score(i, j),
+    without what was clicked at all. An item clicked twice counts where it was clicked last. Equal
+    scores go by id, shorter ids first.
 
     Args:
         index: rows of the `item_index` contract.
@@ -39,10 +49,14 @@ def lookup(index: DataFrame, clicks: Sequence[str], k: int, settings: IndexConfi
     latest = list(dict.fromkeys(reversed(clicks)))[: settings.recent_items]
     lists = one_index(index, variant, backbone)
     rows = lists.where(F.col("item_id").isin(latest)).select("item_id", "neighbors").collect()
-    return merge_lists({row["item_id"]: row["neighbors"] for row in rows}, latest, set(clicks), settings.decay)[:k]
+    return merge_lists(
+        {row["item_id"]: row["neighbors"] for row in rows}, latest, set(clicks), settings.decay
+    )[:k]
 
 
-def merge_lists(lists: dict[str, list[Row]], latest: Sequence[str], owned: set[str], decay: float) -> list[Suggestion]:
+def merge_lists(
+    lists: dict[str, list[Row]], latest: Sequence[str], owned: set[str], decay: float
+) -> list[Suggestion]:
     """All items of some neighbour lists, best first.
 
     Args:
@@ -62,6 +76,11 @@ def merge_lists(lists: dict[str, list[Row]], latest: Sequence[str], owned: set[s
                 synthetic[item] = synthetic.get(item, 0.0) + score * neighbor["synthetic_share"]
     best = sorted(scores, key=lambda item: (-scores[item], len(item), item))
     return [
-        Suggestion(item_id=item, rank=rank, score=scores[item], synthetic_share=synthetic[item] / scores[item])
+        Suggestion(
+            item_id=item,
+            rank=rank,
+            score=scores[item],
+            synthetic_share=synthetic[item] / scores[item],
+        )
         for rank, item in enumerate(best, start=1)
     ]

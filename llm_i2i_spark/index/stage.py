@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.config import Config
-from llm_i2i_spark.base.runs import Run, Stage
+from llm_i2i_spark.base.run_record import Run, Stage
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.index.transform import count_clicks, rank_neighbors
 from llm_i2i_spark.lake.tables import Lake
 
@@ -15,7 +15,9 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
     of_run = F.col("variant").isin(*run.variants)
     similarity = lake.read("item_similarity", run.inputs["item_similarity"]).where(of_run)
     clicks = count_clicks(lake.read("fused", run.inputs["fused"]).where(of_run))
-    record = run.record(config, "item_index", size=config.index.size, normalize=config.index.normalize)
+    record = run.record(
+        config, "item_index", size=config.index.size, normalize=config.index.normalize
+    )
     lake.write(rank_neighbors(similarity, clicks, config.index), record, "index: neighbour lists")
 
 

@@ -1,1 +1,3 @@
-"""Stage ingest: the raw log and catalogue become validated, deduplicated, split interactions, items and item statistics."""
+"""Stage ingest: the raw log and catalogue become validated, deduplicated, split interactions, items
+and item statistics.
+"""

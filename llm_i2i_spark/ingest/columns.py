@@ -1,4 +1,6 @@
-"""Where the contract's columns are found in a raw table: by mapping, by their own name, or by a public format's name."""
+"""Where the contract's columns are found in a raw table: by mapping, by their own name, or by a
+public format's name.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,25 @@ WANTED: dict[str, tuple[str, ...]] = {
     "interactions": ("user_id", "item_id", "ts", "pos", "event", "weight"),
     "items": ("item_id", "title", "brand", "category"),
 }
-REQUIRED: dict[str, tuple[str, ...]] = {"interactions": ("user_id", "item_id"), "items": ("item_id",)}
+REQUIRED: dict[str, tuple[str, ...]] = {
+    "interactions": ("user_id", "item_id"),
+    "items": ("item_id",),
+}
 ITEMS_ID_KEY = "items_item_id"
 """The mapping key for a catalogue whose id column is called otherwise than the log's."""
 
 
 def find_columns(
-    table: str, found: Sequence[str], mapping: Mapping[str, str], known: Mapping[str, tuple[str, ...]], path: str
+    table: str,
+    found: Sequence[str],
+    mapping: Mapping[str, str],
+    known: Mapping[str, tuple[str, ...]],
+    path: str,
 ) -> dict[str, tuple[str, ...]]:
     """The raw columns behind each contract column; of several, the first filled one counts.
 
-    Order of search: `ingest.columns`, the contract's own name, the public format's names. Optional columns may be missing.
+    Order of search: `ingest.columns`, the contract's own name, the public format's names. Optional
+    columns may be missing.
 
     Args:
         table: `interactions` or `items`.
@@ -30,23 +40,35 @@ def find_columns(
         path: of the table, for messages.
 
     Raises:
-        UserError: a mapped or a required column is not there, or a key of the mapping is none of the contract's.
+        UserError: a mapped or a required column is not there, or a key of the mapping is none of
+            the contract's.
     """
     _check_keys(mapping)
     has = ", ".join(found) or "no columns"
     result: dict[str, tuple[str, ...]] = {}
     for name in WANTED[table]:
-        mapped = mapping.get(ITEMS_ID_KEY, mapping.get(name)) if (table, name) == ("items", "item_id") else mapping.get(name)
+        mapped = (
+            mapping.get(ITEMS_ID_KEY, mapping.get(name))
+            if (table, name) == ("items", "item_id")
+            else mapping.get(name)
+        )
         candidates = [[mapped] if mapped else [], [name], list(known.get(name, ()))]
         matches = [tuple(_match(found, names)) for names in candidates]
-        # The log and the catalogue share the key item_id, so a mapping meant for the one may not fit the other.
+        # The log and the catalogue share the key item_id, so a mapping meant for the one may not
+        # fit the other.
         if mapped and not matches[0] and (name != "item_id" or not any(matches)):
-            raise UserError(f"ingest.columns.{name} names {mapped!r}, which is not a column of {path}; it has {has}.")
+            raise UserError(
+                f"ingest.columns.{name} names {mapped!r}, which is not a column of {path}; it has"
+                f" {has}."
+            )
         chosen = next((match for match in matches if match), ())
         if chosen:
             result[name] = chosen
         elif name in REQUIRED[table]:
-            raise UserError(f"{path} has no column {name}, but {has}; name the right one with --set ingest.columns.{name}=COLUMN.")
+            raise UserError(
+                f"{path} has no column {name}, but {has}; name the right one with --set"
+                f" ingest.columns.{name}=COLUMN."
+            )
     return result
 
 
@@ -54,11 +76,15 @@ def _check_keys(mapping: Mapping[str, str]) -> None:
     keys = {*WANTED["interactions"], *WANTED["items"], ITEMS_ID_KEY}
     unknown = sorted(set(mapping) - keys)
     if unknown:
-        raise UserError(f"ingest.columns knows no {unknown[0]!r}; its keys are {', '.join(sorted(keys))}.")
+        raise UserError(
+            f"ingest.columns knows no {unknown[0]!r}; its keys are {', '.join(sorted(keys))}."
+        )
 
 
 def _match(found: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Those of `names` that are in the table, exactly or, where that is unambiguous, in another case."""
+    """Those of `names` that are in the table, exactly or, where that is unambiguous, in another
+    case.
+    """
     matches = []
     for name in names:
         loose = [column for column in found if column.lower() == name.lower()]

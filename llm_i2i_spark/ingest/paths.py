@@ -1,4 +1,6 @@
-"""Paths of raw tables: what their names tell of the format, and digests that tell when they have changed. No Spark."""
+"""Paths of raw tables: what their names tell of the format, and digests that tell when they have
+changed. No Spark.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +8,8 @@ import hashlib
 import re
 from pathlib import Path
 
-from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.config.config import Config
 
 _TABLE = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")
@@ -22,7 +24,10 @@ _CONTAINERS = {
     ".ndjson": "json",
     ".dat": "double_colon",
 }
-_MOVIELENS_FILES = {"interactions": ("ratings.csv", "ratings.dat"), "items": ("movies.csv", "movies.dat")}
+_MOVIELENS_FILES = {
+    "interactions": ("ratings.csv", "ratings.dat"),
+    "items": ("movies.csv", "movies.dat"),
+}
 
 
 def local_path(path: str) -> Path | None:
@@ -36,12 +41,15 @@ def local_path(path: str) -> Path | None:
 
 
 def is_table_name(path: str) -> bool:
-    """Whether the text could be the name of a catalog table: `table`, `schema.table` or `catalog.schema.table`."""
+    """Whether the text could be the name of a catalog table: `table`, `schema.table` or
+    `catalog.schema.table`.
+    """
     return bool(_TABLE.match(path))
 
 
 def container_of(path: str) -> str | None:
-    """How rows are stored, by the ending of the file (or of a folder's first data file); None where that tells nothing.
+    """How rows are stored, by the ending of the file (or of a folder's first data file); None where
+    that tells nothing.
 
     Raises:
         UserError: a local folder holds no data file.
@@ -53,24 +61,32 @@ def container_of(path: str) -> str | None:
         return "delta"
     files = _data_files(place)
     if not files:
-        raise UserError(f"The folder {path} holds no data files; name the file or folder of the raw table.")
+        raise UserError(
+            f"The folder {path} holds no data files; name the file or folder of the raw table."
+        )
     return _by_ending(files[0].name)
 
 
 def resolve_folder(path: str, table: str) -> str:
-    """The path as Spark should read it: absolute where it is local, and a MovieLens folder narrowed to the table's file."""
+    """The path as Spark should read it: absolute where it is local, and a MovieLens folder narrowed
+    to the table's file.
+    """
     place = local_path(path)
     if place is None:
         return path
-    if place.is_dir() and all(any((place / name).is_file() for name in names) for names in _MOVIELENS_FILES.values()):
+    if place.is_dir() and all(
+        any((place / name).is_file() for name in names) for names in _MOVIELENS_FILES.values()
+    ):
         place = next(place / name for name in _MOVIELENS_FILES[table] if (place / name).is_file())
     return str(place.resolve())
 
 
 def digest_sources(config: Config) -> dict[str, str]:
-    """Digests of the raw tables, for the run's fingerprint: path, size and modification time of every file.
+    """Digests of the raw tables, for the run's fingerprint: path, size and modification time of
+    every file.
 
-    Of a Delta folder the log is enough, since every change is a commit. Of a remote path or a catalog table only the name
+    Of a Delta folder the log is enough, since every change is a commit. Of a remote path or a
+    catalog table only the name
     enters: a change behind it is not seen, and the stage has to be asked for by name.
     """
     named = {"interactions": config.ingest.interactions, "items": config.ingest.items}
@@ -83,7 +99,11 @@ def _digest(path: str) -> str:
     if place is not None:
         log = place / "_delta_log"
         inside = log if log.is_dir() else place
-        files = [place] if place.is_file() else sorted(file for file in inside.rglob("*") if file.is_file())
+        files = (
+            [place]
+            if place.is_file()
+            else sorted(file for file in inside.rglob("*") if file.is_file())
+        )
         for file in files:
             facts = file.stat()
             lines.append(f"{file.relative_to(place)} {facts.st_size} {facts.st_mtime_ns}")
@@ -92,7 +112,11 @@ def _digest(path: str) -> str:
 
 def _data_files(folder: Path) -> list[Path]:
     files = (file for file in folder.rglob("*") if file.is_file())
-    return sorted(file for file in files if not any(part.startswith(("_", ".")) for part in file.relative_to(folder).parts))
+    return sorted(
+        file
+        for file in files
+        if not any(part.startswith(("_", ".")) for part in file.relative_to(folder).parts)
+    )
 
 
 def _by_ending(path: str) -> str | None:

@@ -1,7 +1,8 @@
 """The public data sets: which columns and fields they use, how to tell them, and their oddities.
 
-Amazon reviews 2014, 2018 and 2023 are JSON lines (the 2014 catalogue is Python literals, its ratings also headerless CSV);
-MovieLens is CSV with a header, or, in its 1M and 10M editions, fields between `::`.
+Amazon reviews 2014, 2018 and 2023 are JSON lines (the 2014 catalogue is Python literals, its
+ratings also headerless CSV); MovieLens is CSV with a header, or, in its 1M and 10M editions, fields
+between `::`.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ class Layout:
     """How one table of a public data set is written.
 
     Attributes:
-        fields: DDL of the JSON fields that are read; numbers as strings, so that ids and times stay as written.
+        fields: DDL of the JSON fields that are read; numbers as strings, so that ids and times stay
+            as written.
         columns: contract column -> field names, the first filled one counts.
         headerless: column names of the edition without a header (CSV, or `::`), in order.
     """
@@ -34,16 +36,22 @@ _REVIEW_COLUMNS = {"user_id": ("reviewerID",), "item_id": ("asin",), "ts": ("uni
 
 FORMATS: dict[str, dict[str, Layout]] = {
     "amazon2014": {
-        "interactions": Layout(_REVIEWS, _REVIEW_COLUMNS, ("reviewerID", "asin", "overall", "unixReviewTime")),
+        "interactions": Layout(
+            _REVIEWS, _REVIEW_COLUMNS, ("reviewerID", "asin", "overall", "unixReviewTime")
+        ),
         "items": Layout(
-            "asin string, title string, brand string, categories array<array<string>>, price string",
+            "asin string, title string, brand string, categories array<array<string>>, price"
+            " string",
             {"item_id": ("asin",), "category": ("categories",)},
         ),
     },
     "amazon2018": {
-        "interactions": Layout(_REVIEWS, _REVIEW_COLUMNS, ("asin", "reviewerID", "overall", "unixReviewTime")),
+        "interactions": Layout(
+            _REVIEWS, _REVIEW_COLUMNS, ("asin", "reviewerID", "overall", "unixReviewTime")
+        ),
         "items": Layout(
-            "asin string, title string, brand string, category array<string>, main_cat string, price string",
+            "asin string, title string, brand string, category array<string>, main_cat string,"
+            " price string",
             {"item_id": ("asin",), "category": ("category", "main_cat")},
         ),
     },
@@ -53,8 +61,13 @@ FORMATS: dict[str, dict[str, Layout]] = {
             {"item_id": ("parent_asin", "asin"), "ts": ("timestamp",)},
         ),
         "items": Layout(
-            "parent_asin string, title string, store string, categories array<string>, main_category string, price string",
-            {"item_id": ("parent_asin",), "brand": ("store",), "category": ("categories", "main_category")},
+            "parent_asin string, title string, store string, categories array<string>,"
+            " main_category string, price string",
+            {
+                "item_id": ("parent_asin",),
+                "brand": ("store",),
+                "category": ("categories", "main_category"),
+            },
         ),
     },
     "movielens": {
@@ -71,7 +84,8 @@ FORMATS: dict[str, dict[str, Layout]] = {
     },
 }
 
-# What tells a data set by its columns; the first that fits counts. The reviews of 2014 and 2018 are alike.
+# What tells a data set by its columns; the first that fits counts. The reviews of 2014 and 2018 are
+# alike.
 _SIGNS: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {
     "interactions": (
         ("amazon2018", frozenset({"reviewerID", "asin"})),
@@ -88,14 +102,18 @@ _SIGNS: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {
 
 
 def detect_public(table: str, names: Collection[str]) -> str | None:
-    """The public data set whose columns these are; None for a table with an `item_id` of its own, or an unknown one."""
+    """The public data set whose columns these are; None for a table with an `item_id` of its own,
+    or an unknown one.
+    """
     if "item_id" in names:
         return None
     return next((public for public, signs in _SIGNS[table] if signs <= set(names)), None)
 
 
 def line_fields(lines: Sequence[str]) -> tuple[set[str], bool]:
-    """The fields of the first lines of a file, and whether they are Python literals where JSON is expected."""
+    """The fields of the first lines of a file, and whether they are Python literals where JSON is
+    expected.
+    """
     fields: set[str] = set()
     json_lines = literal_lines = 0
     for line in lines:
@@ -109,7 +127,8 @@ def line_fields(lines: Sequence[str]) -> tuple[set[str], bool]:
 
 
 def literals_to_json(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Rewrite lines that are Python dictionaries as JSON, for `mapInArrow`; other lines pass unchanged.
+    """Rewrite lines that are Python dictionaries as JSON, for `mapInArrow`; other lines pass
+    unchanged.
 
     Args:
         batches: one string column, `value`.
@@ -133,7 +152,8 @@ def _json_object(line: str) -> dict[str, object] | None:
 
 
 def _literal(line: str) -> dict[str, object] | None:
-    # literal_eval only builds values, it never runs code; what it raises on hostile text is listed in its documentation.
+    # literal_eval only builds values, it never runs code; what it raises on hostile text is listed
+    # in its documentation.
     try:
         record = ast.literal_eval(line)
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):

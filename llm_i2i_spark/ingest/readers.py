@@ -1,7 +1,9 @@
-"""Raw tables as Spark frames: Parquet, CSV, JSON lines, Delta, catalog tables, and the public data sets.
+"""Raw tables as Spark frames: Parquet, CSV, JSON lines, Delta, catalog tables, and the public data
+sets.
 
-Every frame has a column `_malformed`: the line that could not be parsed, null on good rows. Frames of JSON lines also keep
-the line itself in `_line`, so that a quarantined row is the very line of the file.
+Every frame has a column `_malformed`: the line that could not be parsed, null on good rows. Frames
+of JSON lines also keep the line itself in `_line`, so that a quarantined row is the very line of
+the file.
 """
 
 from __future__ import annotations
@@ -17,11 +19,16 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from llm_i2i_spark.base.config import IngestConfig
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.ingest.columns import find_columns
 from llm_i2i_spark.ingest.paths import container_of, is_table_name, local_path, resolve_folder
-from llm_i2i_spark.ingest.public_formats import FORMATS, detect_public, line_fields, literals_to_json
+from llm_i2i_spark.ingest.public_formats import (
+    FORMATS,
+    detect_public,
+    line_fields,
+    literals_to_json,
+)
 
 MALFORMED = "_malformed"
 LINE = "_line"
@@ -47,17 +54,23 @@ def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source
         table: `interactions` or `items`.
 
     Raises:
-        UserError: no path is given, nothing is there, the format cannot be told, or a column is missing.
+        UserError: no path is given, nothing is there, the format cannot be told, or a column is
+            missing.
     """
     path = config.interactions if table == "interactions" else config.items
     if not path:
-        raise UserError(f"Say where the raw {table} are: --set ingest.{table}=PATH (Parquet, CSV, JSON lines, Delta or a table name).")
+        raise UserError(
+            f"Say where the raw {table} are: --set ingest.{table}=PATH (Parquet, CSV, JSON lines,"
+            " Delta or a table name)."
+        )
     public: str | None = config.format if config.format in FORMATS else None
     place = resolve_folder(path, table)
     with explained(path, f"ingest.{table}"):
         container = _container(spark, place, config.format, f"ingest.{table}")
         frame = (
-            _read_json_lines(spark, place, config.format, table) if container == "json" else _read(spark, place, container, public, table)
+            _read_json_lines(spark, place, config.format, table)
+            if container == "json"
+            else _read(spark, place, container, public, table)
         )
         names = [name for name in frame.columns if name not in INTERNAL]
         public = public or detect_public(table, names)
@@ -78,16 +91,25 @@ def explained(path: str, key: str) -> Iterator[None]:
         yield
     except (PySparkException, Py4JError) as error:
         # Failed tasks arrive as bare Java errors, whose first line only says which call it was.
-        lines = [line.strip(": ") for line in str(error).splitlines() if line.strip() and "error occurred while calling" not in line]
+        lines = [
+            line.strip(": ")
+            for line in str(error).splitlines()
+            if line.strip() and "error occurred while calling" not in line
+        ]
         said = lines[0] if lines else type(error).__name__
         missing = "PATH_NOT_FOUND" in said or "TABLE_OR_VIEW_NOT_FOUND" in said
         what = "There is nothing at" if missing else f"Spark cannot read ({said[:200]})"
-        raise UserError(f"{what} {path}; {key} must name a file, a folder or a table, and ingest.format its format.") from error
+        raise UserError(
+            f"{what} {path}; {key} must name a file, a folder or a table, and ingest.format its"
+            " format."
+        ) from error
 
 
 @contextmanager
 def nanosecond_times(spark: SparkSession) -> Iterator[None]:
-    """Let Spark read Parquet times in nanoseconds (pandas writes them) as integers, where the platform allows to."""
+    """Let Spark read Parquet times in nanoseconds (pandas writes them) as integers, where the
+    platform allows to.
+    """
     try:
         before = spark.conf.get(_NANOS, "false")
         spark.conf.set(_NANOS, "true")
@@ -108,34 +130,52 @@ def _container(spark: SparkSession, path: str, form: str, key: str) -> str:
     if told is None and is_table_name(path) and local_path(path) is None:
         if spark.catalog.tableExists(path):
             return "table"
-        raise UserError(f"{path} is neither a file or folder here nor a table of the catalog; {key} must name one.")
+        raise UserError(
+            f"{path} is neither a file or folder here nor a table of the catalog; {key} must name"
+            " one."
+        )
     if form == "delta":
         return form
     if told is None and local_path(path) is None:
         # A remote folder: ask for Delta first, then for the names of its files.
         if DeltaTable.isDeltaTable(spark, path):
             return "delta"
-        first = spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(path).select("path").first()
+        first = (
+            spark.read.format("binaryFile")
+            .option("recursiveFileLookup", "true")
+            .load(path)
+            .select("path")
+            .first()
+        )
         told = container_of(first["path"]) if first else None
     if told is not None:
         return told
     if form in FORMATS:
         return "csv" if form == "movielens" else "json"
-    raise UserError(f"The format of {path} cannot be told from its name; set ingest.format (parquet, csv, json, delta, amazon2014, ...).")
+    raise UserError(
+        f"The format of {path} cannot be told from its name; set ingest.format (parquet, csv, json,"
+        " delta, amazon2014, ...)."
+    )
 
 
-def _read(spark: SparkSession, path: str, container: str, public: str | None, table: str) -> DataFrame:
+def _read(
+    spark: SparkSession, path: str, container: str, public: str | None, table: str
+) -> DataFrame:
     if container == "csv":
         return _read_csv(spark, path, public, table)
     if container == "double_colon":
         names = FORMATS["movielens"][table].headerless
         return _csv(spark, path, _strings(names), sep="::", quote="", encoding="ISO-8859-1")
-    frame = spark.read.table(path) if container == "table" else spark.read.format(container).load(path)
+    frame = (
+        spark.read.table(path) if container == "table" else spark.read.format(container).load(path)
+    )
     return frame.withColumn(MALFORMED, F.lit(None).cast("string"))
 
 
 def _read_csv(spark: SparkSession, path: str, public: str | None, table: str) -> DataFrame:
-    """CSV, a row a line, quotes doubled inside quotes, the separator that the first line holds most of. All columns are text."""
+    """CSV, a row a line, quotes doubled inside quotes, the separator that the first line holds most
+    of. All columns are text.
+    """
     first = _first_lines(spark, path, 1)
     separator = max(",\t;|", key=lambda mark: first[0].count(mark)) if first else ","
     headerless = FORMATS[public][table].headerless if public in ("amazon2014", "amazon2018") else ()
@@ -145,8 +185,18 @@ def _read_csv(spark: SparkSession, path: str, public: str | None, table: str) ->
     return _csv(spark, path, named, sep=separator, quote='"', encoding="UTF-8", header=True)
 
 
-def _csv(spark: SparkSession, path: str, schema: StructType, *, sep: str, quote: str, encoding: str, header: bool = False) -> DataFrame:
-    # enforceSchema=False: a file of the folder with other columns in its header is an error, not shifted values.
+def _csv(
+    spark: SparkSession,
+    path: str,
+    schema: StructType,
+    *,
+    sep: str,
+    quote: str,
+    encoding: str,
+    header: bool = False,
+) -> DataFrame:
+    # enforceSchema=False: a file of the folder with other columns in its header is an error, not
+    # shifted values.
     schema = StructType(list(schema.fields)).add(MALFORMED, StringType())
     return spark.read.csv(
         path, schema, sep=sep, quote=quote, escape=quote, encoding=encoding, header=header, enforceSchema=not header,
@@ -159,7 +209,9 @@ def _strings(names: tuple[str, ...]) -> StructType:
 
 
 def _read_json_lines(spark: SparkSession, path: str, form: str, table: str) -> DataFrame:
-    """A JSON object a line, all simple values as text. Public data sets have known fields; others cost a pass to find them."""
+    """A JSON object a line, all simple values as text. Public data sets have known fields; others
+    cost a pass to find them.
+    """
     lines = spark.read.text(path).select("value").where(F.trim("value") != "")
     fields, literals = line_fields(_first_lines(spark, path, _SNIFFED_LINES))
     public = detect_public(table, fields) if form == "auto" else form if form in FORMATS else None
@@ -168,10 +220,16 @@ def _read_json_lines(spark: SparkSession, path: str, form: str, table: str) -> D
     if public is not None:
         schema: str | StructType = f"{FORMATS[public][table].fields}, {MALFORMED} string"
     else:
-        inferred = spark.read.json(path, primitivesAsString=True, columnNameOfCorruptRecord=MALFORMED).schema
-        schema = StructType([field for field in inferred.fields if field.name != MALFORMED]).add(MALFORMED, StringType())
+        inferred = spark.read.json(
+            path, primitivesAsString=True, columnNameOfCorruptRecord=MALFORMED
+        ).schema
+        schema = StructType([field for field in inferred.fields if field.name != MALFORMED]).add(
+            MALFORMED, StringType()
+        )
     options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED}
-    parsed = lines.select(F.col("value").alias(LINE), F.from_json("value", schema, options).alias("parsed"))
+    parsed = lines.select(
+        F.col("value").alias(LINE), F.from_json("value", schema, options).alias("parsed")
+    )
     return parsed.select(LINE, "parsed.*")
 
 

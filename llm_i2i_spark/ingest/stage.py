@@ -1,4 +1,6 @@
-"""Read the raw log and catalogue, quarantine what is bad, write interactions, items and their statistics."""
+"""Read the raw log and catalogue, quarantine what is bad, write interactions, items and their
+statistics.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +11,26 @@ from contextlib import ExitStack, contextmanager
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.progress import say
-from llm_i2i_spark.base.runs import Run, Stage
+from llm_i2i_spark.base.run_record import Run, Stage
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.ingest.paths import digest_sources
-from llm_i2i_spark.ingest.quarantine import check_interactions, check_items, describe, quarantined, refuse_bad_input
+from llm_i2i_spark.ingest.quarantine import (
+    check_interactions,
+    check_items,
+    describe,
+    quarantined,
+    refuse_bad_input,
+)
 from llm_i2i_spark.ingest.readers import Source, explained, nanosecond_times, read_source
-from llm_i2i_spark.ingest.transform import assign_folds, build_items, item_statistics, keep_one_per_pair, order_positions
+from llm_i2i_spark.ingest.transform import (
+    assign_folds,
+    build_items,
+    item_statistics,
+    keep_one_per_pair,
+    order_positions,
+)
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
 
@@ -25,76 +39,117 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
     """Write the four tables of this stage.
 
     Raises:
-        UserError: the input cannot be read, has no good row, or too many bad ones; nothing is written then.
+        UserError: the input cannot be read, has no good row, or too many bad ones; nothing is
+            written then.
     """
     ingest, spark = config.ingest, lake.spark
     with ExitStack() as stack:
         stack.enter_context(nanosecond_times(spark))
         log = read_source(spark, ingest, "interactions")
         _check_order(log, config)
-        rows, reasons = stack.enter_context(_checked(lake, config, log, check_interactions(log, ingest), "interactions"))
+        rows, reasons = stack.enter_context(
+            _checked(lake, config, log, check_interactions(log, ingest), "interactions")
+        )
         bad, products = quarantined(rows, "interactions", run.run_id), None
         if ingest.items:
             catalogue = read_source(spark, ingest, "items")
-            checked, more = stack.enter_context(_checked(lake, config, catalogue, check_items(catalogue, ingest), "items"))
-            bad, products = bad.unionByName(quarantined(checked, "items", run.run_id)), checked.where("kept")
+            checked, more = stack.enter_context(
+                _checked(lake, config, catalogue, check_items(catalogue, ingest), "items")
+            )
+            bad, products = (
+                bad.unionByName(quarantined(checked, "items", run.run_id)),
+                checked.where("kept"),
+            )
             reasons = reasons + more
         version = lake.write(_split(rows, log, config), run.record(config, "interactions"))
         interactions = lake.read("interactions", version)
         lake.write(bad, run.record(config, "quarantine", reasons=dict(reasons)))
-        items = lake.read("items", lake.write(build_items(products, interactions), run.record(config, "items")))
+        items = lake.read(
+            "items", lake.write(build_items(products, interactions), run.record(config, "items"))
+        )
         stats = item_statistics(items, interactions, ingest.long_tail_share)
         stats = lake.read("item_stats", lake.write(stats, run.record(config, "item_stats")))
         _report(interactions, items, stats, reasons)
 
 
 @contextmanager
-def _checked(lake: Lake, config: Config, source: Source, checked: DataFrame, table: str) -> Iterator[tuple[DataFrame, Counter[str]]]:
-    """The checked rows, computed once, and the number of bad ones by reason, after refusing what is too bad."""
+def _checked(
+    lake: Lake, config: Config, source: Source, checked: DataFrame, table: str
+) -> Iterator[tuple[DataFrame, Counter[str]]]:
+    """The checked rows, computed once, and the number of bad ones by reason, after refusing what is
+    too bad.
+    """
     with explained(source.path, f"ingest.{table}"), ExitStack() as stack:
         rows = stack.enter_context(materialized(lake, checked, f"ingest: reading {table}"))
         counted = rows.groupBy("reason").agg(F.count("*").alias("rows")).collect()
         kept = stack.pop_all()
     with kept:
         counts = {row["reason"]: int(row["rows"]) for row in counted}
-        say(f"ingest: read {sum(counts.values()):,} rows of {source.path} ({_found(source)})")
+        log_message(
+            f"ingest: read {sum(counts.values()):,} rows of {source.path} ({_found(source)})"
+        )
         refuse_bad_input(counts, table, source.path, config.ingest.max_quarantine_share)
-        yield rows, Counter({reason: number for reason, number in counts.items() if reason is not None})
+        yield (
+            rows,
+            Counter({reason: number for reason, number in counts.items() if reason is not None}),
+        )
 
 
 def _check_order(log: Source, config: Config) -> None:
     if "ts" in log.columns:
         return
-    if config.ingest.holdout == "time":
-        raise UserError(f"ingest.holdout=time needs times and {log.path} has none; map ingest.columns.ts or set ingest.holdout=last_2.")
+    if config.split.holdout == "time":
+        raise UserError(
+            f"split.holdout=time needs times and {log.path} has none; map ingest.columns.ts or set"
+            " split.holdout=last_2."
+        )
     if "pos" not in log.columns:
-        say(f"ingest: {log.path} has neither ts nor pos, so a user's rows are ordered by item_id and 'last' means nothing in time")
+        log_message(
+            f"ingest: {log.path} has neither ts nor pos, so a user's rows are ordered by item_id"
+            " and 'last' means nothing in time"
+        )
 
 
 def _split(rows: DataFrame, log: Source, config: Config) -> DataFrame:
     ingest, has_pos, has_ts = config.ingest, "pos" in log.columns, "ts" in log.columns
     good = rows.where(F.col("reason").isNull())
-    pairs = keep_one_per_pair(good, ingest.repeats, has_pos=has_pos)
-    ordered = order_positions(pairs, ingest.ties, config.seed, has_pos=has_pos, has_ts=has_ts)
-    folds = assign_folds(ordered, ingest.holdout, ingest.holdout_share)
+    pairs = keep_one_per_pair(good, ingest.deduplicate_keep, has_pos=has_pos)
+    ordered = order_positions(pairs, ingest.tie_order, config.seed, has_pos=has_pos, has_ts=has_ts)
+    folds = assign_folds(ordered, config.split.holdout, config.split.holdout_share)
     return folds.select("user_id", "item_id", "ts", "position", "event", "weight", "fold")
 
 
 def _found(source: Source) -> str:
-    return ", ".join(name if names == (name,) else f"{name} from {'/'.join(names)}" for name, names in source.columns.items())
+    return ", ".join(
+        name if names == (name,) else f"{name} from {'/'.join(names)}"
+        for name, names in source.columns.items()
+    )
 
 
-def _report(interactions: DataFrame, items: DataFrame, stats: DataFrame, reasons: Counter[str]) -> None:
+def _report(
+    interactions: DataFrame, items: DataFrame, stats: DataFrame, reasons: Counter[str]
+) -> None:
     # Each user has one row at position 0, so users are counted without a shuffle.
     folds = [F.count_if(F.col("fold") == fold).alias(fold) for fold in ("train", "valid", "test")]
     log = interactions.agg(*folds, F.count_if(F.col("position") == 0).alias("users"))
-    names = items.agg(F.count("*").alias("items"), F.count_if(F.col("title").isNull()).alias("untitled"))
-    tails = stats.agg(F.count_if("is_long_tail").alias("tail"), F.count_if(F.col("n_interactions") == 0).alias("cold"))
+    names = items.agg(
+        F.count("*").alias("items"), F.count_if(F.col("title").isNull()).alias("untitled")
+    )
+    tails = stats.agg(
+        F.count_if("is_long_tail").alias("tail"),
+        F.count_if(F.col("n_interactions") == 0).alias("cold"),
+    )
     told = log.crossJoin(names).crossJoin(tails).collect()[0]
     split = ", ".join(f"{told[fold]:,} {fold}" for fold in ("train", "valid", "test") if told[fold])
-    say(f"ingest: wrote interactions ({split}) of {told['users']:,} users with {told['items']:,} items")
-    say(f"ingest: of the items {told['untitled']:,} have no title, {told['tail']:,} are long tail, {told['cold']:,} without training rows")
-    say(f"ingest: quarantined: {describe(reasons)}")
+    log_message(
+        f"ingest: wrote interactions ({split}) of {told['users']:,} users with {told['items']:,}"
+        " items"
+    )
+    log_message(
+        f"ingest: of the items {told['untitled']:,} have no title, {told['tail']:,} are long tail,"
+        f" {told['cold']:,} without training rows"
+    )
+    log_message(f"ingest: quarantined: {describe(reasons)}")
 
 
 STAGE = Stage(

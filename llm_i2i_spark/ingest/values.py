@@ -1,4 +1,6 @@
-"""From the types a raw table has to the types of the contract, as Spark column expressions. No cast here merges two ids."""
+"""From the types a raw table has to the types of the contract, as Spark column expressions. No cast
+here merges two ids.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +26,17 @@ from llm_i2i_spark.base.errors import UserError
 PATH_SEPARATOR = " > "
 _NUMBER = r"^\s*[+-]?\d+(\.\d+)?\s*$"
 _WHITESPACE = r"[\s\p{Z}]+"
-# Control, format, private and surrogate characters; the joiners U+200C and U+200D belong to scripts and emoji and stay.
+# Control, format, private and surrogate characters; the joiners U+200C and U+200D belong to scripts
+# and emoji and stay.
 _INVISIBLE = r"[\p{Cc}\p{Co}\p{Cs}[\p{Cf}&&[^\x{200C}\x{200D}]]]"
 
 
 def id_text(column: Column, kind: DataType, name: str) -> Column:
-    """An id as text, exactly: `"007"` stays `"007"`, the integer 7 is `"7"`, the float 7.0 is `"7"`, 7.5 and NaN are null.
+    """An id as text, exactly: `"007"` stays `"007"`, the integer 7 is `"7"`, the float 7.0 is
+    `"7"`, 7.5 and NaN are null.
 
-    Floats are read as ids only below the point from which they cannot tell neighbours apart (2^53, or 2^24 for 32 bits).
+    Floats are read as ids only below the point from which they cannot tell neighbours apart (2^53,
+    or 2^24 for 32 bits).
 
     Args:
         name: of the raw column, for the message.
@@ -47,14 +52,19 @@ def id_text(column: Column, kind: DataType, name: str) -> Column:
         limit = float(2**24 if isinstance(kind, FloatType) else 2**53)
         exact = (F.abs(column) < limit) & (column % 1 == 0)
         return F.when(exact, column.try_cast("bigint").cast("string"))
-    raise UserError(f"Ids must be text or whole numbers, and column {name} is {kind.simpleString()}; map another column in ingest.columns.")
+    raise UserError(
+        f"Ids must be text or whole numbers, and column {name} is {kind.simpleString()}; map"
+        " another column in ingest.columns."
+    )
 
 
 def time_of(column: Column, kind: DataType, name: str) -> Column:
-    """A timestamp from a time type, a number since 1970, or text (a number, or ISO 8601); null where it is none.
+    """A timestamp from a time type, a number since 1970, or text (a number, or ISO 8601); null
+    where it is none.
 
-    Numbers are seconds below 10^11 in magnitude, milliseconds below 10^14, microseconds below 10^17, else nanoseconds: each
-    unit then covers the years 1973 to 5138. Text and dates without a zone are in the session's zone, UTC in our own sessions.
+    Numbers are seconds below 10^11 in magnitude, milliseconds below 10^14, microseconds below
+    10^17, else nanoseconds: each unit then covers the years 1973 to 5138. Text and dates without a
+    zone are in the session's zone, UTC in our own sessions.
 
     Raises:
         UserError: the column's type cannot hold times.
@@ -64,18 +74,29 @@ def time_of(column: Column, kind: DataType, name: str) -> Column:
     if isinstance(kind, NumericType):
         return _since_1970(column.cast("double"))
     if isinstance(kind, StringType):
-        return F.when(column.rlike(_NUMBER), _since_1970(column.try_cast("double"))).otherwise(column.try_cast("timestamp"))
-    raise UserError(f"Times must be timestamps, dates, numbers or text, and column {name} is {kind.simpleString()}; map another as ts.")
+        return F.when(column.rlike(_NUMBER), _since_1970(column.try_cast("double"))).otherwise(
+            column.try_cast("timestamp")
+        )
+    raise UserError(
+        f"Times must be timestamps, dates, numbers or text, and column {name} is"
+        f" {kind.simpleString()}; map another as ts."
+    )
 
 
 def _since_1970(number: Column) -> Column:
     size = F.abs(number)
-    micros = F.when(size < 1e11, number * 1e6).when(size < 1e14, number * 1e3).when(size < 1e17, number).when(size < 1e19, number / 1e3)
+    micros = (
+        F.when(size < 1e11, number * 1e6)
+        .when(size < 1e14, number * 1e3)
+        .when(size < 1e17, number)
+        .when(size < 1e19, number / 1e3)
+    )
     return F.timestamp_micros(F.round(micros).try_cast("bigint"))
 
 
 def number_of(column: Column, kind: DataType, name: str) -> Column:
-    """A number, integers as bigint and all else as double; null where it is none (text that is no number, NaN, infinity).
+    """A number, integers as bigint and all else as double; null where it is none (text that is no
+    number, NaN, infinity).
 
     Raises:
         UserError: the column's type cannot hold numbers.
@@ -85,11 +106,15 @@ def number_of(column: Column, kind: DataType, name: str) -> Column:
     if isinstance(kind, (NumericType, StringType)):
         number = column.try_cast("double")
         return F.when(F.abs(number) < float("inf"), number)
-    raise UserError(f"Column {name} must hold numbers and is {kind.simpleString()}; map another in ingest.columns.")
+    raise UserError(
+        f"Column {name} must hold numbers and is {kind.simpleString()}; map another in"
+        " ingest.columns."
+    )
 
 
 def text_of(column: Column, kind: DataType, name: str) -> Column:
-    """Text as given, null where blank. A list is joined to a path; of a list of paths the first counts.
+    """Text as given, null where blank. A list is joined to a path; of a list of paths the first
+    counts.
 
     Raises:
         UserError: the column is a struct, map or binary.
@@ -101,13 +126,18 @@ def text_of(column: Column, kind: DataType, name: str) -> Column:
     elif is_simple(kind):
         text = column.cast("string")
     else:
-        raise UserError(f"Column {name} must hold text or lists of text and is {kind.simpleString()}; map another in ingest.columns.")
+        raise UserError(
+            f"Column {name} must hold text or lists of text and is {kind.simpleString()}; map"
+            " another in ingest.columns."
+        )
     return F.when(~is_blank(text), text)
 
 
 def is_simple(kind: DataType) -> bool:
     """Whether values of a type read well as text: strings, numbers, booleans, dates and times."""
-    return isinstance(kind, (StringType, NumericType, BooleanType, DateType, TimestampType, TimestampNTZType))
+    return isinstance(
+        kind, (StringType, NumericType, BooleanType, DateType, TimestampType, TimestampNTZType)
+    )
 
 
 def is_blank(text: Column) -> Column:
@@ -116,7 +146,8 @@ def is_blank(text: Column) -> Column:
 
 
 def prompt_text(text: Column, max_chars: int) -> Column:
-    """Text as a prompt may show it: whitespace folded to single blanks, invisible characters removed, cut to a length.
+    """Text as a prompt may show it: whitespace folded to single blanks, invisible characters
+    removed, cut to a length.
 
     Args:
         max_chars: Unicode code points that are kept, from the start.

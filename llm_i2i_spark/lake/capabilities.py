@@ -1,4 +1,6 @@
-"""What the cluster at hand can do. The one place, beside the session, that touches the platform below the DataFrame API."""
+"""What the cluster at hand can do. The one place, beside the session, that touches the platform
+below the DataFrame API.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
     from pyspark.resource import ResourceProfile
 
 SPARK_ERRORS = (PySparkException, Py4JError)
-"""What a failed action raises: Spark's own errors, and the JVM's where the bridge does not translate them (Delta's)."""
+"""What a failed action raises: Spark's own errors, and the JVM's where the bridge does not
+translate them (Delta's).
+"""
 
 
 def on_databricks() -> bool:
@@ -30,10 +34,12 @@ def cores(spark: SparkSession) -> int:
 
 
 def gpu_profile(spark: SparkSession) -> ResourceProfile | None:
-    """A resource profile of one GPU a task, where stage-level scheduling can give it; None elsewhere.
+    """A resource profile of one GPU a task, where stage-level scheduling can give it; None
+    elsewhere.
 
-    Profiles fail in `local[n]` and are not offered over Spark Connect. Where executors own one GPU and tasks already ask
-    for it (`spark.task.resource.gpu.amount`), plain scheduling does the same and None is returned as well.
+    Profiles fail in `local[n]` and are not offered over Spark Connect. Where executors own one GPU
+    and tasks already ask for it (`spark.task.resource.gpu.amount`), plain scheduling does the same
+    and None is returned as well.
     """
     if is_remote():
         return None
@@ -61,7 +67,8 @@ def has_graphframes_jvm(spark: SparkSession) -> bool:
 
 
 def task_counts(spark: SparkSession, seen: dict[int, tuple[int, int]]) -> tuple[int, int] | None:
-    """Finished and known tasks of this session's jobs since `seen` was empty; None where the platform does not tell.
+    """Finished and known tasks of this session's jobs since `seen` was empty; None where the
+    platform does not tell.
 
     Args:
         seen: finished and total tasks by Spark stage id; updated in place.

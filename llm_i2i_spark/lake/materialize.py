@@ -1,4 +1,6 @@
-"""Breaking lineage: rows that are read more than once are written once, next to the lake, and read from there."""
+"""Breaking lineage: rows that are read more than once are written once, next to the lake, and read
+from there.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +11,8 @@ from uuid import uuid4
 
 from pyspark.sql import DataFrame
 
+from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.tables import Lake
-from llm_i2i_spark.lake.watch import watch_tasks
 
 STAGING = {
     "compression": "lz4_raw",
@@ -27,8 +29,9 @@ STAGING = {
 def materialized(lake: Lake, frame: DataFrame, title: str) -> Iterator[DataFrame]:
     """The same rows, computed once, for the length of the block.
 
-    A Parquet folder under the lake's root where it is local storage (it survives a lost executor and takes no executor
-    memory); cached blocks where there is no root that this process could clean up.
+    A Parquet folder under the lake's root where it is local storage (it survives a lost executor
+    and takes no executor memory); cached blocks where there is no root that this process could
+    clean up.
 
     Args:
         lake: whose root holds the folder.
@@ -44,7 +47,7 @@ def materialized(lake: Lake, frame: DataFrame, title: str) -> Iterator[DataFrame
         return
     folder = f"{lake.root}/_staging/{uuid4().hex}"
     try:
-        with watch_tasks(lake.spark, title):
+        with show_task_progress(lake.spark, title):
             frame.write.options(**STAGING).parquet(folder)
         yield lake.spark.read.schema(frame.schema).parquet(folder)
     finally:

@@ -1,6 +1,8 @@
-"""The Spark session: adopted where one is active, built with Delta for a local run, its noise kept in a log file.
+"""The Spark session: adopted where one is active, built with Delta for a local run, its noise kept
+in a log file.
 
-The only module that sets `spark.jars.packages` for Delta and the only one that starts or stops a session.
+The only module that sets `spark.jars.packages` for Delta and the only one that starts or stops a
+session.
 """
 
 from __future__ import annotations
@@ -20,8 +22,8 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from llm_i2i_spark.base.config import Config
-from llm_i2i_spark.base.errors import EnvironmentProblem
+from llm_i2i_spark.base.errors import MissingDependencyError
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, on_databricks
 
 JAVA_MAJOR = (17, 21)
@@ -43,7 +45,8 @@ _LOCAL_SETTINGS = {
     # Jobs in a row, nobody waits for a pause: the collector that takes the least time of the cores.
     "spark.driver.extraJavaOptions": f"{_JAVA_OPTIONS} -XX:+UseParallelGC",
 }
-# Most of a short job's time goes into compiling code that runs once: the JVM's second compiler and Spark's generated classes.
+# Most of a short job's time goes into compiling code that runs once: the JVM's second compiler and
+# Spark's generated classes.
 _SHORT_JOB_SETTINGS = {
     "spark.driver.extraJavaOptions": f"{_JAVA_OPTIONS} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.sql.codegen.wholeStage": "false",
@@ -52,10 +55,12 @@ _SHORT_JOB_SETTINGS = {
 
 
 def open_session(config: Config) -> SparkSession:
-    """The active session where there is one (Databricks, notebook, spark-submit), else a local one with Delta.
+    """The active session where there is one (Databricks, notebook, spark-submit), else a local one
+    with Delta.
 
     Raises:
-        EnvironmentProblem: Java is missing or too old, or the Delta jar cannot be found or fetched.
+        MissingDependencyError: Java is missing or too old, or the Delta jar cannot be found or
+            fetched.
     """
     active = SparkSession.getActiveSession()
     if active is None and (on_databricks() or "PYSPARK_GATEWAY_PORT" in os.environ):
@@ -65,7 +70,8 @@ def open_session(config: Config) -> SparkSession:
             active.conf.set(key, value)
         return active
     check_java()
-    # PySpark logs every failed query with the JVM's whole stack to standard error; the error itself is raised all the same.
+    # PySpark logs every failed query with the JVM's whole stack to standard error; the error itself
+    # is raised all the same.
     logging.getLogger("DataFrameQueryContextLogger").disabled = True
     return _build_local(config)
 
@@ -74,18 +80,23 @@ def check_java() -> None:
     """Raise a sentence where no fitting Java is found.
 
     Raises:
-        EnvironmentProblem: there is no `java`, or its major version is not one Spark 4 runs on.
+        MissingDependencyError: there is no `java`, or its major version is not one Spark 4 runs on.
     """
     home = os.environ.get("JAVA_HOME")
     java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
     if not java or not Path(java).exists():
         where = f"JAVA_HOME={home} holds no bin/java" if home else "no `java` is on the PATH"
-        raise EnvironmentProblem(f"Spark needs Java 17 and {where}; install a Java 17 runtime (such as openjdk-17-jre-headless).")
+        raise MissingDependencyError(
+            f"Spark needs Java 17 and {where}; install a Java 17 runtime (such as"
+            " openjdk-17-jre-headless)."
+        )
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     found = re.search(r'version "(?:1\.)?(\d+)', said)
     if not found or int(found.group(1)) not in JAVA_MAJOR:
         which = f"Java {found.group(1)}" if found else "an unknown Java"
-        raise EnvironmentProblem(f"Spark 4 runs on Java 17 or 21 and {java} is {which}; set JAVA_HOME to a Java 17.")
+        raise MissingDependencyError(
+            f"Spark 4 runs on Java 17 or 21 and {java} is {which}; set JAVA_HOME to a Java 17."
+        )
 
 
 def delta_package() -> str:
@@ -95,7 +106,11 @@ def delta_package() -> str:
 
 
 def _build_local(config: Config) -> SparkSession:
-    settings = {**_LOCAL_SETTINGS, **(_SHORT_JOB_SETTINGS if config.spark.short_jobs else {}), **_delta_jar(config)}
+    settings = {
+        **_LOCAL_SETTINGS,
+        **(_SHORT_JOB_SETTINGS if config.spark.short_jobs else {}),
+        **_delta_jar(config),
+    }
     cores = os.cpu_count() or 2
     settings["spark.sql.shuffle.partitions"] = str(config.spark.shuffle_partitions or 2 * cores)
     settings["spark.driver.memory"] = config.spark.memory
@@ -110,7 +125,7 @@ def _build_local(config: Config) -> SparkSession:
         with _stderr_to(log):
             spark = builder.getOrCreate()
     except Exception as error:
-        raise EnvironmentProblem(_start_failure(log, error)) from error
+        raise MissingDependencyError(_start_failure(log, error)) from error
     atexit.register(_stop_quietly, spark)
     return spark
 
@@ -119,12 +134,16 @@ def _delta_jar(config: Config) -> dict[str, str]:
     if config.spark.delta_jar is None:
         return {"spark.jars.packages": delta_package()}
     if not Path(config.spark.delta_jar).is_file():
-        raise EnvironmentProblem(f"spark.delta_jar names {config.spark.delta_jar}, which is not a file.")
+        raise MissingDependencyError(
+            f"spark.delta_jar names {config.spark.delta_jar}, which is not a file."
+        )
     return {"spark.jars": config.spark.delta_jar}
 
 
 def log_file(config: Config) -> Path:
-    """Where Spark's own output goes: `spark.log` under a local `lake.root`, else in the working folder."""
+    """Where Spark's own output goes: `spark.log` under a local `lake.root`, else in the working
+    folder.
+    """
     root = config.lake.root
     folder = Path(root) if root and "://" not in root else Path(".")
     folder.mkdir(parents=True, exist_ok=True)
@@ -133,7 +152,9 @@ def log_file(config: Config) -> Path:
 
 @contextmanager
 def _stderr_to(path: Path) -> Iterator[None]:
-    """Point file descriptors 1 and 2 at a file, so that the JVM started inside inherits it for good."""
+    """Point file descriptors 1 and 2 at a file, so that the JVM started inside inherits it for
+    good.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     kept = os.dup(1), os.dup(2)
@@ -152,16 +173,21 @@ def _stderr_to(path: Path) -> Iterator[None]:
 
 def _start_failure(log: Path, error: Exception) -> str:
     said = log.read_text(encoding="utf-8", errors="replace")[-200_000:]
-    if "unresolved dependency" in said or "UNRESOLVED DEPENDENCIES" in said or "unresolved dependencies" in str(error):
+    if (
+        "unresolved dependency" in said
+        or "UNRESOLVED DEPENDENCIES" in said
+        or "unresolved dependencies" in str(error)
+    ):
         return (
-            f"Spark could not fetch {delta_package()}; connect to a Maven repository once, or put the jar on this machine "
-            "and name it in spark.delta_jar."
+            f"Spark could not fetch {delta_package()}; connect to a Maven repository once, or put"
+            " the jar on this machine and name it in spark.delta_jar."
         )
     return f"Spark did not start ({str(error).splitlines()[0][:120]}); its own words are in {log}."
 
 
 def _stop_quietly(spark: SparkSession) -> None:
-    # At exit the JVM may be gone already; a thread with a limit keeps a dead one from holding the process.
+    # At exit the JVM may be gone already; a thread with a limit keeps a dead one from holding the
+    # process.
     stopper = threading.Thread(target=_stop, args=(spark,), daemon=True)
     stopper.start()
     stopper.join(timeout=20)

@@ -1,4 +1,6 @@
-"""The lake: every read and write of a Delta table, by contract, name and version. Nothing else touches storage."""
+"""The lake: every read and write of a Delta table, by contract, name and version. Nothing else
+touches storage.
+"""
 
 from __future__ import annotations
 
@@ -10,13 +12,13 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from llm_i2i_spark.base.config import LakeConfig
 from llm_i2i_spark.base.contracts import TABLES, Table
 from llm_i2i_spark.base.errors import StageError, UserError
-from llm_i2i_spark.base.runs import RunRecord
+from llm_i2i_spark.base.run_record import RunRecord
+from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
-from llm_i2i_spark.lake.history import Commit, read_history
-from llm_i2i_spark.lake.watch import watch_tasks
+from llm_i2i_spark.lake.commits import Commit, read_commits
+from llm_i2i_spark.lake.spark_progress import show_task_progress
 
 TABLE_NAME = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
 
@@ -33,7 +35,7 @@ class Lake:
     """
 
     def __init__(self, spark: SparkSession, config: LakeConfig) -> None:
-        require_place(config)
+        require_location(config)
         self.spark = spark
         self.root = lake_root(config)
         self._schema = config.schema_name
@@ -46,7 +48,10 @@ class Lake:
             UserError: the lake is a catalog schema without a root.
         """
         if self.root is None:
-            raise UserError("Set lake.root beside lake.schema: fine-tuning reads Delta files by path, without a JVM.")
+            raise UserError(
+                "Set lake.root beside lake.schema: fine-tuning reads Delta files by path, without a"
+                " JVM."
+            )
         return f"{self.root}/{TABLES[table].name}"
 
     def version(self, table: str) -> int | None:
@@ -56,7 +61,7 @@ class Lake:
 
     def history(self, table: str, limit: int | None = None) -> list[Commit]:
         """The commits of a table, latest first; empty where it does not exist."""
-        return read_history(self._handle(table), limit) if self._exists(table) else []
+        return read_commits(self._handle(table), limit) if self._exists(table) else []
 
     def read(self, table: str, version: int | None = None) -> DataFrame:
         """A table at a version (the latest without one).
@@ -65,17 +70,27 @@ class Lake:
             UserError: the table does not exist, or the version is no longer readable.
         """
         if not self._exists(table):
-            raise UserError(f"There is no table {table} in {self.root or self._schema}; run stage {TABLES[table].stage} first.")
+            raise UserError(
+                f"There is no table {table} in {self.root or self._schema}; run stage"
+                f" {TABLES[table].stage} first."
+            )
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
         try:
-            return reader.load(self.path(table)) if self.root else reader.table(f"{self._schema}.{table}")
+            return (
+                reader.load(self.path(table))
+                if self.root
+                else reader.table(f"{self._schema}.{table}")
+            )
         except SPARK_ERRORS as error:
-            raise UserError(f"Version {version} of {table} cannot be read ({str(error).splitlines()[0]}).") from error
+            raise UserError(
+                f"Version {version} of {table} cannot be read ({str(error).splitlines()[0]})."
+            ) from error
 
     def changes(self, table: str, after: int, until: int) -> DataFrame | None:
-        """What commits did to the rows of a table with a change feed: its columns and `change`, 1 for an added row, -1 for a removed one.
+        """What commits did to the rows of a table with a change feed: its columns and `change`, 1
+        for an added row, -1 for a removed one.
 
         A row that is removed and added again stands in it twice.
 
@@ -86,21 +101,28 @@ class Lake:
         Returns:
             None where the feed does not reach back that far.
         """
-        feed = self.spark.read.format("delta").options(readChangeFeed="true", startingVersion=after + 1, endingVersion=until)
+        feed = self.spark.read.format("delta").options(
+            readChangeFeed="true", startingVersion=after + 1, endingVersion=until
+        )
         added = F.when(F.col("_change_type").isin("insert", "update_postimage"), 1).otherwise(-1)
         try:
-            rows = feed.load(self.path(table)) if self.root else feed.table(f"{self._schema}.{table}")
+            rows = (
+                feed.load(self.path(table)) if self.root else feed.table(f"{self._schema}.{table}")
+            )
             return rows.select(*TABLES[table].names, added.alias("change"))
         except SPARK_ERRORS:
             return None
 
     def write(self, frame: DataFrame, record: RunRecord, title: str | None = None) -> int:
-        """Replace (or, for append tables, extend) a table in one atomic commit that carries the run record.
+        """Replace (or, for append tables, extend) a table in one atomic commit that carries the run
+        record.
 
-        A retry of the same run adds nothing: the commit's transaction version is the table version it is meant to create.
+        A retry of the same run adds nothing: the commit's transaction version is the table version
+        it is meant to create.
 
         Args:
-            frame: rows with the contract's columns and types; other columns are an error, never dropped in silence.
+            frame: rows with the contract's columns and types; other columns are an error, never
+                dropped in silence.
             record: who writes, from what.
             title: words for the progress bar.
 
@@ -121,10 +143,16 @@ class Lake:
             .option("txnVersion", before + 1)
         )
         try:
-            with watch_tasks(self.spark, title or f"{record.stage}: {table.name}"):
-                writer.save(self.path(table.name)) if self.root else writer.saveAsTable(f"{self._schema}.{table.name}")
+            with show_task_progress(self.spark, title or f"{record.stage}: {table.name}"):
+                (
+                    writer.save(self.path(table.name))
+                    if self.root
+                    else writer.saveAsTable(f"{self._schema}.{table.name}")
+                )
         except SPARK_ERRORS as error:
-            raise StageError(f"Stage {record.stage} could not write {table.name}: {_reason(error)}") from error
+            raise StageError(
+                f"Stage {record.stage} could not write {table.name}: {_reason(error)}"
+            ) from error
         version = self.version(table.name)
         assert version is not None
         return version
@@ -140,9 +168,12 @@ class Lake:
         builder = builder.clusterBy(*table.cluster_by) if table.cluster_by else builder
         for key in ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration"):
             builder = builder.property(key, self._retention)
-        builder = builder.property("delta.enableChangeDataFeed", "true") if table.change_feed else builder
+        builder = (
+            builder.property("delta.enableChangeDataFeed", "true") if table.change_feed else builder
+        )
         for name, condition in table.checks.items():
-            # The property that ALTER TABLE ADD CONSTRAINT sets; given at creation it costs no commit of its own.
+            # The property that ALTER TABLE ADD CONSTRAINT sets; given at creation it costs no
+            # commit of its own.
             builder = builder.property(f"delta.constraints.{name}", condition)
         builder.execute()
         created = self.version(table.name)
@@ -160,23 +191,32 @@ class Lake:
         return DeltaTable.forPath(self.spark, self.path(table))
 
 
-def require_place(config: LakeConfig) -> None:
+def require_location(config: LakeConfig) -> None:
     """Check, before anything starts, that the configuration says where tables go.
 
     Raises:
         UserError: neither a root nor a schema is set, or the schema is not a valid name.
     """
     if not config.root and not config.schema_name:
-        raise UserError("Say where the tables go: --set lake.root=FOLDER (or lake.schema=catalog.schema on a cluster).")
+        raise UserError(
+            "Say where the tables go: --set lake.root=FOLDER (or lake.schema=catalog.schema on a"
+            " cluster)."
+        )
     if config.schema_name and not TABLE_NAME.match(config.schema_name):
-        raise UserError(f"lake.schema must look like catalog.schema, and is {config.schema_name!r}.")
+        raise UserError(
+            f"lake.schema must look like catalog.schema, and is {config.schema_name!r}."
+        )
 
 
 def lake_root(config: LakeConfig) -> str | None:
     """The root as an absolute path or URI; None where only a schema is set."""
     if not config.root:
         return None
-    return config.root.rstrip("/") if "://" in config.root else str(Path(config.root).expanduser().resolve())
+    return (
+        config.root.rstrip("/")
+        if "://" in config.root
+        else str(Path(config.root).expanduser().resolve())
+    )
 
 
 def contract_schema(table: Table) -> StructType:
@@ -197,7 +237,9 @@ def _fit(frame: DataFrame, table: Table) -> DataFrame:
 
 
 def _reason(error: Exception) -> str:
-    """The line of a Spark or JVM failure that tells most: a broken constraint, a worker's own error, else the first."""
+    """The line of a Spark or JVM failure that tells most: a broken constraint, a worker's own
+    error, else the first.
+    """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     for sign in ("CHECK constraint", "NOT NULL", "Error: ", "Exception: "):
         for line in lines:

@@ -1,1 +1,3 @@
-"""The language models: item vocabulary, model, packing, loss, constrained decoding, scoring and checkpoints. No Spark."""
+"""The language models: item vocabulary, model, packing, loss, constrained decoding, scoring and
+checkpoints. No Spark.
+"""

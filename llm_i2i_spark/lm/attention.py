@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from transformers.utils.import_utils import is_flash_attn_2_available
 
-from llm_i2i_spark.base.errors import EnvironmentProblem
+from llm_i2i_spark.base.errors import MissingDependencyError
 
 FLASH = "flash_attention_2"
 
@@ -19,12 +19,13 @@ def attention_implementation(asked: str, device: torch.device, precision: torch.
         precision: of the weights; FlashAttention-2 runs in half precision only.
 
     Raises:
-        EnvironmentProblem: FlashAttention-2 was asked for by name and cannot run.
+        MissingDependencyError: FlashAttention-2 was asked for by name and cannot run.
     """
     flash = device.type == "cuda" and precision != torch.float32 and is_flash_attn_2_available()
     if asked == FLASH and not flash:
-        raise EnvironmentProblem(
-            "FlashAttention-2 needs CUDA, bf16 and the flash-attn package: install llm-i2i-spark[flash], or set sft.attention=auto."
+        raise MissingDependencyError(
+            "FlashAttention-2 needs CUDA, bf16 and the flash-attn package: install"
+            " llm-i2i-spark[flash], or set sft.attention=auto."
         )
     if asked == "auto":
         return FLASH if flash else "sdpa"
@@ -35,10 +36,12 @@ def choose_device(asked: str) -> torch.device:
     """The device for `auto`, `cpu` or `cuda`: a CUDA device where there is one.
 
     Raises:
-        EnvironmentProblem: CUDA was asked for by name and there is none.
+        MissingDependencyError: CUDA was asked for by name and there is none.
     """
     if asked == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if asked.startswith("cuda") and not torch.cuda.is_available():
-        raise EnvironmentProblem("There is no CUDA device here: set the stage's device to auto or cpu.")
+        raise MissingDependencyError(
+            "There is no CUDA device here: set the stage's device to auto or cpu."
+        )
     return torch.device(asked)

@@ -1,4 +1,5 @@
-"""Checkpoints: a folder that is whole or not there, whose every byte is vouched for, and from which no code can come.
+"""Checkpoints: a folder that is whole or not there, whose every byte is vouched for, and from which
+no code can come.
 
 backbone/             config.json and model.safetensors, as `transformers` writes them
 items.safetensors     item embeddings, text projection and text features, label head
@@ -80,14 +81,16 @@ def save_checkpoint(
     calibration: Calibration | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> str:
-    """Write a checkpoint: to a hidden folder beside it first, then renamed, so that nobody ever sees half of one.
+    """Write a checkpoint: to a hidden folder beside it first, then renamed, so that nobody ever
+    sees half of one.
 
     Args:
         folder: where it will be; one that is already there is replaced.
         model: with whole weights (under ZeRO-2 every rank has them; one rank saves).
         vocabulary: of the catalogue.
         tokenizer: None for the compact model.
-        manifest_fields: kept in the manifest; `role`, `max_items` and `max_length` are needed to read histories as in training.
+        manifest_fields: kept in the manifest; `role`, `max_items` and `max_length` are needed to
+            read histories as in training.
         calibration: of a discriminator.
         texts: further small files by name, such as the training curve `training.jsonl`.
 
@@ -120,7 +123,11 @@ def _write_files(
 ) -> None:
     with without_progress_bars():
         model.backbone.save_pretrained(folder / "backbone")
-    own = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items() if not name.startswith("backbone.")}
+    own = {
+        name: tensor.detach().cpu().contiguous()
+        for name, tensor in model.state_dict().items()
+        if not name.startswith("backbone.")
+    }
     save_file(own, folder / "items.safetensors")
     vocabulary.save(folder)
     if tokenizer is not None:
@@ -132,9 +139,14 @@ def _write_files(
 
 
 def _write_manifest(folder: Path, fields: Mapping[str, Any]) -> str:
-    files = {name: {"sha256": sha256_of(folder / name), "bytes": (folder / name).stat().st_size} for name in _file_names(folder)}
+    files = {
+        name: {"sha256": sha256_of(folder / name), "bytes": (folder / name).stat().st_size}
+        for name in _file_names(folder)
+    }
     digest = _model_digest({name: str(entry["sha256"]) for name, entry in files.items()})
-    text = json.dumps({"model_digest": digest, "fields": dict(fields), "files": files}, indent=1, sort_keys=True)
+    text = json.dumps(
+        {"model_digest": digest, "fields": dict(fields), "files": files}, indent=1, sort_keys=True
+    )
     (folder / MANIFEST).write_text(text, encoding="utf-8")
     for name in [*files, MANIFEST, *{str(Path(name).parent) for name in files}]:
         flush(folder / name)
@@ -152,7 +164,9 @@ def _put_in_place(hidden: Path, target: Path) -> None:
     flush(target.parent)
 
 
-def load_checkpoint(folder: str | Path, device: str = "auto", attention: str = "auto") -> LoadedCheckpoint:
+def load_checkpoint(
+    folder: str | Path, device: str = "auto", attention: str = "auto"
+) -> LoadedCheckpoint:
     """Load a checkpoint after checking every byte of it.
 
     Args:
@@ -172,8 +186,16 @@ def load_checkpoint(folder: str | Path, device: str = "auto", attention: str = "
     return LoadedCheckpoint(
         model=model,
         vocabulary=ItemVocabulary.load(source),
-        tokenizer=AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False, local_files_only=True) if tokenizer.is_dir() else None,
-        calibration=Calibration.from_json(calibration.read_text(encoding="utf-8")) if calibration.is_file() else None,
+        tokenizer=(
+            AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False, local_files_only=True)
+            if tokenizer.is_dir()
+            else None
+        ),
+        calibration=(
+            Calibration.from_json(calibration.read_text(encoding="utf-8"))
+            if calibration.is_file()
+            else None
+        ),
         manifest=manifest["fields"],
         device=chosen,
         digest=manifest["model_digest"],
@@ -192,15 +214,25 @@ def verify_checkpoint(folder: Path) -> dict[str, Any]:
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         expected = {str(name): str(entry["sha256"]) for name, entry in manifest["files"].items()}
-        whole = _model_digest(expected) == manifest["model_digest"] and all(name in manifest["fields"] for name in REQUIRED_FIELDS)
+        whole = _model_digest(expected) == manifest["model_digest"] and all(
+            name in manifest["fields"] for name in REQUIRED_FIELDS
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{folder} is no whole checkpoint, since its manifest is missing or unreadable: run sft again.") from error
+        raise UserError(
+            f"{folder} is no whole checkpoint, since its manifest is missing or unreadable: run sft"
+            " again."
+        ) from error
     if not whole:
-        raise UserError(f"The manifest of {folder} was changed after it was written: run sft again.")
+        raise UserError(
+            f"The manifest of {folder} was changed after it was written: run sft again."
+        )
     refuse_pickles(folder)
     found = _file_names(folder)
     for name in sorted(set(found) ^ set(expected)):
-        raise UserError(f"{folder / name} is {'missing' if name in expected else 'not in the manifest'}: run sft again.")
+        raise UserError(
+            f"{folder / name} is {'missing' if name in expected else 'not in the manifest'}: run"
+            " sft again."
+        )
     for name in found:
         if sha256_of(folder / name) != expected[name]:
             raise UserError(f"{folder / name} was changed after it was written: run sft again.")
@@ -225,7 +257,11 @@ def _load_model(folder: Path, device: torch.device, attention: str) -> ItemLangu
         raise UserError(f"{folder / 'backbone'} lacks weights of its own model: run sft again.")
     model = ItemLanguageModel(backbone, (own["scaled_features"].float() / FEATURE_SCALE).numpy())
     model.to(precision)
-    lacking = [name for name in model.load_state_dict(own, strict=False).missing_keys if not name.startswith("backbone.")]
+    lacking = [
+        name
+        for name in model.load_state_dict(own, strict=False).missing_keys
+        if not name.startswith("backbone.")
+    ]
     if lacking:
         raise UserError(f"{folder / 'items.safetensors'} lacks {lacking[0]}: run sft again.")
     return model.to(device).eval()
@@ -235,7 +271,8 @@ _cached: dict[tuple[str, str], LoadedCheckpoint] = {}
 
 
 def cached_checkpoint(folder: str | Path, digest: str, device: str = "auto") -> LoadedCheckpoint:
-    """The checkpoint with this digest, loaded once a process; a Python worker holds one model at a time.
+    """The checkpoint with this digest, loaded once a process; a Python worker holds one model at a
+    time.
 
     Raises:
         UserError: as `load_checkpoint`, or the folder holds another model than the digest says.
@@ -248,7 +285,10 @@ def cached_checkpoint(folder: str | Path, digest: str, device: str = "auto") -> 
             torch.cuda.empty_cache()
         loaded = load_checkpoint(folder, device)
         if loaded.digest != digest:
-            raise UserError(f"{folder} holds model {loaded.digest[:12]}, but {digest[:12]} was asked for: run sft again.")
+            raise UserError(
+                f"{folder} holds model {loaded.digest[:12]}, but {digest[:12]} was asked for: run"
+                " sft again."
+            )
         _cached[key] = loaded
     return _cached[key]
 
@@ -260,4 +300,6 @@ def _file_names(folder: Path) -> list[str]:
 
 
 def _model_digest(digests: Mapping[str, str]) -> str:
-    return hashlib.sha256("".join(f"{name}\0{digest}\n" for name, digest in sorted(digests.items())).encode()).hexdigest()
+    return hashlib.sha256(
+        "".join(f"{name}\0{digest}\n" for name, digest in sorted(digests.items())).encode()
+    ).hexdigest()

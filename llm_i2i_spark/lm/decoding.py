@@ -1,8 +1,10 @@
-"""Proposals: the most probable items of the catalogue after a history, each with its log-probability.
+"""Proposals: the most probable items of the catalogue after a history, each with its
+log-probability.
 
-Nothing outside the catalogue can come out. With one token an item, one forward pass ranks the whole catalogue exactly. With codes,
-a beam search walks the trie; at every step the softmax runs over the codes that the trie allows, so the probabilities of all items
-add up to one, and a beam is dropped only where the user owns everything below it, so k items are found whenever they exist.
+Nothing outside the catalogue can come out. With one token an item, one forward pass ranks the whole
+catalogue exactly. With codes, a beam search walks the trie; at every step the softmax runs over the
+codes that the trie allows, so the probabilities of all items add up to one, and a beam is dropped
+only where the user owns everything below it, so k items are found whenever they exist.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ Floats = NDArray[np.float64]
 
 
 class Proposal(NamedTuple):
-    """An item and its log-probability under the softmax over the whole catalogue, owned items included."""
+    """An item and its log-probability under the softmax over the whole catalogue, owned items
+    included.
+    """
 
     item_id: str
     log_prob: float
@@ -69,14 +73,17 @@ def propose(
     held = [_indexes(checkpoint, ids) for ids in owned]
     proposals: list[list[Proposal]] = [[] for _ in prompts]
     search = _Search(checkpoint, k)
-    # Batches are cut from an order of contents, so that they do not depend on the order in which the rows arrived.
+    # Batches are cut from an order of contents, so that they do not depend on the order in which
+    # the rows arrived.
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), prompts[row].tobytes()))
     sizes = [search.tokens_needed(len(prompts[row])) for row in order]
     for batch in token_batches(sizes, batch_tokens):
         chosen = [order[place] for place in batch]
         ranking = search.rank([prompts[row] for row in chosen], [held[row] for row in chosen])
         for user, item, log_prob in zip(*(column.tolist() for column in ranking), strict=True):
-            proposals[chosen[user]].append(Proposal(checkpoint.vocabulary.item_ids[item], min(log_prob, 0.0)))
+            proposals[chosen[user]].append(
+                Proposal(checkpoint.vocabulary.item_ids[item], min(log_prob, 0.0))
+            )
     return proposals
 
 
@@ -112,20 +119,30 @@ class _Search:
         rows = max(1, SCORES_AT_ONCE // len(self._table))
         parts = []
         for start in range(0, len(prompts), rows):
-            log_probs = torch.log_softmax(self._scores(hidden[start : start + rows]), dim=1)[:, self._codes[:, 0]]
-            users = np.repeat(np.arange(len(log_probs)), [len(items) for items in held[start : start + rows]])
+            log_probs = torch.log_softmax(self._scores(hidden[start : start + rows]), dim=1)[
+                :, self._codes[:, 0]
+            ]
+            users = np.repeat(
+                np.arange(len(log_probs)), [len(items) for items in held[start : start + rows]]
+            )
             log_probs[users, np.concatenate(held[start : start + rows])] = -torch.inf
             part = _best(log_probs, self._k)
             parts.append(part._replace(users=part.users + start))
         return Ranking(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
 
-    def _search_beams(self, trie: ItemTrie, prompts: Sequence[Tokens], held: Sequence[Ints]) -> Ranking:
+    def _search_beams(
+        self, trie: ItemTrie, prompts: Sequence[Tokens], held: Sequence[Ints]
+    ) -> Ranking:
         users, nodes = np.arange(len(prompts)), np.zeros(len(prompts), np.int64)
         log_probs = np.zeros(len(prompts))
         written = np.empty((len(prompts), 0), np.int64)
         owned = _OwnedLeaves(trie, held)
         for level in range(trie.length):
-            hidden = self._after_prompts(prompts) if level == 0 else self._after_beams(prompts, users, written)
+            hidden = (
+                self._after_prompts(prompts)
+                if level == 0
+                else self._after_beams(prompts, users, written)
+            )
             parents, children, tokens = trie.children(level, nodes)
             steps = _allowed_log_softmax(self._scores(hidden), parents, tokens)
             totals = log_probs[parents] + steps
@@ -141,23 +158,30 @@ class _Search:
     def _after_prompts(self, prompts: Sequence[Tokens]) -> Tensor:
         """[B, H] hidden states at the last token of each prompt."""
         tokens, positions, last = (part.to(self._device) for part in prompt_batch(prompts))
-        hidden: Tensor = self._model(tokens, positions)[torch.arange(len(prompts), device=self._device), last]
+        hidden: Tensor = self._model(tokens, positions)[
+            torch.arange(len(prompts), device=self._device), last
+        ]
         return hidden
 
     def _after_beams(self, prompts: Sequence[Tokens], users: Ints, written: Ints) -> Tensor:
-        """[N, H] hidden states after each beam's codes; beams of a user (ascending) share the prompt in one row."""
+        """[N, H] hidden states after each beam's codes; beams of a user (ascending) share the
+        prompt in one row.
+        """
         segments: list[list[Segment]] = [[] for _ in prompts]
         for user, codes in zip(users.tolist(), written + self._model.vocabulary_size, strict=True):
             segments[user].append(Segment(len(prompts[user]), codes))
         batch = tree_batch(prompts, segments).to(self._device)
-        hidden: Tensor = self._model(batch.tokens, batch.position_ids, batch.mask)[batch.rows, batch.columns]
+        hidden: Tensor = self._model(batch.tokens, batch.position_ids, batch.mask)[
+            batch.rows, batch.columns
+        ]
         return hidden
 
     def _scores(self, hidden: Tensor) -> Tensor:
         scores = hidden.float() @ self._table.T
         if not bool(torch.isfinite(scores).all()):
             raise StageError(
-                "generate: the model's scores are not numbers (NaN or infinite), so its checkpoint is unusable: run sft again."
+                "generate: the model's scores are not numbers (NaN or infinite), so its checkpoint"
+                " is unusable: run sft again."
             )
         return scores
 
@@ -169,18 +193,33 @@ class _OwnedLeaves:
         self._trie = trie
         leaf_of = np.argsort(trie.items)
         self._stride = len(trie.items) + 1
-        self._keys = np.sort(np.concatenate([user * self._stride + leaf_of[items] for user, items in enumerate(held)]))
+        self._keys = np.sort(
+            np.concatenate(
+                [user * self._stride + leaf_of[items] for user, items in enumerate(held)]
+            )
+        )
 
     def leave_some(self, level: int, users: Ints, nodes: Ints) -> NDArray[np.bool_]:
         """Whether a node has an item that its user does not own."""
         first, end = self._trie.leaves(level, nodes)
-        owned = np.searchsorted(self._keys, users * self._stride + end) - np.searchsorted(self._keys, users * self._stride + first)
+        owned = np.searchsorted(self._keys, users * self._stride + end) - np.searchsorted(
+            self._keys, users * self._stride + first
+        )
         return np.asarray(owned < end - first)
 
 
 def _allowed_log_softmax(scores: Tensor, parents: Ints, tokens: Ints) -> Floats:
-    """[M] log-probabilities of the children, normalised among those of the same parent (row of scores)."""
-    chosen = scores[torch.from_numpy(parents).to(scores.device), torch.from_numpy(tokens).to(scores.device)].double().cpu().numpy()
+    """[M] log-probabilities of the children, normalised among those of the same parent (row of
+    scores).
+    """
+    chosen = (
+        scores[
+            torch.from_numpy(parents).to(scores.device), torch.from_numpy(tokens).to(scores.device)
+        ]
+        .double()
+        .cpu()
+        .numpy()
+    )
     starts = np.flatnonzero(np.diff(parents, prepend=-1))
     sizes = np.diff(starts, append=len(parents))
     highest = np.repeat(np.maximum.reduceat(chosen, starts), sizes)
@@ -189,7 +228,9 @@ def _allowed_log_softmax(scores: Tensor, parents: Ints, tokens: Ints) -> Floats:
 
 
 def _best(log_probs: Tensor, k: int) -> Ranking:
-    """The k best columns of each row of [B, n_items], -inf left out; ties at the edge go to the lower column."""
+    """The k best columns of each row of [B, n_items], -inf left out; ties at the edge go to the
+    lower column.
+    """
     edge = torch.topk(log_probs, min(k, log_probs.shape[1]), dim=1).values[:, -1:]
     candidates = ((log_probs >= edge) & (log_probs > -torch.inf)).nonzero(as_tuple=True)
     users, items = (place.cpu().numpy() for place in candidates)

@@ -1,8 +1,9 @@
 """How histories become tokens, the same for training and inference, for both layouts.
 
-Layout `sequence` (no tokenizer): BOS, then item tokens; a question is the candidate's tokens, marked as such, and a query: the last
-token that the question sees, once more and at the same position, marked as a query. Layout `instruct`: a chat prompt with titles and
-item tokens. In both a history is written item by item, so a question can see any part of it.
+Layout `sequence` (no tokenizer): BOS, then item tokens; a question is the candidate's tokens,
+marked as such, and a query: the last token that the question sees, once more and at the same
+position, marked as a query. Layout `instruct`: a chat prompt with titles and item tokens. In both a
+history is written item by item, so a question can see any part of it.
 """
 
 from __future__ import annotations
@@ -77,7 +78,11 @@ class Encoder:
         self._first_item_token = vocabulary_size
         self._all_tokens = vocabulary_size + vocabulary.n_tokens
         self._template = GENERATOR if role == "generator" else DISCRIMINATOR
-        self._head, self._tail = (_token_array([BOS]), _token_array([])) if tokenizer is None else self._chat_frame(tokenizer)
+        self._head, self._tail = (
+            (_token_array([BOS]), _token_array([]))
+            if tokenizer is None
+            else self._chat_frame(tokenizer)
+        )
 
     @property
     def layout(self) -> Layout:
@@ -86,40 +91,58 @@ class Encoder:
 
     def prompt(self, history: Sequence[Item]) -> Tokens:
         """[n] tokens after which the generator names the next item."""
-        shown = self._fitting([self._shown(item) for item in self._known(history)], len(self._head) + len(self._tail))
+        shown = self._fitting(
+            [self._shown(item) for item in self._known(history)], len(self._head) + len(self._tail)
+        )
         return np.concatenate([self._head, *shown, self._tail])
 
-    def generator_example(self, history: Sequence[Item], targets: Sequence[Item], weights: Sequence[float]) -> Example:
-        """One example: the history as a prompt, then the targets one after another, each predicted with its weight.
+    def generator_example(
+        self, history: Sequence[Item], targets: Sequence[Item], weights: Sequence[float]
+    ) -> Example:
+        """One example: the history as a prompt, then the targets one after another, each predicted
+        with its weight.
 
         Args:
             history: items before the first target.
-            targets: in layout `instruct` usually one; in `sequence` every later item of the user. Unknown ones are left out.
+            targets: in layout `instruct` usually one; in `sequence` every later item of the user.
+                Unknown ones are left out.
             weights: of the targets; a weight holds for every token of its item.
         """
         prompt = self.prompt(history)
-        known = [(index, weight) for index, weight in zip(map(self._index, targets), weights, strict=True) if index is not None]
+        known = [
+            (index, weight)
+            for index, weight in zip(map(self._index, targets), weights, strict=True)
+            if index is not None
+        ]
         codes = self.vocabulary.codes[[index for index, _ in known]].reshape(-1)
         tokens = np.concatenate([prompt, codes[:-1] + self._first_item_token])
-        example = Example(tokens, np.full(len(tokens), IGNORED, np.int64), np.zeros(len(tokens), np.float32))
+        example = Example(
+            tokens, np.full(len(tokens), IGNORED, np.int64), np.zeros(len(tokens), np.float32)
+        )
         if len(codes):
             example.targets[len(prompt) - 1 :] = codes
-            example.weights[len(prompt) - 1 :] = np.repeat(np.array([w for _, w in known], np.float32), self.vocabulary.length)
+            example.weights[len(prompt) - 1 :] = np.repeat(
+                np.array([w for _, w in known], np.float32), self.vocabulary.length
+            )
         return example
 
     def trees(self, history: Sequence[Item], questions: Sequence[Question]) -> list[Tree]:
         """The questions about one history, sharing its tokens wherever they see the same beginning.
 
-        A question sees the latest `max_items` known items before it, so questions about early parts of the history share one tree;
-        one about a later part starts further on and has a tree of its own with the others asked at the same place.
+        A question sees the latest `max_items` known items before it, so questions about early parts
+        of the history share one tree; one about a later part starts further on and has a tree of
+        its own with the others asked at the same place.
 
         Raises:
-            UserError: a candidate is not in the vocabulary and the layout knows items by their tokens alone.
+            UserError: a candidate is not in the vocabulary and the layout knows items by their
+                tokens alone.
         """
         known_before = np.cumsum([0] + [self._index(item) is not None for item in history])
         known = self._known(history)
         shown = [self._shown(item) for item in known]
-        starts: dict[tuple[int, int], int] = {}  # by end and length, which most questions of a history share
+        starts: dict[
+            tuple[int, int], int
+        ] = {}  # by end and length, which most questions of a history share
         by_start: dict[int, list[_Asked]] = {}
         for number, (prefix_length, candidate) in enumerate(questions):
             end = int(known_before[min(prefix_length, len(history))])
@@ -133,25 +156,38 @@ class Encoder:
     def _tree(self, shown: Sequence[Tokens], start: int, asked: Sequence[_Asked]) -> Tree:
         parts = [self._head, *shown[start : max(question.end for question in asked)]]
         prefix, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
-        segments = [self._segment(prefix, int(ends[question.end - start]), question.tokens) for question in asked]
+        segments = [
+            self._segment(prefix, int(ends[question.end - start]), question.tokens)
+            for question in asked
+        ]
         return Tree(prefix, segments, [question.number for question in asked])
 
     def _segment(self, prefix: Tokens, visible: int, question: Tokens) -> Segment:
         if self.tokenizer is not None:
             return Segment(visible, question)
-        # The query stands where the last item stands, so its state begins as the generator's for the next item.
-        tokens = np.concatenate([question + CANDIDATE * self._all_tokens, prefix[visible - 1 : visible] + QUERY * self._all_tokens])
+        # The query stands where the last item stands, so its state begins as the generator's for
+        # the next item.
+        tokens = np.concatenate(
+            [
+                question + CANDIDATE * self._all_tokens,
+                prefix[visible - 1 : visible] + QUERY * self._all_tokens,
+            ]
+        )
         positions = np.arange(visible, visible + len(tokens))
         positions[-1] = visible - 1
         return Segment(visible, tokens, positions, question - self._first_item_token)
 
     def _first_shown(self, shown: Sequence[Tokens], end: int, question_length: int) -> int:
-        """The first of the items before `end` that a question shows: at most max_items, and no more than fit."""
+        """The first of the items before `end` that a question shows: at most max_items, and no more
+        than fit.
+        """
         first = max(0, end - self.max_items)
         return end - len(self._fitting(shown[first:end], len(self._head) + question_length))
 
     def _fitting(self, shown: Sequence[Tokens], taken: int) -> Sequence[Tokens]:
-        """The latest max_items of the pieces that fit beside `taken` tokens; the instruction and candidate always stay."""
+        """The latest max_items of the pieces that fit beside `taken` tokens; the instruction and
+        candidate always stay.
+        """
         room = self.max_length - taken
         kept = 0
         for piece in reversed(shown[-self.max_items :]):
@@ -169,7 +205,11 @@ class Encoder:
 
     def _tokens_of(self, item: Item) -> Tokens:
         index = self._index(item)
-        return np.empty(0, np.int64) if index is None else self.vocabulary.codes[index] + self._first_item_token
+        return (
+            np.empty(0, np.int64)
+            if index is None
+            else self.vocabulary.codes[index] + self._first_item_token
+        )
 
     def _shown(self, item: Item) -> Tokens:
         return self._written(self._template.item, item)
@@ -177,23 +217,32 @@ class Encoder:
     def _question(self, candidate: Item) -> Tokens:
         if self.tokenizer is None:
             if self._index(candidate) is None:
-                raise UserError(f"The discriminator does not know item {candidate.item_id!r}: run export and sft again on this catalogue.")
+                raise UserError(
+                    f"The discriminator does not know item {candidate.item_id!r}: run export and"
+                    " sft again on this catalogue."
+                )
             return self._tokens_of(candidate)
         return np.concatenate([self._written(self._template.candidate, candidate), self._tail])
 
     def _written(self, pattern: str, item: Item) -> Tokens:
         if self.tokenizer is None:
             return self._tokens_of(item)
-        return np.concatenate([_text_tokens(self.tokenizer, render_item(pattern, item.text)), self._tokens_of(item)])
+        return np.concatenate(
+            [_text_tokens(self.tokenizer, render_item(pattern, item.text)), self._tokens_of(item)]
+        )
 
     def _chat_frame(self, tokenizer: PreTrainedTokenizerBase) -> tuple[Tokens, Tokens]:
         def chat(messages: Sequence[dict[str, str]]) -> str:
-            return str(tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+            return str(
+                tokenizer.apply_chat_template(
+                    list(messages), tokenize=False, add_generation_prompt=True
+                )
+            )
 
         before, after = split_chat(self._template, chat if tokenizer.chat_template else None)
-        return _token_array(tokenizer.encode(before, add_special_tokens=not tokenizer.chat_template)), _token_array(
-            tokenizer.encode(after, add_special_tokens=False)
-        )
+        return _token_array(
+            tokenizer.encode(before, add_special_tokens=not tokenizer.chat_template)
+        ), _token_array(tokenizer.encode(after, add_special_tokens=False))
 
 
 def _text_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> Tokens:

@@ -1,7 +1,8 @@
-"""The losses, each as a weighted sum and the sum of its weights, so that a caller can divide over the whole global batch.
+"""The losses, each as a weighted sum and the sum of its weights, so that a caller can divide over
+the whole global batch.
 
-Items: Σ wᵢ·CEᵢ with w = alpha for a long-tail target and beta otherwise, by the full softmax over the item tokens or by a sampled
-one. Labels: cross-entropy over (No, Yes).
+Items: Σ wᵢ·CEᵢ with w = alpha for a long-tail target and beta otherwise, by the full softmax over
+the item tokens or by a sampled one. Labels: cross-entropy over (No, Yes).
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ from llm_i2i_spark.lm.packing import IGNORED
 
 
 class LossSums(NamedTuple):
-    """Σ w·CE and Σ w, fp32 scalars; the loss of a global batch is the sum of the first over the sum of the second."""
+    """Σ w·CE and Σ w, fp32 scalars; the loss of a global batch is the sum of the first over the sum
+    of the second.
+    """
 
     loss: Tensor
     weight: Tensor
@@ -63,11 +66,18 @@ class NegativeSampler:
         return Negatives(drawn, self._log_expected[drawn])
 
 
-def item_loss(model: ItemLanguageModel, hidden: Tensor, targets: Tensor, weights: Tensor, negatives: Negatives | None = None) -> LossSums:
+def item_loss(
+    model: ItemLanguageModel,
+    hidden: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    negatives: Negatives | None = None,
+) -> LossSums:
     """Weighted cross-entropy of item tokens.
 
-    With negatives j of expected count c_j the partition function e^{s_y} + Σ_{j≠y} e^{s_j} is estimated without bias by
-    e^{s_y} + Σ_{drawn j≠y} e^{s_j} / c_j (Bengio & Senécal 2008; "logQ correction"): the target itself is never its own negative.
+    With negatives j of expected count c_j the partition function e^{s_y} + Σ_{j≠y} e^{s_j} is
+    estimated without bias by e^{s_y} + Σ_{drawn j≠y} e^{s_j} / c_j (Bengio & Senécal 2008; "logQ
+    correction"): the target itself is never its own negative.
 
     Args:
         model: for the item embeddings.
@@ -88,7 +98,9 @@ def item_loss(model: ItemLanguageModel, hidden: Tensor, targets: Tensor, weights
     return LossSums((weights * losses).sum(), weights.sum())
 
 
-def _sampled_softmax(model: ItemLanguageModel, hidden: Tensor, targets: Tensor, negatives: Negatives) -> Tensor:
+def _sampled_softmax(
+    model: ItemLanguageModel, hidden: Tensor, targets: Tensor, negatives: Negatives
+) -> Tensor:
     tokens, log_expected = negatives
     own = (hidden.float() * model.item_embeddings(targets).float()).sum(-1)
     others = model.item_logits(hidden, tokens) - log_expected

@@ -1,9 +1,10 @@
 """The item language model: a causal LM whose vocabulary is extended by item tokens.
 
-An item token's embedding is an id part plus a linear projection of frozen text features, the same for input and output, so that an
-item with few interactions is placed by its words. The rest is any Llama-like backbone of `transformers`: a compact one trained from
-scratch, or a pretrained one. Token ids: 0..V-1 the backbone's own, V..V+T-1 the item tokens. The same token read as the candidate of
-a question, or as its query, is V+T or 2(V+T) higher.
+An item token's embedding is an id part plus a linear projection of frozen text features, the same
+for input and output, so that an item with few interactions is placed by its words. The rest is any
+Llama-like backbone of `transformers`: a compact one trained from scratch, or a pretrained one.
+Token ids: 0..V-1 the backbone's own, V..V+T-1 the item tokens. The same token read as the candidate
+of a question, or as its query, is V+T or 2(V+T) higher.
 """
 
 from __future__ import annotations
@@ -16,9 +17,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaModel, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForCausalLM,
+    LlamaConfig,
+    LlamaModel,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
-from llm_i2i_spark.base.config import SftConfig
+from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.attention import FLASH, attention_implementation, choose_device
 from llm_i2i_spark.lm.model_folder import check_model_folder, without_progress_bars
 
@@ -30,15 +37,18 @@ COMPACT_EMBEDDING_STD = 0.16
 
 
 class LabelHead(nn.Module):
-    """What only a discriminator uses: two label rows, the marks of candidate and query, and how much the generator's opinion counts.
+    """What only a discriminator uses: two label rows, the marks of candidate and query, and how
+    much the generator's opinion counts.
 
     Args:
         hidden_size: H.
 
     Attributes:
-        linear: hidden state to (No, Yes); starts at zero, so that training starts from the generator's opinion alone.
+        linear: hidden state to (No, Yes); starts at zero, so that training starts from the
+            generator's opinion alone.
         marks: [2, H] added to the embeddings of candidates and queries; start at zero.
-        scale: of the inner product of hidden state and candidate embedding, which joins the Yes logit.
+        scale: of the inner product of hidden state and candidate embedding, which joins the Yes
+            logit.
         centre: taken from that inner product first.
     """
 
@@ -48,7 +58,9 @@ class LabelHead(nn.Module):
         super().__init__()
         self.linear = nn.Linear(hidden_size, 2)
         self.marks = nn.Parameter(torch.zeros(2, hidden_size))
-        self.scale = nn.Parameter(torch.full((1,), 0.7))  # DeepSpeed cannot send a parameter without a dimension
+        self.scale = nn.Parameter(
+            torch.full((1,), 0.7)
+        )  # DeepSpeed cannot send a parameter without a dimension
         self.register_buffer("centre", torch.tensor(0.0))
         nn.init.zeros_(self.linear.weight)
         nn.init.zeros_(self.linear.bias)
@@ -58,10 +70,12 @@ class ItemLanguageModel(nn.Module):
     """A backbone, the item tokens and the two labels.
 
     Args:
-        backbone: a decoder of `transformers` without its head, with its attention implementation set.
+        backbone: a decoder of `transformers` without its head, with its attention implementation
+            set.
         token_features: [T, F] text features of the item tokens, rows of about unit length; frozen.
         dropout: after the embeddings while training.
-        embedding_std: of the item embeddings at the start: text part about this, id part an eighth of it.
+        embedding_std: of the item embeddings at the start: text part about this, id part an eighth
+            of it.
     """
 
     scaled_features: Tensor
@@ -80,8 +94,12 @@ class ItemLanguageModel(nn.Module):
         self.n_item_tokens = len(token_features)
         self.backbone = backbone
         self.dropout = nn.Dropout(dropout)
-        # Large features make Adam's steps on the projection count: the text part leads early, the id part refines.
-        self.register_buffer("scaled_features", torch.from_numpy(np.ascontiguousarray(token_features, np.float32)) * FEATURE_SCALE)
+        # Large features make Adam's steps on the projection count: the text part leads early, the
+        # id part refines.
+        self.register_buffer(
+            "scaled_features",
+            torch.from_numpy(np.ascontiguousarray(token_features, np.float32)) * FEATURE_SCALE,
+        )
         self.item_embedding = nn.Embedding(self.n_item_tokens, self.hidden_size)
         self.text_projection = nn.Linear(token_features.shape[1], self.hidden_size)
         self.label_head = LabelHead(self.hidden_size)
@@ -94,8 +112,10 @@ class ItemLanguageModel(nn.Module):
 
         Args:
             tokens: [B, L] token ids.
-            position_ids: [B, L]; without a mask, attention is causal and a restart keeps packed examples apart.
-            mask: [B, 1, L, L], True where the token of the row sees the token of the column; for tree-shaped rows.
+            position_ids: [B, L]; without a mask, attention is causal and a restart keeps packed
+                examples apart.
+            mask: [B, 1, L, L], True where the token of the row sees the token of the column; for
+                tree-shaped rows.
 
         Returns:
             [B, L, H] in the backbone's precision.
@@ -105,26 +125,48 @@ class ItemLanguageModel(nn.Module):
         attention_mask = None
         if mask is not None:
             if self.backbone.config._attn_implementation == FLASH:
-                self.backbone.set_attn_implementation("sdpa")  # FlashAttention takes no mask of our own
-            attention_mask = torch.zeros_like(mask, dtype=embeddings.dtype).masked_fill_(~mask, torch.finfo(embeddings.dtype).min)
+                self.backbone.set_attn_implementation(
+                    "sdpa"
+                )  # FlashAttention takes no mask of our own
+            attention_mask = torch.zeros_like(mask, dtype=embeddings.dtype).masked_fill_(
+                ~mask, torch.finfo(embeddings.dtype).min
+            )
         elif self.backbone.config._attn_implementation == FLASH:
-            embeddings, position_ids = embeddings.reshape(1, -1, shape[-1]), position_ids.reshape(1, -1)  # it tells packed rows only so
-        # With a cache transformers 5 no longer looks for restarting positions, and packed examples would see each other.
-        output = self.backbone(inputs_embeds=embeddings, position_ids=position_ids, attention_mask=attention_mask, use_cache=False)
+            embeddings, position_ids = (
+                embeddings.reshape(1, -1, shape[-1]),
+                position_ids.reshape(1, -1),
+            )  # it tells packed rows only so
+        # With a cache transformers 5 no longer looks for restarting positions, and packed examples
+        # would see each other.
+        output = self.backbone(
+            inputs_embeds=embeddings,
+            position_ids=position_ids,
+            attention_mask=attention_mask,
+            use_cache=False,
+        )
         hidden: Tensor = output.last_hidden_state
         return hidden.reshape(shape)
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """[..., H] embeddings of token ids, computed once for each distinct token of the batch and for no other."""
-        read_as, plain = tokens // (self.vocabulary_size + self.n_item_tokens), tokens % (self.vocabulary_size + self.n_item_tokens)
+        """[..., H] embeddings of token ids, computed once for each distinct token of the batch and
+        for no other.
+        """
+        read_as, plain = (
+            tokens // (self.vocabulary_size + self.n_item_tokens),
+            tokens % (self.vocabulary_size + self.n_item_tokens),
+        )
         distinct, place = torch.unique(plain, return_inverse=True)
         n_base = int((distinct < self.vocabulary_size).sum())
         base = self.backbone.get_input_embeddings()(distinct[:n_base])
         items = self.item_embeddings(distinct[n_base:] - self.vocabulary_size)
-        embedded = functional.embedding(place, torch.cat([base, items.to(base.dtype)]))  # distinct is sorted: base tokens come first
+        embedded = functional.embedding(
+            place, torch.cat([base, items.to(base.dtype)])
+        )  # distinct is sorted: base tokens come first
         if bool((read_as > 0).any()):
             marks = self.label_head.marks.to(base.dtype)
-            embedded = embedded + functional.embedding(read_as, torch.cat([torch.zeros_like(marks[:1]), marks]))
+            embedded = embedded + functional.embedding(
+                read_as, torch.cat([torch.zeros_like(marks[:1]), marks])
+            )
         return embedded
 
     def item_embeddings(self, item_tokens: Tensor | None = None) -> Tensor:
@@ -132,7 +174,9 @@ class ItemLanguageModel(nn.Module):
         if item_tokens is None:
             every: Tensor = self.item_embedding.weight + self.text_projection(self.scaled_features)
             return every
-        named: Tensor = self.item_embedding(item_tokens) + self.text_projection(self.scaled_features[item_tokens])
+        named: Tensor = self.item_embedding(item_tokens) + self.text_projection(
+            self.scaled_features[item_tokens]
+        )
         return named
 
     def item_logits(self, hidden: Tensor, item_tokens: Tensor | None = None) -> Tensor:
@@ -148,14 +192,17 @@ class ItemLanguageModel(nn.Module):
         return _product(hidden, self.item_embeddings(item_tokens))
 
     def label_logits(self, hidden: Tensor, candidates: Tensor | None = None) -> Tensor:
-        """Scores of (No, Yes), in fp32: a linear map of the hidden state, and on Yes scale·(<hidden, candidate> - centre).
+        """Scores of (No, Yes), in fp32: a linear map of the hidden state, and on Yes
+        scale·(<hidden, candidate> - centre).
 
-        The query reads like the history's last item, so its state starts as the generator's for the next item, and the inner product
-        as the generator's score of the candidate; training then teaches the state to look at the candidate.
+        The query reads like the history's last item, so its state starts as the generator's for the
+        next item, and the inner product as the generator's score of the candidate; training then
+        teaches the state to look at the candidate.
 
         Args:
             hidden: [N, H] at the label positions.
-            candidates: [N, length] item tokens of the items asked about; None: the linear map alone (layout `instruct`).
+            candidates: [N, length] item tokens of the items asked about; None: the linear map alone
+                (layout `instruct`).
 
         Returns:
             [N, 2].
@@ -183,7 +230,8 @@ def build_model(
     tokenizer: PreTrainedTokenizerBase | None,
     seed: int,
 ) -> ItemLanguageModel:
-    """The model to fine-tune: the compact Llama from scratch, or the causal LM in `sft.base_model` with item tokens added.
+    """The model to fine-tune: the compact Llama from scratch, or the causal LM in `sft.base_model`
+    with item tokens added.
 
     Args:
         config: the settings of fine-tuning.
@@ -196,7 +244,9 @@ def build_model(
         UserError: the base model's folder brings code, or no safetensors.
     """
     if len(token_features) != n_item_tokens:
-        raise ValueError(f"{n_item_tokens} item tokens need as many feature rows, got {len(token_features)}")
+        raise ValueError(
+            f"{n_item_tokens} item tokens need as many feature rows, got {len(token_features)}"
+        )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if config.base_model is None:
@@ -219,7 +269,9 @@ def _compact_backbone(config: SftConfig) -> LlamaModel:
         eos_token_id=None,
         use_cache=False,
     )
-    shape._attn_implementation = attention_implementation(config.attention, choose_device("auto"), _precision(config))
+    shape._attn_implementation = attention_implementation(
+        config.attention, choose_device("auto"), _precision(config)
+    )
     backbone = LlamaModel(shape)
     for name, branch in backbone.named_modules():
         if name.endswith((".o_proj", ".mlp")):
@@ -228,7 +280,9 @@ def _compact_backbone(config: SftConfig) -> LlamaModel:
 
 
 class _ResidualDropout:
-    """A forward hook that drops out a branch's result while training; Llama has no residual dropout of its own."""
+    """A forward hook that drops out a branch's result while training; Llama has no residual dropout
+    of its own.
+    """
 
     def __init__(self, share: float) -> None:
         self._share = share
@@ -238,7 +292,10 @@ class _ResidualDropout:
 
 
 def _pretrained_model(
-    config: SftConfig, folder: Path, token_features: NDArray[np.float32], tokenizer: PreTrainedTokenizerBase
+    config: SftConfig,
+    folder: Path,
+    token_features: NDArray[np.float32],
+    tokenizer: PreTrainedTokenizerBase,
 ) -> ItemLanguageModel:
     check_model_folder(folder)
     precision = _precision(config)
@@ -249,7 +306,9 @@ def _pretrained_model(
             use_safetensors=True,
             local_files_only=True,
             dtype=precision,
-            attn_implementation=attention_implementation(config.attention, choose_device("auto"), precision),
+            attn_implementation=attention_implementation(
+                config.attention, choose_device("auto"), precision
+            ),
         )
     std = float(causal.get_input_embeddings().weight.detach().float().std())
     model = ItemLanguageModel(causal.base_model, token_features, embedding_std=std)
@@ -260,12 +319,18 @@ def _pretrained_model(
 
 
 def _precision(config: SftConfig) -> torch.dtype:
-    half = config.precision == "bf16" or (config.precision == "auto" and config.base_model is not None and torch.cuda.is_available())
+    half = config.precision == "bf16" or (
+        config.precision == "auto" and config.base_model is not None and torch.cuda.is_available()
+    )
     return torch.bfloat16 if half else torch.float32
 
 
-def _start_from_words(labels: nn.Linear, lm_head: nn.Linear, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Let the labels begin as the base model's own No and Yes, so that a judge starts from what the words mean."""
+def _start_from_words(
+    labels: nn.Linear, lm_head: nn.Linear, tokenizer: PreTrainedTokenizerBase
+) -> None:
+    """Let the labels begin as the base model's own No and Yes, so that a judge starts from what the
+    words mean.
+    """
     with torch.no_grad():
         for label, word in enumerate(("No", "Yes")):
             token = tokenizer.encode(word, add_special_tokens=False)[0]

@@ -1,4 +1,6 @@
-"""What a folder with a model may hold before anything in it is loaded: tensors, settings and texts, never code."""
+"""What a folder with a model may hold before anything in it is loaded: tensors, settings and texts,
+never code.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ _PICKLE_OR_ZIP = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x
 
 
 def check_model_folder(folder: Path) -> None:
-    """Refuse a Hugging Face model folder that brings code, has no safetensors, or names files outside itself.
+    """Refuse a Hugging Face model folder that brings code, has no safetensors, or names files
+    outside itself.
 
     Pickled weights beside safetensors are left alone: they are never opened.
 
@@ -24,19 +27,34 @@ def check_model_folder(folder: Path) -> None:
         UserError: with the reason and what to do.
     """
     if not (folder / "config.json").is_file():
-        raise UserError(f"{folder} is not a model folder, since it has no config.json: give the directory of a Hugging Face model.")
+        raise UserError(
+            f"{folder} is not a model folder, since it has no config.json: give the directory of a"
+            " Hugging Face model."
+        )
     for path in sorted(folder.rglob("*.py")):
-        raise UserError(f"{folder} brings code ({path.name}), and no code of a model is ever run: use a model without it.")
+        raise UserError(
+            f"{folder} brings code ({path.name}), and no code of a model is ever run: use a model"
+            " without it."
+        )
     for path in sorted(folder.glob("*.json")):
         if "auto_map" in _json_object(path):
-            raise UserError(f"{folder} asks for code of its own (auto_map in {path.name}): use a model that needs none.")
+            raise UserError(
+                f"{folder} asks for code of its own (auto_map in {path.name}): use a model that"
+                " needs none."
+            )
     if not any(folder.glob("*.safetensors")):
-        raise UserError(f"{folder} has no safetensors weights, and pickled weights can run code: convert the model to safetensors.")
+        raise UserError(
+            f"{folder} has no safetensors weights, and pickled weights can run code: convert the"
+            " model to safetensors."
+        )
     for path in sorted(folder.glob("*.safetensors.index.json")):
         shards = _json_object(path).get("weight_map")
         for shard in sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else []:
             if Path(shard).name != shard:
-                raise UserError(f"{path.name} in {folder} names a file outside the folder ({shard}): get the model anew.")
+                raise UserError(
+                    f"{path.name} in {folder} names a file outside the folder ({shard}): get the"
+                    " model anew."
+                )
 
 
 def refuse_pickles(folder: Path) -> None:
@@ -49,7 +67,10 @@ def refuse_pickles(folder: Path) -> None:
         with path.open("rb") as file:
             start = file.read(4)
         if path.suffix in PICKLE_SUFFIXES or start.startswith(_PICKLE_OR_ZIP):
-            raise UserError(f"{path} is a pickle or an archive, which can run code when loaded: remove it or run sft again.")
+            raise UserError(
+                f"{path} is a pickle or an archive, which can run code when loaded: remove it or"
+                " run sft again."
+            )
 
 
 @contextmanager

@@ -1,6 +1,8 @@
-"""Batches of token rows: examples packed one after another, and trees in which many short endings share one beginning.
+"""Batches of token rows: examples packed one after another, and trees in which many short endings
+share one beginning.
 
-Packed examples are kept apart by position ids that start again at 0; a tree is spelled out by its mask.
+Packed examples are kept apart by position ids that start again at 0; a tree is spelled out by its
+mask.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ class Example(NamedTuple):
 
     Attributes:
         tokens: [n] token ids.
-        targets: [n] the item token (0..T-1) to be predicted from each token, IGNORED where nothing is.
+        targets: [n] the item token (0..T-1) to be predicted from each token, IGNORED where nothing
+            is.
         weights: [n] float32 loss weights, 0 where nothing is predicted.
     """
 
@@ -52,7 +55,8 @@ class Segment(NamedTuple):
         visible: how many tokens of the shared beginning it sees.
         tokens: [n] token ids.
         positions: [n] position ids; None: they continue after what it sees.
-        candidate: [length] item tokens of the item it asks about; None where the labels do not need them.
+        candidate: [length] item tokens of the item it asks about; None where the labels do not need
+            them.
     """
 
     visible: int
@@ -160,7 +164,9 @@ def prompt_batch(prompts: Sequence[Tokens], pad: int = 0) -> tuple[Tensor, Tenso
     return torch.from_numpy(tokens), torch.from_numpy(positions), torch.from_numpy(lengths - 1)
 
 
-def tree_batch(prefixes: Sequence[Tokens], segments: Sequence[Sequence[Segment]], pad: int = 0) -> TreeBatch:
+def tree_batch(
+    prefixes: Sequence[Tokens], segments: Sequence[Sequence[Segment]], pad: int = 0
+) -> TreeBatch:
     """Beginnings with their endings as tensors, padded to the longest row.
 
     Args:
@@ -168,7 +174,9 @@ def tree_batch(prefixes: Sequence[Tokens], segments: Sequence[Sequence[Segment]]
         segments: the endings of each row.
         pad: the token id of padding, which sees only itself.
     """
-    width = max(len(p) + sum(len(s.tokens) for s in row) for p, row in zip(prefixes, segments, strict=True))
+    width = max(
+        len(p) + sum(len(s.tokens) for s in row) for p, row in zip(prefixes, segments, strict=True)
+    )
     tokens = np.full((len(prefixes), width), pad, np.int64)
     position_ids = np.zeros((len(prefixes), width), np.int64)
     mask = np.zeros((len(prefixes), width, width), np.bool_)
@@ -183,13 +191,20 @@ def tree_batch(prefixes: Sequence[Tokens], segments: Sequence[Sequence[Segment]]
         for visible, ending, positions, _ in endings:
             end = start + len(ending)
             tokens[row, start:end] = ending
-            position_ids[row, start:end] = visible + np.arange(end - start) if positions is None else positions
+            position_ids[row, start:end] = (
+                visible + np.arange(end - start) if positions is None else positions
+            )
             mask[row, start:end, :visible] = True
             mask[row, start:end, start:end] = lower[: end - start, : end - start]
             ends.append((row, end - 1))
             start = end
     places = torch.tensor(ends, dtype=torch.long).reshape(-1, 2)
-    asked = [segment.candidate for endings in segments for segment in endings if segment.candidate is not None]
+    asked = [
+        segment.candidate
+        for endings in segments
+        for segment in endings
+        if segment.candidate is not None
+    ]
     return TreeBatch(
         torch.from_numpy(tokens),
         torch.from_numpy(position_ids),

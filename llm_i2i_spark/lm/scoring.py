@@ -1,7 +1,8 @@
 """Judging: how much more the discriminator leans to Yes than to No for each candidate.
 
-A history is read once for all its candidates: each is an ending of a tree that sees the history and itself. Only hidden states at
-the label positions meet the label head. The score is the difference of two logits; its sigmoid *is* the softmax over {Yes, No}.
+A history is read once for all its candidates: each is an ending of a tree that sees the history and
+itself. Only hidden states at the label positions meet the label head. The score is the difference
+of two logits; its sigmoid *is* the softmax over {Yes, No}.
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ TREE_TOKENS = 1024
 
 
 def score(
-    checkpoint: LoadedCheckpoint, histories: Sequence[Sequence[Item]], questions: Sequence[Sequence[Question]], batch_tokens: int
+    checkpoint: LoadedCheckpoint,
+    histories: Sequence[Sequence[Item]],
+    questions: Sequence[Sequence[Question]],
+    batch_tokens: int,
 ) -> list[NDArray[np.float32]]:
     """Yes-minus-No logits of candidates.
 
@@ -35,7 +39,8 @@ def score(
         batch_tokens: tokens of one forward pass, padding counted.
 
     Returns:
-        For each history an array with one fp32 logit a question, in their order; p_yes = sigmoid of it.
+        For each history an array with one fp32 logit a question, in their order; p_yes = sigmoid of
+        it.
 
     Raises:
         StageError: a logit is not a number.
@@ -48,7 +53,13 @@ def score(
         for tree in checkpoint.encoder.trees(history, asked)
         for part in _bounded(tree)
     ]
-    trees.sort(key=lambda entry: (_width(entry[1]), entry[1].prefix.tobytes(), *(s.tokens.tobytes() for s in entry[1].segments)))
+    trees.sort(
+        key=lambda entry: (
+            _width(entry[1]),
+            entry[1].prefix.tobytes(),
+            *(s.tokens.tobytes() for s in entry[1].segments),
+        )
+    )
     for batch in token_batches([_width(tree) for _, tree in trees], batch_tokens):
         chosen = [trees[place] for place in batch]
         found = iter(_yes_minus_no(checkpoint, [tree for _, tree in chosen]))
@@ -58,12 +69,16 @@ def score(
 
 
 def centre_labels(
-    checkpoint: LoadedCheckpoint, histories: Sequence[Sequence[Item]], questions: Sequence[Sequence[Question]], batch_tokens: int
+    checkpoint: LoadedCheckpoint,
+    histories: Sequence[Sequence[Item]],
+    questions: Sequence[Sequence[Question]],
+    batch_tokens: int,
 ) -> None:
-    """Shift the Yes logits of a discriminator that begins as its generator, so that they are 0 on average over these questions.
+    """Shift the Yes logits of a discriminator that begins as its generator, so that they are 0 on
+    average over these questions.
 
-    The generator's scores have a level of their own; without the shift the first steps of training go into unlearning it. Layout
-    `instruct` has nothing to shift.
+    The generator's scores have a level of their own; without the shift the first steps of training
+    go into unlearning it. Layout `instruct` has nothing to shift.
 
     Args:
         checkpoint: of the discriminator that is about to be trained; its model is changed.
@@ -80,18 +95,25 @@ def centre_labels(
 @torch.inference_mode()
 def _yes_minus_no(checkpoint: LoadedCheckpoint, trees: Sequence[Tree]) -> list[float]:
     """One logit a segment, trees and segments in order."""
-    batch = tree_batch([tree.prefix for tree in trees], [tree.segments for tree in trees]).to(checkpoint.device)
-    hidden = checkpoint.model(batch.tokens, batch.position_ids, batch.mask)[batch.rows, batch.columns]
+    batch = tree_batch([tree.prefix for tree in trees], [tree.segments for tree in trees]).to(
+        checkpoint.device
+    )
+    hidden = checkpoint.model(batch.tokens, batch.position_ids, batch.mask)[
+        batch.rows, batch.columns
+    ]
     labels = checkpoint.model.label_logits(hidden, batch.candidates)
     if not bool(torch.isfinite(labels).all()):
         raise StageError(
-            "discriminate: the model's scores are not numbers (NaN or infinite), so its checkpoint is unusable: run sft again."
+            "discriminate: the model's scores are not numbers (NaN or infinite), so its checkpoint"
+            " is unusable: run sft again."
         )
     return list((labels[:, 1] - labels[:, 0]).tolist())
 
 
 def _bounded(tree: Tree) -> Iterator[Tree]:
-    """The tree cut into ones of at most 1,024 tokens (attention is quadratic), by its own contents alone."""
+    """The tree cut into ones of at most 1,024 tokens (attention is quadratic), by its own contents
+    alone.
+    """
     width, start = len(tree.prefix), 0
     for end, segment in enumerate(tree.segments):
         width += len(segment.tokens)

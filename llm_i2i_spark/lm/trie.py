@@ -1,7 +1,9 @@
-"""The prefix trie of the catalogue's codes, held in flat arrays, so that the next codes of thousands of beams are one lookup.
+"""The prefix trie of the catalogue's codes, held in flat arrays, so that the next codes of
+thousands of beams are one lookup.
 
-Items are sorted by their codes. A node of level l is a prefix of l codes; it covers a contiguous range of the sorted items, and its
-children are a contiguous range of the nodes of level l + 1. Level 0 has one node, the root; a node of the last level is an item.
+Items are sorted by their codes. A node of level l is a prefix of l codes; it covers a contiguous
+range of the sorted items, and its children are a contiguous range of the nodes of level l + 1.
+Level 0 has one node, the root; a node of the last level is an item.
 """
 
 from __future__ import annotations
@@ -35,7 +37,8 @@ class ItemTrie:
         codes: [n_items, length] of an `ItemVocabulary`; every row different.
 
     Attributes:
-        items: [n_items] the item (row of `codes`) of each leaf: leaves are the items sorted by codes.
+        items: [n_items] the item (row of `codes`) of each leaf: leaves are the items sorted by
+            codes.
         length: codes an item.
     """
 

@@ -1,7 +1,8 @@
-"""Which tokens an item is written with: one token of its own, or a few semantic codes that similar items share.
+"""Which tokens an item is written with: one token of its own, or a few semantic codes that similar
+items share.
 
-Semantic codes follow TIGER (Rajput et al. 2023): residual k-means on the items' text features, coarse to fine, and a last code
-that numbers the items which share all others.
+Semantic codes follow TIGER (Rajput et al. 2023): residual k-means on the items' text features,
+coarse to fine, and a last code that numbers the items which share all others.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from sklearn.cluster import MiniBatchKMeans
 
-from llm_i2i_spark.base.config import SftConfig
+from llm_i2i_spark.base.sections.sft import SftConfig
 
 ATOMIC_LIMIT = 200_000
 CODE_LENGTH = 4
@@ -45,18 +46,29 @@ class ItemVocabulary:
         if any(a >= b for a, b in zip(self.item_ids, self.item_ids[1:], strict=False)):
             raise ValueError("item ids must be strictly ascending")
         if self.codes.ndim != 2 or len(self.codes) != len(self.item_ids):
-            raise ValueError(f"{len(self.item_ids)} items need as many rows of codes, got an array of shape {self.codes.shape}")
+            raise ValueError(
+                f"{len(self.item_ids)} items need as many rows of codes, got an array of shape"
+                f" {self.codes.shape}"
+            )
 
     @classmethod
     def atomic(cls, item_ids: Sequence[str]) -> ItemVocabulary:
         """One token an item. `item_ids` must be strictly ascending."""
-        return cls(tuple(item_ids), np.arange(len(item_ids), dtype=np.int64)[:, None], len(item_ids))
+        return cls(
+            tuple(item_ids), np.arange(len(item_ids), dtype=np.int64)[:, None], len(item_ids)
+        )
 
     @classmethod
     def semantic(
-        cls, item_ids: Sequence[str], features: Features, length: int = CODE_LENGTH, size: int = CODE_SIZE, seed: int = 0
+        cls,
+        item_ids: Sequence[str],
+        features: Features,
+        length: int = CODE_LENGTH,
+        size: int = CODE_SIZE,
+        seed: int = 0,
     ) -> ItemVocabulary:
-        """A few codes an item: `length` - 1 residual k-means codes and one that tells apart the items which share those.
+        """A few codes an item: `length` - 1 residual k-means codes and one that tells apart the
+        items which share those.
 
         Args:
             item_ids: strictly ascending.
@@ -69,11 +81,15 @@ class ItemVocabulary:
         levels: list[Codes] = []
         for level in range(length - 1):
             distinct = len(np.unique(residual, axis=0))
-            means = MiniBatchKMeans(min(size, distinct), random_state=seed + level, batch_size=4096, n_init=1).fit(residual)
+            means = MiniBatchKMeans(
+                min(size, distinct), random_state=seed + level, batch_size=4096, n_init=1
+            ).fit(residual)
             levels.append(means.labels_.astype(np.int64) + level * size)
             residual -= means.cluster_centers_[means.labels_]
         last = _number_within_groups(np.stack(levels, axis=1))
-        codes = np.concatenate([np.stack(levels, axis=1), last[:, None] + (length - 1) * size], axis=1)
+        codes = np.concatenate(
+            [np.stack(levels, axis=1), last[:, None] + (length - 1) * size], axis=1
+        )
         return cls(tuple(item_ids), codes, int(codes.max(initial=-1)) + 1)
 
     @property
@@ -90,7 +106,8 @@ class ItemVocabulary:
         return self._index.get(item_id)
 
     def token_features(self, features: Features) -> Features:
-        """The features of every item token: the item's own, or for a shared code the mean over its items.
+        """The features of every item token: the item's own, or for a shared code the mean over its
+        items.
 
         Args:
             features: [n_items, F] in the order of `item_ids`.
@@ -118,10 +135,16 @@ class ItemVocabulary:
     def load(cls, folder: Path) -> ItemVocabulary:
         """Read what `save` wrote."""
         values = json.loads((folder / "vocabulary.json").read_text(encoding="ascii"))
-        return cls(tuple(values["item_ids"]), load_file(folder / "codes.safetensors")["codes"], int(values["n_tokens"]))
+        return cls(
+            tuple(values["item_ids"]),
+            load_file(folder / "codes.safetensors")["codes"],
+            int(values["n_tokens"]),
+        )
 
 
-def build_vocabulary(config: SftConfig, item_ids: Sequence[str], features: Features, seed: int) -> ItemVocabulary:
+def build_vocabulary(
+    config: SftConfig, item_ids: Sequence[str], features: Features, seed: int
+) -> ItemVocabulary:
     """The vocabulary that `sft.item_tokens` asks for; `auto` takes codes above 200,000 items.
 
     Args:
@@ -130,8 +153,14 @@ def build_vocabulary(config: SftConfig, item_ids: Sequence[str], features: Featu
         features: [n_items, F] text features in the order of `item_ids`.
         seed: of the clustering behind semantic codes.
     """
-    atomic = config.item_tokens == "atomic" or (config.item_tokens == "auto" and len(item_ids) <= ATOMIC_LIMIT)
-    return ItemVocabulary.atomic(item_ids) if atomic else ItemVocabulary.semantic(item_ids, features, seed=seed)
+    atomic = config.item_tokens == "atomic" or (
+        config.item_tokens == "auto" and len(item_ids) <= ATOMIC_LIMIT
+    )
+    return (
+        ItemVocabulary.atomic(item_ids)
+        if atomic
+        else ItemVocabulary.semantic(item_ids, features, seed=seed)
+    )
 
 
 def _number_within_groups(codes: Codes) -> Codes:

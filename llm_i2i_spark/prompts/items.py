@@ -6,7 +6,9 @@ from typing import NamedTuple
 
 
 class Item(NamedTuple):
-    """One item of the catalogue: its id, byte-exact, and the text that describes it (title, brand, category)."""
+    """One item of the catalogue: its id, byte-exact, and the text that describes it (title, brand,
+    category).
+    """
 
     item_id: str
     text: str

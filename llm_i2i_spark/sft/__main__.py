@@ -1,4 +1,6 @@
-"""`python -m llm_i2i_spark.sft`: the job from a shell, by itself or under the `torchrun` or `deepspeed` launcher."""
+"""`python -m llm_i2i_spark.sft`: the job from a shell, by itself or under the `torchrun` or
+`deepspeed` launcher.
+"""
 
 from __future__ import annotations
 
@@ -10,14 +12,14 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
-from llm_i2i_spark.base.config import Config
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.errors import LlmI2iError, UserError
-from llm_i2i_spark.base.runs import Run, fingerprint, new_run_id
+from llm_i2i_spark.base.run_record import Run, fingerprint, new_run_id
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.sft.events import EventFile, EventView, Reporter, silent
 from llm_i2i_spark.sft.launch import end_with_parent
 from llm_i2i_spark.sft.stage import STAGE, check_layout
-from llm_i2i_spark.sft.tables import FileLake
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -26,14 +28,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(given)
     first = os.environ.get("RANK", "0") == "0"
     view = EventView()
-    reporter = Reporter((EventFile(options.events).write if options.events else view.show) if first else silent)
+    reporter = Reporter(
+        (EventFile(options.events).write if options.events else view.show) if first else silent
+    )
     try:
         if options.events:
             end_with_parent()
         config = load_config(options.config, options.set)
-        lake = FileLake(config.lake)
-        if config.sft.processes > 1 and "RANK" not in os.environ:
-            _become_launcher(config.sft.processes, given)
+        lake = DeltaRsLake(config.lake)
+        if config.sft.nproc_per_node > 1 and "RANK" not in os.environ:
+            _become_launcher(config.sft.nproc_per_node, given)
         if not options.events:
             _noise_to(lake.root / "sft.log")
         version = _work(config, options.run, lake, reporter)
@@ -48,23 +52,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _work(config: Config, pinned: Path | None, lake: FileLake, reporter: Reporter) -> int:
+def _work(config: Config, pinned: Path | None, lake: DeltaRsLake, reporter: Reporter) -> int:
     check_layout(config)
     run = _pinned_run(pinned) if pinned else _latest_run(config, lake)
     # Here, so that a mistake in the settings is said before torch is loaded.
+    from llm_i2i_spark.sft.distributed import join_ranks
     from llm_i2i_spark.sft.job import Job
-    from llm_i2i_spark.sft.ranks import join_ranks
 
     return Job(config, run, lake, join_ranks(), reporter).execute()
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m llm_i2i_spark.sft", description="Fine-tune the generator and the discriminator.")
-    parser.add_argument("--config", nargs="+", action="extend", default=[], metavar="FILE", help="YAML files, later ones on top")
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="KEY=VALUE", help="such as sft.epochs=20")
-    parser.add_argument("--run", type=Path, metavar="FILE", help="JSON with the pinned run; without it the latest versions are read")
-    parser.add_argument("--events", type=Path, metavar="FILE", help="write progress there as lines of JSON, for the process that waits")
-    parser.add_argument("--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS)  # given by the deepspeed launcher
+    parser = argparse.ArgumentParser(
+        prog="python -m llm_i2i_spark.sft",
+        description="Fine-tune the generator and the discriminator.",
+    )
+    parser.add_argument(
+        "--config",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="FILE",
+        help="YAML files, later ones on top",
+    )
+    parser.add_argument(
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="KEY=VALUE",
+        help="such as sft.epochs=20",
+    )
+    parser.add_argument(
+        "--run",
+        type=Path,
+        metavar="FILE",
+        help="JSON with the pinned run; without it the latest versions are read",
+    )
+    parser.add_argument(
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="write progress there as lines of JSON, for the process that waits",
+    )
+    parser.add_argument(
+        "--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS
+    )  # given by the deepspeed launcher
     return parser.parse_args(arguments)
 
 
@@ -73,22 +106,36 @@ def _pinned_run(path: Path) -> Run:
         values = json.loads(path.read_text(encoding="utf-8"))
         return Run(**{**values, "variants": tuple(values["variants"])})
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(f"--run {path} is not the JSON of a run ({error}); leave it out to take the latest versions.") from None
+        raise UserError(
+            f"--run {path} is not the JSON of a run ({error}); leave it out to take the latest"
+            " versions."
+        ) from None
 
 
-def _latest_run(config: Config, lake: FileLake) -> Run:
+def _latest_run(config: Config, lake: DeltaRsLake) -> Run:
     inputs = {}
     for table in STAGE.needs(config, ()):
         version = lake.version(table)
         if version is None:
-            raise UserError(f"There is no table {table} in {lake.root}; run ingest and export first.")
+            raise UserError(
+                f"There is no table {table} in {lake.root}; run ingest and export first."
+            )
         inputs[table] = version
     return Run(new_run_id(), STAGE.name, inputs, (), fingerprint(STAGE, config, inputs, (), {}))
 
 
 def _become_launcher(processes: int, arguments: Sequence[str]) -> None:
-    """Turn into torchrun, which starts this program again once a rank; the process id, and who waits for it, stay."""
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+    """Turn into torchrun, which starts this program again once a rank; the process id, and who
+    waits for it, stay.
+    """
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node",
+        str(processes),
+    ]
     os.execv(sys.executable, [*launcher, "-m", "llm_i2i_spark.sft", *arguments])
 
 

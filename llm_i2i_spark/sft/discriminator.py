@@ -17,9 +17,9 @@ from llm_i2i_spark.lm.loss import LossSums, label_loss
 from llm_i2i_spark.lm.packing import tree_batch
 from llm_i2i_spark.lm.scoring import centre_labels
 from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.sft.distributed import Ranks
 from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import Judged
-from llm_i2i_spark.sft.ranks import Ranks
 
 HARD_POOL = 30
 MINING_TOKENS = 16_384
@@ -28,7 +28,8 @@ CENTRED_GROUPS = 512
 
 
 class DiscriminatorObjective:
-    """Cross-entropy over (No, Yes): a history is read once, and its candidates share it by a tree mask.
+    """Cross-entropy over (No, Yes): a history is read once, and its candidates share it by a tree
+    mask.
 
     Args:
         groups: candidates by history.
@@ -39,24 +40,42 @@ class DiscriminatorObjective:
     unit = "histories"
 
     def __init__(self, groups: Sequence[Judged], encoder: Encoder, device: torch.device) -> None:
-        self._trees: list[list[Tree]] = [encoder.trees(group.history, _questions(group)) for group in groups]
+        self._trees: list[list[Tree]] = [
+            encoder.trees(group.history, _questions(group)) for group in groups
+        ]
         self._labels = [np.array(group.labels, np.bool_) for group in groups]
         self._device = device
-        self.weights: NDArray[np.float64] = np.array([len(labels) for labels in self._labels], np.float64)
+        self.weights: NDArray[np.float64] = np.array(
+            [len(labels) for labels in self._labels], np.float64
+        )
 
     def loss(self, engine: Any, chosen: Sequence[int], draws: torch.Generator) -> LossSums:
         """Σ CE and the number of labels of some histories."""
         trees = [tree for index in chosen for tree in self._trees[index]]
-        labels = np.concatenate([self._labels[index][tree.questions] for index in chosen for tree in self._trees[index]])
-        batch = tree_batch([tree.prefix for tree in trees], [tree.segments for tree in trees]).to(self._device)
+        labels = np.concatenate(
+            [self._labels[index][tree.questions] for index in chosen for tree in self._trees[index]]
+        )
+        batch = tree_batch([tree.prefix for tree in trees], [tree.segments for tree in trees]).to(
+            self._device
+        )
         hidden = engine(batch.tokens, batch.position_ids, batch.mask)[batch.rows, batch.columns]
-        return label_loss(engine.module.label_logits(hidden, batch.candidates), torch.from_numpy(labels).to(self._device))
+        return label_loss(
+            engine.module.label_logits(hidden, batch.candidates),
+            torch.from_numpy(labels).to(self._device),
+        )
 
 
 def centre_on(groups: Sequence[Judged], judge: LoadedCheckpoint) -> None:
-    """Let a discriminator that is about to be trained start at Yes = No on average over the first groups; changes its model."""
+    """Let a discriminator that is about to be trained start at Yes = No on average over the first
+    groups; changes its model.
+    """
     some = groups[:CENTRED_GROUPS]
-    centre_labels(judge, [group.history for group in some], [_questions(group) for group in some], MINING_TOKENS)
+    centre_labels(
+        judge,
+        [group.history for group in some],
+        [_questions(group) for group in some],
+        MINING_TOKENS,
+    )
 
 
 def _questions(group: Judged) -> list[Question]:
@@ -72,9 +91,11 @@ def with_hard_negatives(
     ranks: Ranks,
     reporter: Reporter,
 ) -> list[Judged]:
-    """Replace half of each history's random negatives by items that the generator ranks high there and the user does not have.
+    """Replace half of each history's random negatives by items that the generator ranks high there
+    and the user does not have.
 
-    They are drawn from its first 30, since the very first is too often an item the user would really take.
+    They are drawn from its first 30, since the very first is too often an item the user would
+    really take.
 
     Args:
         groups: candidates by history, the same on all ranks.
@@ -86,8 +107,14 @@ def with_hard_negatives(
     pools: list[list[str]] = []
     for start in range(0, len(mine), HISTORIES_AT_ONCE):
         part = mine[start : start + HISTORIES_AT_ONCE]
-        taken = [known.get(group.user_id, set()) | {item.item_id for item in (*group.history, *group.candidates)} for group in part]
-        proposals = propose(generator, [group.history for group in part], taken, HARD_POOL, MINING_TOKENS)
+        taken = [
+            known.get(group.user_id, set())
+            | {item.item_id for item in (*group.history, *group.candidates)}
+            for group in part
+        ]
+        proposals = propose(
+            generator, [group.history for group in part], taken, HARD_POOL, MINING_TOKENS
+        )
         pools += [[proposal.item_id for proposal in proposed] for proposed in proposals]
         reporter.progress("hard negatives", len(pools), len(mine), "histories")
     everywhere = ranks.gather(pools, len(groups))
@@ -97,7 +124,9 @@ def with_hard_negatives(
     ]
 
 
-def _replace_half(group: Judged, pool: Sequence[str], texts: Mapping[str, str], rng: np.random.Generator) -> Judged:
+def _replace_half(
+    group: Judged, pool: Sequence[str], texts: Mapping[str, str], rng: np.random.Generator
+) -> Judged:
     negatives = [place for place, label in enumerate(group.labels) if not label]
     replaced = negatives[: min(len(negatives) // 2, len(pool))]
     candidates = list(group.candidates)

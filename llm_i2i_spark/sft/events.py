@@ -1,6 +1,8 @@
-"""What the job says while it works: events, as lines of JSON from one process to another or straight to a person.
+"""What the job says while it works: events, as lines of JSON from one process to another or
+straight to a person.
 
-The job runs in a process of its own, so its bars cannot be drawn where it works; the stage that launched it draws them.
+The job runs in a process of its own, so its bars cannot be drawn where it works; the stage that
+launched it draws them.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from llm_i2i_spark.base.progress import Progress, say
+from llm_i2i_spark.base.console import Progress, log_message
 
 Event = dict[str, Any]
 Sink = Callable[[Event], None]
@@ -22,7 +24,8 @@ class Reporter:
     """Turns what happens into events; progress at most five times a second.
 
     Args:
-        sink: where events go: `EventFile.write`, `EventView.show`, or `silent` on all ranks but the first.
+        sink: where events go: `EventFile.write`, `EventView.show`, or `silent` on all ranks but the
+            first.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -40,7 +43,16 @@ class Reporter:
         if title == self._title and done < total and now - self._last < SECONDS_BETWEEN:
             return
         self._title, self._last = title, now
-        self._sink({"kind": "progress", "title": title, "done": done, "total": total, "unit": unit, "note": note})
+        self._sink(
+            {
+                "kind": "progress",
+                "title": title,
+                "done": done,
+                "total": total,
+                "unit": unit,
+                "note": note,
+            }
+        )
 
     def failed(self, message: str, user: bool) -> None:
         """The job ends here, by a user's mistake or not."""
@@ -64,7 +76,9 @@ class EventFile:
 
 
 class EventReader:
-    """Reads the events that were appended since the last time, leaving a line that is not whole for the next."""
+    """Reads the events that were appended since the last time, leaving a line that is not whole for
+    the next.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -92,13 +106,16 @@ class EventView:
     def show(self, event: Event) -> None:
         """Show one event."""
         if event["kind"] == "note":
-            say(f"  {event['text']}")
+            log_message(f"  {event['text']}")
         elif event["kind"] == "failed":
             self.failure = event
         elif event["kind"] == "progress":
             if self._bar is None or event["title"] != self._title:
                 self.close()
-                self._title, self._bar = event["title"], Progress(f"sft: {event['title']}", event["total"], event["unit"])
+                self._title, self._bar = (
+                    event["title"],
+                    Progress(f"sft: {event['title']}", event["total"], event["unit"]),
+                )
             self._bar.update(event["done"], event["total"], event["note"])
 
     def close(self) -> None:

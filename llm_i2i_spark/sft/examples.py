@@ -1,4 +1,6 @@
-"""The export as training examples: rows of the two tables in a fixed order, as items of the models' world."""
+"""The export as training examples: rows of the two tables in a fixed order, as items of the models'
+world.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ class GeneratorRow:
 
 @dataclass(frozen=True)
 class Judged:
-    """Candidates after one history: the rows of `sft_discriminator` with the same user and position.
+    """Candidates after one history: the rows of `sft_discriminator` with the same user and
+    position.
 
     Attributes:
         labels: of the candidates, True for an observed one.
@@ -49,22 +52,42 @@ def generator_rows(table: pa.Table, split: str) -> Iterator[GeneratorRow]:
     for row in _rows(table):
         if row["split"] == split:
             targets = row["targets"]
-            yield GeneratorRow(row["user_id"], _items(row["history"]), _items(targets), [target["loss_weight"] for target in targets])
+            yield GeneratorRow(
+                row["user_id"],
+                _items(row["history"]),
+                _items(targets),
+                [target["loss_weight"] for target in targets],
+            )
 
 
 def judged_groups(table: pa.Table) -> list[Judged]:
-    """The rows of `sft_discriminator` by user and position, candidates in the order of their example ids."""
-    ordered = table.sort_by([("user_id", "ascending"), ("position", "ascending"), ("example_id", "ascending")])
+    """The rows of `sft_discriminator` by user and position, candidates in the order of their
+    example ids.
+    """
+    ordered = table.sort_by(
+        [("user_id", "ascending"), ("position", "ascending"), ("example_id", "ascending")]
+    )
     groups = []
-    for (user_id, _), rows in groupby(_rows(ordered), key=lambda row: (row["user_id"], row["position"])):
+    for (user_id, _), rows in groupby(
+        _rows(ordered), key=lambda row: (row["user_id"], row["position"])
+    ):
         members = list(rows)
         candidates = _items([row["candidate"] for row in members])
-        groups.append(Judged(user_id, _items(members[0]["history"]), candidates, [row["label"] for row in members]))
+        groups.append(
+            Judged(
+                user_id,
+                _items(members[0]["history"]),
+                candidates,
+                [row["label"] for row in members],
+            )
+        )
     return groups
 
 
 def known_items(table: pa.Table) -> dict[str, set[str]]:
-    """For every user the items that the export shows as theirs, but for one withheld for calibration."""
+    """For every user the items that the export shows as theirs, but for one withheld for
+    calibration.
+    """
     known: dict[str, set[str]] = {}
     for row in _rows(table):
         seen = known.setdefault(row["user_id"], set())
@@ -75,7 +98,9 @@ def known_items(table: pa.Table) -> dict[str, set[str]]:
 
 
 def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    """Rows as dictionaries, a few thousand at a time: all at once would take many times the table's memory."""
+    """Rows as dictionaries, a few thousand at a time: all at once would take many times the table's
+    memory.
+    """
     for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
         yield from batch.to_pylist()
 

@@ -24,32 +24,47 @@ class GeneratorObjective:
         rows: of `sft_generator`, those to train on; one without a known target is left out.
         encoder: writes them as tokens, once.
         n_item_tokens: T.
-        sampled_negatives: M of the sampled softmax; 0 for the full one, which is also taken where T <= M.
+        sampled_negatives: M of the sampled softmax; 0 for the full one, which is also taken where T
+            <= M.
         device: where the model is.
     """
 
     unit = "examples"
 
     def __init__(
-        self, rows: Iterable[GeneratorRow], encoder: Encoder, n_item_tokens: int, sampled_negatives: int, device: torch.device
+        self,
+        rows: Iterable[GeneratorRow],
+        encoder: Encoder,
+        n_item_tokens: int,
+        sampled_negatives: int,
+        device: torch.device,
     ) -> None:
         written = (encoder.generator_example(row.history, row.targets, row.weights) for row in rows)
-        self._examples: list[Example] = [example for example in written if (example.targets != IGNORED).any()]
+        self._examples: list[Example] = [
+            example for example in written if (example.targets != IGNORED).any()
+        ]
         self._lengths = [len(example.tokens) for example in self._examples]
         self._device = device
-        self.weights: NDArray[np.float64] = np.array([example.weights.sum(dtype=np.float64) for example in self._examples])
+        self.weights: NDArray[np.float64] = np.array(
+            [example.weights.sum(dtype=np.float64) for example in self._examples]
+        )
         self._sampler = None
         if 0 < sampled_negatives < n_item_tokens:
-            self._sampler = NegativeSampler(_target_counts(self._examples, n_item_tokens), sampled_negatives)
+            self._sampler = NegativeSampler(
+                _target_counts(self._examples, n_item_tokens), sampled_negatives
+            )
 
     def loss(self, engine: Any, chosen: Sequence[int], draws: torch.Generator) -> LossSums:
         """Σ w·CE and Σ w of some examples.
 
-        Rows are only as long as the longest example (at least 64 tokens): without FlashAttention a row costs its length squared.
+        Rows are only as long as the longest example (at least 64 tokens): without FlashAttention a
+        row costs its length squared.
         """
         lengths = [self._lengths[index] for index in chosen]
         rows = pack_rows(lengths, max(ROW_TOKENS, *lengths))
-        batch = packed_batch([[self._examples[chosen[place]] for place in row] for row in rows]).to(self._device)
+        batch = packed_batch([[self._examples[chosen[place]] for place in row] for row in rows]).to(
+            self._device
+        )
         negatives = self._sampler.draw(draws).to(self._device) if self._sampler else None
         hidden = engine(batch.tokens, batch.position_ids)
         return item_loss(engine.module, hidden, batch.targets, batch.weights, negatives)

@@ -1,4 +1,6 @@
-"""The job as a process of its own: started, followed and ended together with the one that waits for it."""
+"""The job as a process of its own: started, followed and ended together with the one that waits for
+it.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +15,17 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from llm_i2i_spark.base.config import Config
 from llm_i2i_spark.base.errors import StageError, UserError
-from llm_i2i_spark.base.runs import Run
+from llm_i2i_spark.base.run_record import Run
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.sft.events import EventReader, EventView
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
 SET_PARENT_DEATH_SIGNAL = 1
-RANK_VARIABLES = frozenset({"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"})
+RANK_VARIABLES = frozenset(
+    {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
+)
 
 
 def launch(config: Config, run: Run, log: Path) -> None:
@@ -39,7 +43,13 @@ def launch(config: Config, run: Run, log: Path) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="llm-i2i-sft-") as folder, log.open("wb") as output:
         command = _command(Path(folder), config, run)
-        child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env=_environment())
+        child = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=_environment(),
+        )
         view = EventView()
         try:
             _follow(child, EventReader(Path(folder) / "events.jsonl"), view)
@@ -50,38 +60,64 @@ def launch(config: Config, run: Run, log: Path) -> None:
         return
     if view.failure is not None and view.failure["user"]:
         raise UserError(view.failure["message"])
-    reason = view.failure["message"] if view.failure is not None else telling_line(log, child.returncode)
+    reason = (
+        view.failure["message"] if view.failure is not None else telling_line(log, child.returncode)
+    )
     raise StageError(f"Stage sft failed: {reason} All of its output is in {log}.")
 
 
 def end_with_parent() -> None:
-    """Ask the kernel to end this process when the one that started it dies, however it dies; Linux only."""
+    """Ask the kernel to end this process when the one that started it dies, however it dies; Linux
+    only.
+    """
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
 def telling_line(log: Path, returncode: int) -> str:
     """The last line of a log that looks like an error, or the last line, or the signal."""
-    lines = [line.strip() for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    lines = [
+        line.strip()
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if line.strip()
+    ]
     telling = [line for line in lines if "Error" in line or "error:" in line]
     if returncode < 0:
-        return f"it was ended by signal {-returncode}" + (" (out of memory?)." if returncode == -signal.SIGKILL else ".")
+        return f"it was ended by signal {-returncode}" + (
+            " (out of memory?)." if returncode == -signal.SIGKILL else "."
+        )
     return (telling or lines or [f"it ended with code {returncode}"])[-1][:500]
 
 
 def _command(folder: Path, config: Config, run: Run) -> list[str]:
     settings, pinned = folder / "config.yaml", folder / "run.json"
-    settings.write_text(json.dumps(config.model_dump(mode="json", by_alias=True)), encoding="utf-8")  # JSON is YAML
+    settings.write_text(
+        json.dumps(config.model_dump(mode="json", by_alias=True)), encoding="utf-8"
+    )  # JSON is YAML
     pinned.write_text(json.dumps(asdict(run)), encoding="utf-8")
     events = folder / "events.jsonl"
-    return [sys.executable, "-m", "llm_i2i_spark.sft", "--config", str(settings), "--run", str(pinned), "--events", str(events)]
+    return [
+        sys.executable,
+        "-m",
+        "llm_i2i_spark.sft",
+        "--config",
+        str(settings),
+        "--run",
+        str(pinned),
+        "--events",
+        str(events),
+    ]
 
 
 def _environment() -> dict[str, str]:
     """Ours, but for the place in a group of ranks that this process may have itself."""
-    # On a CPU, sums that several threads share out differ in their last bit from run to run, and a resumed job must end with the
-    # same weights. One thread costs a small model next to nothing; who wants more for a large one sets OMP_NUM_THREADS.
-    return {"OMP_NUM_THREADS": "1", **{name: value for name, value in os.environ.items() if name not in RANK_VARIABLES}}
+    # On a CPU, sums that several threads share out differ in their last bit from run to run, and a
+    # resumed job must end with the same weights. One thread costs a small model next to nothing;
+    # who wants more for a large one sets OMP_NUM_THREADS.
+    return {
+        "OMP_NUM_THREADS": "1",
+        **{name: value for name, value in os.environ.items() if name not in RANK_VARIABLES},
+    }
 
 
 def _follow(child: subprocess.Popen[bytes], reader: EventReader, view: EventView) -> None:

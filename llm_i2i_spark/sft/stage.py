@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from llm_i2i_spark.base.config import Config
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.progress import say
-from llm_i2i_spark.base.runs import Run, Stage, TableStore
+from llm_i2i_spark.base.run_record import Run, Stage, TableStore
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.sft.launch import launch
 
 
 def execute(lake: TableStore, config: Config, run: Run) -> None:
-    """Launch the job at the pinned versions, show its progress, and see that `checkpoints` has a new version."""
+    """Launch the job at the pinned versions, show its progress, and see that `checkpoints` has a
+    new version.
+    """
     folder = lake.path("checkpoints")
     if "://" in folder:
         raise UserError(
-            f"Fine-tuning writes files, and {folder} is a URI: set lake.root to a mounted folder (on Databricks below /Volumes)."
+            f"Fine-tuning writes files, and {folder} is a URI: set lake.root to a mounted folder"
+            " (on Databricks below /Volumes)."
         )
     check_layout(config)
     log = Path(folder).parent / "sft.log"
     model = config.sft.base_model or f"a compact model of {config.sft.layers} layers"
-    say(f"  fine-tuning {model} on sft_generator v{run.inputs['sft_generator']}; log in {log}")
+    log_message(
+        f"  fine-tuning {model} on sft_generator v{run.inputs['sft_generator']}; log in {log}"
+    )
     launch(config, run, log)
 
 
@@ -33,8 +38,12 @@ def check_layout(config: Config) -> None:
     """
     base_model = config.sft.base_model
     if (config.layout == "instruct") != (base_model is not None):
-        wanted = "needs sft.base_model" if base_model is None else "cannot be used with sft.base_model"
-        raise UserError(f"export.layout={config.layout} {wanted}: set export.layout=auto and run export again.")
+        wanted = (
+            "needs sft.base_model" if base_model is None else "cannot be used with sft.base_model"
+        )
+        raise UserError(
+            f"export.layout={config.layout} {wanted}: set export.layout=auto and run export again."
+        )
 
 
 STAGE = Stage(

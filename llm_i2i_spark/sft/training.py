@@ -1,8 +1,10 @@
-"""The training loop: the same order, the same dropout and the same loss however the batch is shared out.
+"""The training loop: the same order, the same dropout and the same loss however the batch is shared
+out.
 
-The loss of a step is Σ wᵢ·CEᵢ / Σ wᵢ over the global batch. A step's examples are dealt to slots, one for each rank and accumulation
-step, and all randomness of a slot comes from (seed, step, slot); so one rank with two accumulation steps trains like two ranks,
-and a resumed training like one that was never interrupted, without saving the state of any random generator.
+The loss of a step is Σ wᵢ·CEᵢ / Σ wᵢ over the global batch. A step's examples are dealt to slots,
+one for each rank and accumulation step, and all randomness of a slot comes from (seed, step, slot);
+so one rank with two accumulation steps trains like two ranks, and a resumed training like one that
+was never interrupted, without saving the state of any random generator.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ from numpy.typing import NDArray
 from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.lm.loss import LossSums
 from llm_i2i_spark.lm.model import ItemLanguageModel
+from llm_i2i_spark.sft.distributed import Ranks
 from llm_i2i_spark.sft.engine import TrainingPlan, open_engine
 from llm_i2i_spark.sft.events import Reporter
-from llm_i2i_spark.sft.ranks import Ranks
-from llm_i2i_spark.sft.resume import CurvePoint, Partials
+from llm_i2i_spark.sft.training_checkpoints import CurvePoint, Partials
 
 ORDER, NOISE = 0, 1
 
@@ -49,7 +51,12 @@ class Objective(Protocol):
 
 
 def train(
-    model: ItemLanguageModel, objective: Objective, plan: TrainingPlan, ranks: Ranks, partials: Partials, reporter: Reporter
+    model: ItemLanguageModel,
+    objective: Objective,
+    plan: TrainingPlan,
+    ranks: Ranks,
+    partials: Partials,
+    reporter: Reporter,
 ) -> list[CurvePoint]:
     """Train a model in place, from the newest resumable checkpoint where there is one.
 
@@ -68,7 +75,9 @@ def train(
         loss = loop.run_epoch(epoch)
         if not math.isfinite(loss):
             advice = "lower its learning_rate, or set sft.precision=fp32."
-            raise StageError(f"The {plan.role}'s loss is not a number in epoch {epoch + 1}: {advice}")
+            raise StageError(
+                f"The {plan.role}'s loss is not a number in epoch {epoch + 1}: {advice}"
+            )
         rate = plan.learning_rate_at((epoch + 1) * loop.steps - 1, plan.epochs * loop.steps)
         curve.append(CurvePoint(plan.role, epoch + 1, loss, rate))
         if (epoch + 1) % plan.checkpoint_every == 0 and epoch + 1 < plan.epochs:
@@ -80,16 +89,36 @@ def train(
 def _check_weights(weights: NDArray[np.float64], plan: TrainingPlan, world: int) -> None:
     slots = world * plan.accumulation
     if not weights.sum() > 0:
-        raise UserError(f"The {plan.role} has no example with a weight above 0: check sft.alpha and sft.beta, and that export wrote rows.")
+        raise UserError(
+            f"The {plan.role} has no example with a weight above 0: check sft.alpha and sft.beta,"
+            " and that export wrote rows."
+        )
     if len(weights) < slots:
-        raise UserError(f"{len(weights)} examples are too few for {slots} ranks and accumulation steps: set sft.processes=1.")
+        raise UserError(
+            f"{len(weights)} examples are too few for {slots} ranks and accumulation steps: set"
+            " sft.nproc_per_node=1."
+        )
 
 
 class _Loop:
     """What every step of a training shares."""
 
-    def __init__(self, engine: Any, objective: Objective, plan: TrainingPlan, ranks: Ranks, reporter: Reporter, start_epoch: int) -> None:
-        self._engine, self._objective, self._plan, self._ranks, self._reporter = engine, objective, plan, ranks, reporter
+    def __init__(
+        self,
+        engine: Any,
+        objective: Objective,
+        plan: TrainingPlan,
+        ranks: Ranks,
+        reporter: Reporter,
+        start_epoch: int,
+    ) -> None:
+        self._engine, self._objective, self._plan, self._ranks, self._reporter = (
+            engine,
+            objective,
+            plan,
+            ranks,
+            reporter,
+        )
         self._slots = ranks.world * plan.accumulation
         count = len(objective.weights)
         # Batches of almost equal size, so that none is too small for its slots.
@@ -105,7 +134,11 @@ class _Loop:
         for number, batch in enumerate(np.array_split(order, self.steps)):
             step = epoch * self.steps + number
             loss = self._run_step(step, batch, float(weights[batch].sum()))
-            sums += torch.tensor([loss, float(weights[batch].sum())], dtype=torch.float64) if self._ranks.first else 0
+            sums += (
+                torch.tensor([loss, float(weights[batch].sum())], dtype=torch.float64)
+                if self._ranks.first
+                else 0
+            )
             self._report(epoch, number, float(sums[0] / sums[1]) if sums[1] else 0.0)
         sums = self._ranks.from_first(sums)
         return float(sums[0] / sums[1])
@@ -114,15 +147,22 @@ class _Loop:
         """One optimizer step on a global batch; Σ w·CE over it."""
         plan, ranks = self._plan, self._ranks
         for group in self._engine.optimizer.param_groups:
-            group["lr"] = plan.learning_rate_at(step, plan.epochs * self.steps) * group["rate_share"]
+            group["lr"] = (
+                plan.learning_rate_at(step, plan.epochs * self.steps) * group["rate_share"]
+            )
         loss = torch.zeros((), device=ranks.device)
-        # DeepSpeed takes the mean over ranks and accumulation steps, but the weights are shared out unevenly: undo it.
+        # DeepSpeed takes the mean over ranks and accumulation steps, but the weights are shared out
+        # unevenly: undo it.
         scale = self._slots / max(total_weight, torch.finfo(torch.float32).tiny)
         for turn in range(plan.accumulation):
             slot = turn * ranks.world + ranks.rank
             seed = int(_random(plan.seed, plan.role, NOISE, step, slot).integers(2**62))
             torch.manual_seed(seed)
-            sums = self._objective.loss(self._engine, batch[slot :: self._slots].tolist(), torch.Generator().manual_seed(seed))
+            sums = self._objective.loss(
+                self._engine,
+                batch[slot :: self._slots].tolist(),
+                torch.Generator().manual_seed(seed),
+            )
             self._engine.backward(sums.loss * scale)
             self._engine.step()
             loss += sums.loss.detach()
@@ -130,9 +170,23 @@ class _Loop:
 
     def _report(self, epoch: int, number: int, loss: float) -> None:
         done = (epoch - self._start_epoch) * self.steps + number + 1
-        examples = len(self._objective.weights) * done / self.steps / max(time.monotonic() - self._started, 1e-9)
-        note = f"epoch {epoch + 1} of {self._plan.epochs}, loss {loss:.4f}, {examples:,.0f} {self._objective.unit} a second"
-        self._reporter.progress(self._plan.role, epoch * self.steps + number + 1, self._plan.epochs * self.steps, "steps", note)
+        examples = (
+            len(self._objective.weights)
+            * done
+            / self.steps
+            / max(time.monotonic() - self._started, 1e-9)
+        )
+        note = (
+            f"epoch {epoch + 1} of {self._plan.epochs}, loss {loss:.4f}, {examples:,.0f}"
+            f" {self._objective.unit} a second"
+        )
+        self._reporter.progress(
+            self._plan.role,
+            epoch * self.steps + number + 1,
+            self._plan.epochs * self.steps,
+            "steps",
+            note,
+        )
 
 
 def _random(seed: int, role: str, *place: int) -> np.random.Generator:

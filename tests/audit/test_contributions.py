@@ -7,11 +7,13 @@ import random
 import pytest
 
 from llm_i2i_spark.audit.contributions import Edge, swing_contributions
-from llm_i2i_spark.base.config import SwingConfig
+from llm_i2i_spark.config.i2i import SwingConfig
 
 
 def _edges(lists):
-    return [Edge(user, item, weight) for user, edges in lists.items() for item, weight in edges.items()]
+    return [
+        Edge(user, item, weight) for user, edges in lists.items() for item, weight in edges.items()
+    ]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -19,7 +21,13 @@ def test_parts_are_those_of_the_definition_on_random_weighted_graphs(brute_force
     draw = random.Random(seed)
     swing = SwingConfig(a1=draw.uniform(0, 5), a2=draw.uniform(0, 2), b=draw.uniform(-0.5, 1))
     items = [str(number) for number in range(9)]
-    lists = {f"u{n}": {item: draw.uniform(0.01, 1) for item in {"1", "2", *draw.sample(items, draw.randint(0, 7))}} for n in range(30)}
+    lists = {
+        f"u{n}": {
+            item: draw.uniform(0.01, 1)
+            for item in {"1", "2", *draw.sample(items, draw.randint(0, 7))}
+        }
+        for n in range(30)
+    }
     edges = _edges(lists)
     draw.shuffle(edges)
     found, wanted = swing_contributions(edges, "1", "2", swing), brute_force(lists, "1", "2", swing)
@@ -28,7 +36,9 @@ def test_parts_are_those_of_the_definition_on_random_weighted_graphs(brute_force
 
 
 def test_a_single_user_makes_no_similarity() -> None:
-    assert swing_contributions(_edges({"u": {"a": 1.0, "b": 1.0}}), "a", "b", SwingConfig()) == {"u": 0.0}
+    assert swing_contributions(_edges({"u": {"a": 1.0, "b": 1.0}}), "a", "b", SwingConfig()) == {
+        "u": 0.0
+    }
     assert swing_contributions([], "a", "b", SwingConfig()) == {}
 
 

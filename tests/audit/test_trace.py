@@ -1,4 +1,6 @@
-"""A trace reads what was used, not what is newest; its parts add up; what cannot be traced is one sentence."""
+"""A trace reads what was used, not what is newest; its parts add up; what cannot be traced is one
+sentence.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,9 @@ import pytest
 
 from llm_i2i_spark.audit.trace import trace_edge
 from llm_i2i_spark.audit.trace_tree import trace_lines
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.tables import Lake, contract_schema
 from llm_i2i_spark.prompts.templates import prompt_digest
 
@@ -39,7 +41,9 @@ def _by_user(trace):
 
 def test_parts_add_up_to_the_recorded_similarity(history, trace, brute_force) -> None:
     parts = brute_force(history.lists["llm_i2i"], "A", "B", history.config.i2i.swing)
-    assert {user.user_id: user.contribution for user in trace.users} == pytest.approx(parts, rel=1e-12)
+    assert {user.user_id: user.contribution for user in trace.users} == pytest.approx(
+        parts, rel=1e-12
+    )
     assert set(parts) == {"u1", "u2", "u3", "u4", "u6"}  # u5 bought B in the held-out fold
     assert trace.similarity.stored == pytest.approx(sum(parts.values()), rel=1e-12)
     assert trace.similarity.adds_up
@@ -55,7 +59,15 @@ def test_every_table_is_read_at_the_version_the_records_name(history, trace) -> 
     versions = {origin.table: (origin.version, origin.written) for origin in trace.versions}
     assert versions.pop("item_index") == (1, 1)
     assert versions.pop("fused") == (2, 1)  # v2 only changed a property
-    others = ("item_similarity", "scored", "candidates", "checkpoints", "sft_generator", "items", "interactions")
+    others = (
+        "item_similarity",
+        "scored",
+        "candidates",
+        "checkpoints",
+        "sft_generator",
+        "items",
+        "interactions",
+    )
     assert versions == dict.fromkeys(others, (0, 0))
     assert all(history.lake.version(table) == 1 for table in others if table != "sft_generator")
     assert history.lake.version("fused") == 3
@@ -67,21 +79,45 @@ def test_every_table_is_read_at_the_version_the_records_name(history, trace) -> 
 
 def test_real_rows_carry_time_place_and_the_discriminators_word(trace) -> None:
     user = _by_user(trace)["u1"]
-    assert (user.item.source, user.item.weight, user.item.confidence, user.item.position) == ("real", 1.0, 0.75, 0)
+    assert (user.item.source, user.item.weight, user.item.confidence, user.item.position) == (
+        "real",
+        1.0,
+        0.75,
+        0,
+    )
     assert user.item.ts.startswith("2025-03-01T00:00:00")
-    assert (user.neighbor.confidence, user.neighbor.position, user.neighbor.origin) == (None, 1, None)
+    assert (user.neighbor.confidence, user.neighbor.position, user.neighbor.origin) == (
+        None,
+        1,
+        None,
+    )
 
 
 def test_synthetic_rows_carry_both_models_and_the_prompt(trace) -> None:
     row = _by_user(trace)["u4"].item
-    assert (row.source, row.weight, row.confidence, row.ts, row.position) == ("synthetic", 1.0, 0.3, None, None)
+    assert (row.source, row.weight, row.confidence, row.ts, row.position) == (
+        "synthetic",
+        1.0,
+        0.3,
+        None,
+        None,
+    )
     proposal, judgement = row.origin.proposal, row.origin.judgement
     assert (proposal.rank, proposal.log_prob) == (1, -0.5)
-    assert (proposal.model.digest, proposal.model.path, proposal.model.export_version) == ("9e" * 32, "models/used/generator", 0)
+    assert (proposal.model.digest, proposal.model.path, proposal.model.export_version) == (
+        "9e" * 32,
+        "models/used/generator",
+        0,
+    )
     assert (judgement.p_yes, judgement.confidence, judgement.decision) == (0.9, 0.3, True)
-    assert (judgement.model.digest, judgement.model.path) == ("d1" * 32, "models/used/discriminator")
+    assert (judgement.model.digest, judgement.model.path) == (
+        "d1" * 32,
+        "models/used/discriminator",
+    )
     assert (proposal.prompt.layout, proposal.prompt.text) == ("sequence", "[C][D][E]")
-    assert [(entry.item_id, entry.text) for entry in proposal.prompt.history] == [(i, f"Silver {i}, by Brand") for i in "CDE"]
+    assert [(entry.item_id, entry.text) for entry in proposal.prompt.history] == [
+        (i, f"Silver {i}, by Brand") for i in "CDE"
+    ]
     assert proposal.prompt.digest == prompt_digest("sequence", "generator")
     assert proposal.prompt.as_recorded
     assert _by_user(trace)["u4"].neighbor.weight == pytest.approx(0.2)
@@ -102,7 +138,8 @@ def test_lines_are_a_tree_with_titles(trace) -> None:
     assert "the users' parts add up to it" in text
     assert "real      Silver A (A): 2025-03-01, position 0, weight 1, p_yes 0.75" in text
     assert (
-        "proposed at rank 3, log-probability -4.000 (probability 0.018) by generator 9e9e9e9e9e9e (fine-tuned on sft_generator v0" in text
+        "proposed at rank 3, log-probability -4.000 (probability 0.018) by generator 9e9e9e9e9e9e"
+        " (fine-tuned on sft_generator v0" in text
     )
     assert "judged No, p_yes 0.2, calibrated confidence 0.02 by discriminator" in text
     assert "fused v2, the rows of v1: stage fuse" in text
@@ -114,15 +151,30 @@ def test_lines_are_a_tree_with_titles(trace) -> None:
 def test_the_variant_real_has_no_model_behind_it(history, brute_force) -> None:
     real = trace_edge(history.lake, history.config, "A", "B", variant="real")
     parts = brute_force(history.lists["real"], "A", "B", history.config.i2i.swing)
-    assert {user.user_id: user.contribution for user in real.users} == pytest.approx(parts, rel=1e-12)
+    assert {user.user_id: user.contribution for user in real.users} == pytest.approx(
+        parts, rel=1e-12
+    )
     assert set(parts) == {"u1", "u6"}
     assert real.similarity.adds_up
-    assert all(end.source == "real" and end.origin is None for user in real.users for end in (user.item, user.neighbor))
+    assert all(
+        end.source == "real" and end.origin is None
+        for user in real.users
+        for end in (user.item, user.neighbor)
+    )
 
 
-def test_other_settings_are_said_to_be_others_and_a_limit_leaves_the_rest_counted(history, trace) -> None:
-    settings = ["i2i.swing.a1=3", "i2i.swing.max_items_per_user=2", "i2i.swing.max_users_per_item=2", "export.history_length=1"]
-    other = trace_edge(history.lake, load_config([], [f"lake.root={history.root}", *settings]), "A", "B", limit=3)
+def test_other_settings_are_said_to_be_others_and_a_limit_leaves_the_rest_counted(
+    history, trace
+) -> None:
+    settings = [
+        "i2i.swing.a1=3",
+        "i2i.swing.max_items_per_user=2",
+        "i2i.swing.max_users_per_item=2",
+        "export.history_length=1",
+    ]
+    other = trace_edge(
+        history.lake, load_config([], [f"lake.root={history.root}", *settings]), "A", "B", limit=3
+    )
     assert not other.similarity.adds_up
     assert other.similarity.stored == trace.similarity.stored
     doubts = " ".join(other.similarity.doubts)
@@ -145,8 +197,18 @@ def test_other_settings_are_said_to_be_others_and_a_limit_leaves_the_rest_counte
     [
         ("nothing", "B", "llm_i2i", "There is no item nothing"),
         ("F", "B", "llm_i2i", "F is in the catalogue but has no neighbour"),
-        ("A", "F", "llm_i2i", r"F is not among the 4 neighbours of A .*first of them are B \(Silver B\), "),
-        ("A", "B", "no_threshold", r"no variant no_threshold \(swing\), it holds llm_i2i \(swing\), real \(swing\)"),
+        (
+            "A",
+            "F",
+            "llm_i2i",
+            r"F is not among the 4 neighbours of A .*first of them are B \(Silver B\), ",
+        ),
+        (
+            "A",
+            "B",
+            "no_threshold",
+            r"no variant no_threshold \(swing\), it holds llm_i2i \(swing\), real \(swing\)",
+        ),
     ],
 )
 def test_what_is_not_there_is_said_with_what_is(history, item, neighbor, variant, sentence) -> None:
@@ -156,12 +218,16 @@ def test_what_is_not_there_is_said_with_what_is(history, item, neighbor, variant
 
 def test_without_an_index_the_stage_is_named(spark, tmp_path, history) -> None:
     with pytest.raises(UserError, match="run stage index first"):
-        trace_edge(Lake(spark, load_config([], [f"lake.root={tmp_path}"]).lake), history.config, "A", "B")
+        trace_edge(
+            Lake(spark, load_config([], [f"lake.root={tmp_path}"]).lake), history.config, "A", "B"
+        )
 
 
 def test_an_index_that_someone_else_wrote_is_refused(copied, history) -> None:
     lake, root = copied
-    stranger = lake.spark.createDataFrame([("llm_i2i", "swing", "A", [("B", 1.0, 1, 0.0)])], contract_schema(TABLES["item_index"]))
+    stranger = lake.spark.createDataFrame(
+        [("llm_i2i", "swing", "A", [("B", 1.0, 1, 0.0)])], contract_schema(TABLES["item_index"])
+    )
     stranger.write.format("delta").mode("overwrite").save(str(root / "item_index"))
     with pytest.raises(UserError, match=r"item_index v2 carries no run record .*--from index"):
         trace_edge(lake, history.config, "A", "B")
@@ -171,7 +237,10 @@ def test_a_version_whose_files_are_gone_is_named(copied, history) -> None:
     lake, root = copied
     for file in (root / "scored").glob("**/*.parquet"):
         file.unlink()
-    with pytest.raises(UserError, match=r"scored v0, but its files are gone .*run the stages from discriminate again"):
+    with pytest.raises(
+        UserError,
+        match=r"scored v0, but its files are gone .*run the stages from discriminate again",
+    ):
         trace_edge(lake, history.config, "A", "B")
 
 

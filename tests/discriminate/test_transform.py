@@ -1,4 +1,6 @@
-"""Questions: a real item is judged by what came before it alone, and every item is asked about once."""
+"""Questions: a real item is judged by what came before it alone, and every item is asked about
+once.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ HISTORY = "user_id string, history array<struct<item_id:string,text:string>>"
 
 @pytest.mark.parametrize("length", [1, 2, 4, 5, 6, 7, 13, 30])
 @pytest.mark.parametrize("window", [1, 4, 10])
-def test_each_real_item_is_asked_once_and_sees_the_items_before_it(spark: SparkSession, length: int, window: int) -> None:
+def test_each_real_item_is_asked_once_and_sees_the_items_before_it(
+    spark: SparkSession, length: int, window: int
+) -> None:
     history = [(f"i{n}", f"t{n}") for n in range(length)]
     rows = real_questions(spark.createDataFrame([("u", history)], HISTORY), window).collect()
     asked = []
@@ -32,7 +36,12 @@ def test_each_real_item_is_asked_once_and_sees_the_items_before_it(spark: SparkS
 
 def test_candidates_see_the_whole_history_in_a_fixed_order(spark: SparkSession) -> None:
     histories = spark.createDataFrame([("u", [("a", "A"), ("b", "B")])], HISTORY)
-    candidates = spark.createDataFrame([("u", "d", -2.0), ("u", "c", -1.0)], "user_id string, item_id string, log_prob double")
+    candidates = spark.createDataFrame(
+        [("u", "d", -2.0), ("u", "c", -1.0)], "user_id string, item_id string, log_prob double"
+    )
     items = spark.createDataFrame([("c", "C")], "item_id string, text string")
     row = candidate_questions(histories, candidates, items).collect()[0]
-    assert [tuple(question) for question in row["questions"]] == [(2, "c", "C", -1.0), (2, "d", "d", -2.0)]
+    assert [tuple(question) for question in row["questions"]] == [
+        (2, "c", "C", -1.0),
+        (2, "d", "d", -2.0),
+    ]

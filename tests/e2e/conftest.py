@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_i2i_spark.ingest.shop_tables import write_shop
+from llm_i2i_spark.datasets.shop_tables import write_shop
 
 TINY = (
     "spark.master=local[2]",
@@ -40,7 +40,11 @@ class Shop:
 
     def arguments(self, lake: Path, *settings: str) -> list[str]:
         """`--set` arguments for a lake folder."""
-        paths = (f"lake.root={lake}", f"ingest.interactions={self.interactions}", f"ingest.items={self.items}")
+        paths = (
+            f"lake.root={lake}",
+            f"ingest.interactions={self.interactions}",
+            f"ingest.items={self.items}",
+        )
         return [part for setting in (*TINY, *paths, *settings) for part in ("--set", setting)]
 
 

@@ -1,4 +1,6 @@
-"""What a user's mistake gets: exit code 2 and one sentence, without a stack trace and mostly without waiting for Spark."""
+"""What a user's mistake gets: exit code 2 and one sentence, without a stack trace and mostly
+without waiting for Spark.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,20 @@ from llm_i2i_spark.__main__ import main
         (["run"], "lake.root"),
         (["run", "--set", "lake.root=l", "--variants", "real,best"], "--variants"),
         (["run", "--set", "lake.root=l", "--from", "fuze"], "fuze"),
-        (["run", "--set", "lake.root=l", "--from", "fuse", "--to", "ingest"], "Nothing lies between"),
+        (
+            ["run", "--set", "lake.root=l", "--from", "fuse", "--to", "ingest"],
+            "Nothing lies between",
+        ),
         (["lookup", "--set", "lake.root=l", "--items", ","], "--items"),
         (["evaluate-index", "nowhere.parquet", "--set", "lake.root=l"], "nowhere.parquet"),
     ],
 )
 def test_a_mistake_is_one_sentence(
-    arguments: list[str], words: str, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
@@ -48,7 +57,20 @@ def test_a_bad_log_is_one_sentence_and_no_table(
     path = tmp_path / ("nowhere.csv" if log is None else "log.csv")
     if log is not None:
         path.write_text(log)
-    assert main(["run", "--variants", "real", "--set", f"lake.root={tmp_path / 'lake'}", "--set", f"ingest.interactions={path}"]) == 2
+    assert (
+        main(
+            [
+                "run",
+                "--variants",
+                "real",
+                "--set",
+                f"lake.root={tmp_path / 'lake'}",
+                "--set",
+                f"ingest.interactions={path}",
+            ]
+        )
+        == 2
+    )
     said = capsys.readouterr().err
     assert words in said.lower() or words in said
     assert "Traceback" not in said

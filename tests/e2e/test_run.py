@@ -1,4 +1,6 @@
-"""The whole job on a tiny shop: every stage for real, then lookup, export, trace; and a run that is killed twice."""
+"""The whole job on a tiny shop: every stage for real, then lookup, export, trace; and a run that is
+killed twice.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,17 @@ def finished(shop: Any, llm_i2i: Any, tmp_path_factory: pytest.TempPathFactory) 
 def test_a_run_leaves_summary_report_and_all_tables(finished: Finished) -> None:
     summary = finished.summary
     assert summary == json.loads((finished.lake / "summary.json").read_text())
-    stages = ["ingest", "export", "sft", "generate", "discriminate", "fuse", "i2i", "index", "evaluate"]
+    stages = [
+        "ingest",
+        "export",
+        "sft",
+        "generate",
+        "discriminate",
+        "fuse",
+        "i2i",
+        "index",
+        "evaluate",
+    ]
     assert [stage["stage"] for stage in summary["stages"]] == stages
     for variant in ("real", "llm_i2i"):
         figure = summary["metrics"]["variants"][variant]["all"]["recall@10"]
@@ -43,14 +55,18 @@ def test_a_run_leaves_summary_report_and_all_tables(finished: Finished) -> None:
     assert summary["tables"]["candidates"]["rows"] == 150 * 5
 
 
-def test_the_same_command_again_finds_everything_up_to_date(finished: Finished, llm_i2i: Any) -> None:
+def test_the_same_command_again_finds_everything_up_to_date(
+    finished: Finished, llm_i2i: Any
+) -> None:
     again = json.loads(llm_i2i.run("run", "--json", *finished.arguments))
     assert all(stage["up_to_date"] for stage in again["stages"])
     assert again["tables"] == finished.summary["tables"]
     assert again["metrics"] == finished.summary["metrics"]
 
 
-def test_lookup_export_and_trace_read_the_index(finished: Finished, llm_i2i: Any, tmp_path: Path) -> None:
+def test_lookup_export_and_trace_read_the_index(
+    finished: Finished, llm_i2i: Any, tmp_path: Path
+) -> None:
     first = _index(llm_i2i, finished.arguments, tmp_path / "index.parquet")[0]
     looked = llm_i2i.run("lookup", *finished.arguments, "--items", first["item_id"], "--k", "3")
     assert json.loads(looked.splitlines()[0])["item_id"] == first["neighbor_id"]
@@ -60,19 +76,27 @@ def test_lookup_export_and_trace_read_the_index(finished: Finished, llm_i2i: Any
 
 
 @pytest.mark.faults
-def test_a_run_killed_in_sft_and_in_generate_ends_with_the_same_index(shop: Any, llm_i2i: Any, finished: Finished, tmp_path: Path) -> None:
+def test_a_run_killed_in_sft_and_in_generate_ends_with_the_same_index(
+    shop: Any, llm_i2i: Any, finished: Finished, tmp_path: Path
+) -> None:
     arguments = shop.arguments(tmp_path / "lake")
     for stage in ("sft", "generate"):
         _kill_in(stage, llm_i2i.start("run", *arguments))
     done = json.loads(llm_i2i.run("run", "--json", *arguments))
-    assert {stage["stage"] for stage in done["stages"] if stage["up_to_date"]} == {"ingest", "export", "sft"}
+    assert {stage["stage"] for stage in done["stages"] if stage["up_to_date"]} == {
+        "ingest",
+        "export",
+        "sft",
+    }
     killed = _index(llm_i2i, arguments, tmp_path / "killed.parquet")
     assert killed == _index(llm_i2i, finished.arguments, tmp_path / "whole.parquet")
 
 
 def _kill_in(stage: str, process: Any) -> None:
     """SIGKILL a command with all its children a second after a stage began."""
-    assert any(f"] {stage}: reads" in line for line in process.stderr), f"the run ended before stage {stage} began"
+    assert any(f"] {stage}: reads" in line for line in process.stderr), (
+        f"the run ended before stage {stage} began"
+    )
     time.sleep(1.0)
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGKILL)

@@ -26,7 +26,9 @@ def by_key(rows: list[dict]) -> dict[tuple, dict]:
 
 
 def test_values_gains_and_sizes() -> None:
-    groups = outcomes([[0, 0], [-1, 3], [-1, -1], [7, -1]], [30, 20, 40, 10], [False, True, False, False])
+    groups = outcomes(
+        [[0, 0], [-1, 3], [-1, -1], [7, -1]], [30, 20, 40, 10], [False, True, False, False]
+    )
     found = by_key(accuracy_rows(groups, SERIES, (5, 10), 300, 1, IDENTITY))
     assert found["real", "all", "recall", 5]["value"] == pytest.approx(0.30)
     assert found["real", "all", "recall", 10]["value"] == pytest.approx(0.40)
@@ -60,10 +62,14 @@ def test_pairing_makes_the_gain_sharper_than_the_parts() -> None:
 
 def test_two_equal_series_differ_by_nothing() -> None:
     groups = outcomes([[0, 0], [3, 3], [-1, -1]], [3, 4, 5], [False] * 3)
-    gain = by_key(accuracy_rows(groups, SERIES, (5,), 100, 1, IDENTITY))["llm_i2i", "all", "recall_gain", 5]
+    gain = by_key(accuracy_rows(groups, SERIES, (5,), 100, 1, IDENTITY))[
+        "llm_i2i", "all", "recall_gain", 5
+    ]
     assert (gain["value"], gain["ci_low"], gain["ci_high"]) == (0.0, 0.0, 0.0)
 
 
 def test_one_variant_alone() -> None:
-    rows = accuracy_rows(outcomes([[0], [-1]], [1, 1], [False, False]), SERIES[:1], (5,), 50, 1, IDENTITY)
+    rows = accuracy_rows(
+        outcomes([[0], [-1]], [1, 1], [False, False]), SERIES[:1], (5,), 50, 1, IDENTITY
+    )
     assert {row["name"] for row in rows} == {"recall", "ndcg", "mrr"}

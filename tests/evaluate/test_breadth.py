@@ -34,7 +34,8 @@ def test_novelty_is_the_mean_self_information() -> None:
 def test_breadth_rows_read_both_groupings() -> None:
     none = float("nan")
     exposure = pd.DataFrame(
-        [(0, 5, none, 0, 3, 0), (0, 5, none, 2, 1, 2), (0, 5, 1, none, 4, 2)], columns=["series", "k", "seen", "exposure", "items", "shown"]
+        [(0, 5, none, 0, 3, 0), (0, 5, none, 2, 1, 2), (0, 5, 1, none, 4, 2)],
+        columns=["series", "k", "seen", "exposure", "items", "shown"],
     )
     found = {row["name"]: row for row in breadth_rows(exposure, SERIES, IDENTITY)}
     assert found["coverage"]["value"] == 0.25
@@ -46,7 +47,16 @@ def test_breadth_rows_read_both_groupings() -> None:
 def test_index_rows_add_up_by_slice() -> None:
     held = pd.DataFrame(
         [(0, 0, True, True, 2, 0, 0, 0), (0, 5, False, False, 2, 2, 10, 5_000_000)],
-        columns=["series", "bucket", "long_tail", "long_tail_train", "items", "filled", "neighbors", "share"],
+        columns=[
+            "series",
+            "bucket",
+            "long_tail",
+            "long_tail_train",
+            "items",
+            "filled",
+            "neighbors",
+            "share",
+        ],
     )
     found = {(row["slice"], row["name"]): row for row in index_rows(held, SERIES, IDENTITY)}
     assert found["all", "fill_rate"]["value"] == 0.5

@@ -15,12 +15,18 @@ from llm_i2i_spark.evaluate.outcomes import Outcomes, slice_members
 SERIES = [("real", "swing"), ("llm_i2i", "swing"), ("no_generator", "swing")]
 
 
-def make_rows(series: list[tuple[str, str]] = SERIES, ks: tuple[int, ...] = (5, 10)) -> list[MetricRow]:
-    """100 of 1,000 users hit before, 160 with `llm_i2i`, 101 without a generator; a tenth of the targets in the long tail."""
+def make_rows(
+    series: list[tuple[str, str]] = SERIES, ks: tuple[int, ...] = (5, 10)
+) -> list[MetricRow]:
+    """100 of 1,000 users hit before, 160 with `llm_i2i`, 101 without a generator; a tenth of the
+    targets in the long tail.
+    """
     better = np.array([[0, 0, 0], [-1, 2, -1], [-1, -1, 9], [-1, -1, -1]])[:, : len(series)]
     users = np.array([100, 60, 1, 839])
     tail = np.array([False, True, False, False])
-    outcomes = Outcomes(better, (better >= 0).astype(int), users, slice_members(np.full(4, 5), tail, tail))
+    outcomes = Outcomes(
+        better, (better >= 0).astype(int), users, slice_members(np.full(4, 5), tail, tail)
+    )
     return accuracy_rows(outcomes, series, ks, 400, 1, {"run_id": "r1", "protocol": "refit"})
 
 
@@ -62,6 +68,9 @@ def test_lines_are_aligned_and_tell_chance() -> None:
 def test_other_lengths_one_variant_two_backbones_and_nothing() -> None:
     assert headline(make_rows(ks=(5, 20)))["k"] == 5
     assert list(headline(make_rows(SERIES[:1]))["variants"]) == ["real"]
-    assert list(headline(make_rows([("real", "swing"), ("real", "supplied")]))["variants"]) == ["real (supplied)", "real (swing)"]
+    assert list(headline(make_rows([("real", "swing"), ("real", "supplied")]))["variants"]) == [
+        "real (supplied)",
+        "real (swing)",
+    ]
     assert headline([]) == {}
     assert comparison_lines({}) == []

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.runs import Run
+from llm_i2i_spark.base.run_record import Run
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.evaluate.measure import Measured, Tables, check_holdout, measure
 from llm_i2i_spark.evaluate.stage import NEEDS, STAGE
 from llm_i2i_spark.evaluate.supplied import evaluate_index
@@ -28,7 +28,9 @@ KS = (2, 5, 10)
 
 
 def make_logs(draw: random.Random) -> list[dict]:
-    """60 users of 3 to 9 items in a skewed catalogue; the last is test, the one before valid; some lack a test row."""
+    """60 users of 3 to 9 items in a skewed catalogue; the last is test, the one before valid; some
+    lack a test row.
+    """
     rows = []
     for user in range(60):
         wanted = draw.randint(3, 9)
@@ -40,7 +42,16 @@ def make_logs(draw: random.Random) -> list[dict]:
         folds = ["train"] * (wanted - 2) + ["valid", "test"]
         for position, (item, fold) in enumerate(zip(items, folds, strict=True)):
             if user % 10 or fold != "test":
-                rows.append({"user_id": f"u{user}", "item_id": item, "position": position, "fold": fold, "event": "click", "weight": 1.0})
+                rows.append(
+                    {
+                        "user_id": f"u{user}",
+                        "item_id": item,
+                        "position": position,
+                        "fold": fold,
+                        "event": "click",
+                        "weight": 1.0,
+                    }
+                )
     return rows
 
 
@@ -49,13 +60,24 @@ def make_index(draw: random.Random) -> list[dict]:
     rows = []
     for variant, _ in SERIES:
         for place, item in enumerate(ITEMS):
-            others = draw.sample([other for other in ITEMS if other != item], draw.randint(1, 12)) if place % 7 else []
+            others = (
+                draw.sample([other for other in ITEMS if other != item], draw.randint(1, 12))
+                if place % 7
+                else []
+            )
             scores = sorted((draw.randint(1, 6) / 4 for _ in others), reverse=True)
             neighbors = [
-                {"item_id": other, "score": score, "rank": rank, "synthetic_share": 0.0 if variant == "real" else draw.randint(0, 4) / 4}
+                {
+                    "item_id": other,
+                    "score": score,
+                    "rank": rank,
+                    "synthetic_share": 0.0 if variant == "real" else draw.randint(0, 4) / 4,
+                }
                 for rank, (other, score) in enumerate(zip(others, scores, strict=True), start=1)
             ]
-            rows.append({"variant": variant, "backbone": "swing", "item_id": item, "neighbors": neighbors})
+            rows.append(
+                {"variant": variant, "backbone": "swing", "item_id": item, "neighbors": neighbors}
+            )
     return rows
 
 
@@ -66,29 +88,56 @@ def make_tables() -> dict[str, list[dict]]:
     for row in interactions:
         counts[row["item_id"]] += row["fold"] == "train"
     stats = [
-        {"item_id": item, "n_interactions": counts[item], "n_users": counts[item], "popularity_rank": 1, "is_long_tail": counts[item] <= 3}
+        {
+            "item_id": item,
+            "n_interactions": counts[item],
+            "n_users": counts[item],
+            "popularity_rank": 1,
+            "is_long_tail": counts[item] <= 3,
+        }
         for item in ITEMS
     ]
-    items = [{"item_id": item, "title": f"Title of {item}", "text": item, "extra": {}} for item in ITEMS]
-    return {"interactions": interactions, "item_index": make_index(draw), "items": items, "item_stats": stats}
+    items = [
+        {"item_id": item, "title": f"Title of {item}", "text": item, "extra": {}} for item in ITEMS
+    ]
+    return {
+        "interactions": interactions,
+        "item_index": make_index(draw),
+        "items": items,
+        "item_stats": stats,
+    }
 
 
 def frames(spark: SparkSession, tables: dict[str, list[dict]]) -> dict[str, DataFrame]:
-    return {name: spark.createDataFrame(rows, contract_schema(TABLES[name])) for name, rows in tables.items()}
+    return {
+        name: spark.createDataFrame(rows, contract_schema(TABLES[name]))
+        for name, rows in tables.items()
+    }
 
 
-def brute_force(tables: dict[str, list[dict]], variant: str) -> dict[str, dict[tuple[str, int], list[float]]]:
-    """(metric, k) -> the values of all users, by slice, straight from the definitions (decay 1/2, latest 3 items)."""
+def brute_force(
+    tables: dict[str, list[dict]], variant: str
+) -> dict[str, dict[tuple[str, int], list[float]]]:
+    """(metric, k) -> the values of all users, by slice, straight from the definitions (decay 1/2,
+    latest 3 items).
+    """
     total, seen = defaultdict(int), defaultdict(int)
     for row in tables["interactions"]:
         total[row["item_id"]] += 1
         seen[row["item_id"]] += row["fold"] in ("train", "valid")
     tail = sorted(total, key=lambda item: (total[item], len(item), item))[: len(total) // 5]
     tail_train = {row["item_id"] for row in tables["item_stats"] if row["is_long_tail"]}
-    lists = {row["item_id"]: row["neighbors"] for row in tables["item_index"] if row["variant"] == variant}
+    lists = {
+        row["item_id"]: row["neighbors"]
+        for row in tables["item_index"]
+        if row["variant"] == variant
+    }
     values: dict[str, dict[tuple[str, int], list[float]]] = defaultdict(lambda: defaultdict(list))
     for user in sorted({row["user_id"] for row in tables["interactions"] if row["fold"] == "test"}):
-        rows = sorted((row for row in tables["interactions"] if row["user_id"] == user), key=lambda row: row["position"])
+        rows = sorted(
+            (row for row in tables["interactions"] if row["user_id"] == user),
+            key=lambda row: row["position"],
+        )
         target, query = rows[-1]["item_id"], [row["item_id"] for row in rows[:-1]]
         scores: dict[str, Fraction] = defaultdict(Fraction)
         for step, item in enumerate(query[::-1][:3]):
@@ -97,7 +146,9 @@ def brute_force(tables: dict[str, list[dict]], variant: str) -> dict[str, dict[t
         live = {item: score for item, score in scores.items() if item not in query}
         if target in live:
             above = sum(score > live[target] for score in live.values())
-            places = range(above + 1, above + 1 + sum(score == live[target] for score in live.values()))
+            places = range(
+                above + 1, above + 1 + sum(score == live[target] for score in live.values())
+            )
         else:
             places = range(10**9, 10**9 + 1)
         parts = ["all", "long_tail" if target in tail else "head"]
@@ -105,8 +156,12 @@ def brute_force(tables: dict[str, list[dict]], variant: str) -> dict[str, dict[t
         for part in parts:
             for k in KS:
                 values[part]["recall", k].append(sum(place <= k for place in places) / len(places))
-                values[part]["ndcg", k].append(sum(1 / log2(place + 1) for place in places if place <= k) / len(places))
-            values[part]["mrr", 0].append(sum(1 / place for place in places if target in live) / len(places))
+                values[part]["ndcg", k].append(
+                    sum(1 / log2(place + 1) for place in places if place <= k) / len(places)
+                )
+            values[part]["mrr", 0].append(
+                sum(1 / place for place in places if target in live) / len(places)
+            )
     return values
 
 
@@ -123,7 +178,14 @@ def lake(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture(scope="module")
 def config(lake: Lake):
     return load_config(
-        [], [f"lake.root={lake.root}", "index.decay=0.5", "index.recent_items=3", "evaluate.ks=[2,5,10]", "evaluate.bootstrap=50"]
+        [],
+        [
+            f"lake.root={lake.root}",
+            "index.decay=0.5",
+            "index.recent_items=3",
+            "evaluate.ks=[2,5,10]",
+            "evaluate.bootstrap=50",
+        ],
     )
 
 
@@ -151,17 +213,28 @@ def test_every_value_equals_brute_force(measured: Measured, tables: dict[str, li
 
 
 def test_breadth_equals_brute_force(measured: Measured, tables: dict[str, list[dict]]) -> None:
-    found = {(row["variant"], row["slice"], row["name"]): row for row in measured.rows if row["k"] in (0, 5)}
+    found = {
+        (row["variant"], row["slice"], row["name"]): row
+        for row in measured.rows
+        if row["k"] in (0, 5)
+    }
     for variant, _ in SERIES:
         lists = [row["neighbors"] for row in tables["item_index"] if row["variant"] == variant]
         flat = [neighbor["synthetic_share"] for neighbors in lists for neighbor in neighbors]
-        assert found[variant, "all", "fill_rate"]["value"] == sum(bool(neighbors) for neighbors in lists) / 30
+        assert (
+            found[variant, "all", "fill_rate"]["value"]
+            == sum(bool(neighbors) for neighbors in lists) / 30
+        )
         assert found[variant, "all", "list_length"]["value"] == pytest.approx(len(flat) / 30)
-        assert found[variant, "all", "synthetic_share"]["value"] == pytest.approx(sum(flat) / len(flat))
+        assert found[variant, "all", "synthetic_share"]["value"] == pytest.approx(
+            sum(flat) / len(flat)
+        )
         assert 0 < found[variant, "all", "coverage"]["value"] <= 29 / 30
         binned = measured.shares[measured.shares["series"] == SERIES.index((variant, "swing"))]
         assert dict(zip(binned["bin"], binned["neighbors"], strict=True)) == {
-            place: count for place in range(0, 21, 5) if (count := sum(share * 20 == place for share in flat))
+            place: count
+            for place in range(0, 21, 5)
+            if (count := sum(share * 20 == place for share in flat))
         }
 
 
@@ -171,7 +244,10 @@ def test_partitions_and_row_order_do_not_show(
     draw = random.Random(1)
     shuffled = {name: draw.sample(rows, len(rows)) for name, rows in tables.items()}
     cut = {name: frame.repartition(5) for name, frame in frames(spark, shuffled).items()}
-    kept = {name: spark.conf.get(name) for name in ("spark.sql.shuffle.partitions", "spark.sql.adaptive.enabled")}
+    kept = {
+        name: spark.conf.get(name)
+        for name in ("spark.sql.shuffle.partitions", "spark.sql.adaptive.enabled")
+    }
     try:
         spark.conf.set("spark.sql.shuffle.partitions", "7")
         spark.conf.set("spark.sql.adaptive.enabled", "false")
@@ -189,7 +265,9 @@ def test_the_stage_writes_metrics_and_a_report_and_a_supplied_index_is_measured_
 ) -> None:
     for name, frame in frames(spark, tables).items():
         frame.write.format("delta").save(lake.path(name))
-    run = Run("r7", "evaluate", {name: lake.version(name) for name in NEEDS}, ("real", "llm_i2i"), "f")
+    run = Run(
+        "r7", "evaluate", {name: lake.version(name) for name in NEEDS}, ("real", "llm_i2i"), "f"
+    )
     STAGE.execute(lake, config, run)
     rows = lake.read("metrics").where("run_id = 'r7'")
     assert rows.where("slice = 'all' AND name = 'recall' AND k = 5").count() == 2
@@ -207,29 +285,52 @@ def test_the_stage_writes_metrics_and_a_report_and_a_supplied_index_is_measured_
         ],
         "item_id string, rank int, neighbor_id string, score double",
     )
-    theirs = {(row["slice"], row["name"], row["k"]): row["value"] for row in evaluate_index(lake, config, supplied, "mine")}
-    ours = {(row["slice"], row["name"], row["k"]): row["value"] for row in rows.where("variant = 'real'").collect()}
+    theirs = {
+        (row["slice"], row["name"], row["k"]): row["value"]
+        for row in evaluate_index(lake, config, supplied, "mine")
+    }
+    ours = {
+        (row["slice"], row["name"], row["k"]): row["value"]
+        for row in rows.where("variant = 'real'").collect()
+    }
     # Users group differently with one series than with two, so the last bits may differ.
     assert theirs == pytest.approx(ours, abs=1e-12)
     with pytest.raises(UserError, match="lacks score"):
         evaluate_index(lake, config, supplied.drop("score"), "mine")
     with pytest.raises(UserError, match="not a number"):
-        evaluate_index(lake, config, supplied.selectExpr("item_id", "rank", "neighbor_id", "double('NaN') AS score"), "mine")
+        evaluate_index(
+            lake,
+            config,
+            supplied.selectExpr("item_id", "rank", "neighbor_id", "double('NaN') AS score"),
+            "mine",
+        )
 
 
-def test_an_empty_index_is_all_misses(spark: SparkSession, lake: Lake, config, tables: dict[str, list[dict]]) -> None:
+def test_an_empty_index_is_all_misses(
+    spark: SparkSession, lake: Lake, config, tables: dict[str, list[dict]]
+) -> None:
     found = evaluate(lake, config, frames(spark, {**tables, "item_index": []}))
-    recall = [row for row in found.rows if row["name"] in ("recall", "ndcg", "mrr", "fill_rate", "coverage", "gini")]
+    recall = [
+        row
+        for row in found.rows
+        if row["name"] in ("recall", "ndcg", "mrr", "fill_rate", "coverage", "gini")
+    ]
     assert recall
     assert not any(row["value"] for row in recall)
     assert found.shares.empty
 
 
-def test_nothing_held_out_is_said(spark: SparkSession, lake: Lake, config, tables: dict[str, list[dict]]) -> None:
+def test_nothing_held_out_is_said(
+    spark: SparkSession, lake: Lake, config, tables: dict[str, list[dict]]
+) -> None:
     with pytest.raises(UserError, match="nothing to evaluate"):
-        check_holdout(load_config([], ["ingest.holdout=none"]))
+        check_holdout(load_config([], ["split.holdout=none"]))
     with pytest.raises(UserError, match="last_1"):
-        check_holdout(load_config([], ["ingest.holdout=last_1", "evaluate.target=valid", "evaluate.protocol=strict"]))
+        check_holdout(
+            load_config(
+                [], ["split.holdout=last_1", "evaluate.target=valid", "split.protocol=strict"]
+            )
+        )
     train = [row for row in tables["interactions"] if row["fold"] == "train"]
     with pytest.raises(UserError, match="No user has an interaction in fold test"):
         evaluate(lake, config, frames(spark, {**tables, "interactions": train}))

@@ -36,7 +36,9 @@ def test_nobody_listed() -> None:
 
 
 def test_slices_split_by_tail_and_popularity() -> None:
-    member = slice_members(np.array([0, 1, 5]), np.array([True, True, False]), np.array([True, False, False]))
+    member = slice_members(
+        np.array([0, 1, 5]), np.array([True, True, False]), np.array([True, False, False])
+    )
     by_name = dict(zip(SLICES, member.T.tolist(), strict=True))
     assert by_name["all"] == [True, True, True]
     assert by_name["long_tail"] == [True, True, False]

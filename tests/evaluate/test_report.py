@@ -1,4 +1,6 @@
-"""The report holds the run's figures, says chance where it is chance, and asks nothing of the network."""
+"""The report holds the run's figures, says chance where it is chance, and asks nothing of the
+network.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +12,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.evaluate.accuracy import accuracy_rows
 from llm_i2i_spark.evaluate.breadth import breadth_rows, index_rows
 from llm_i2i_spark.evaluate.examples import Example, Neighbor, compared_series
 from llm_i2i_spark.evaluate.outcomes import Outcomes, slice_members
-from llm_i2i_spark.evaluate.report import Report, render_report, report_path, settings_shown, write_report
+from llm_i2i_spark.evaluate.report import (
+    Report,
+    render_report,
+    report_path,
+    settings_shown,
+    write_report,
+)
 
 IDENTITY = {"run_id": "r1", "protocol": "strict"}
 BOTH = [("real", "swing"), ("llm_i2i", "swing")]
 KINDS = ["bucket", "long_tail", "long_tail_train"]
 
 
-def make_report(hits: tuple[int, int, int], series: list[tuple[str, str]] = BOTH, examples: tuple[Example, ...] = ()) -> Report:
+def make_report(
+    hits: tuple[int, int, int],
+    series: list[tuple[str, str]] = BOTH,
+    examples: tuple[Example, ...] = (),
+) -> Report:
     """A report on 1,000 users: hits in both, before alone, after alone."""
     better = np.array([[0, 0], [0, -1], [-1, 0], [-1, -1]])[:, : len(series)]
     users = np.array([*hits, 1000 - sum(hits)])
@@ -32,17 +44,35 @@ def make_report(hits: tuple[int, int, int], series: list[tuple[str, str]] = BOTH
     outcomes = Outcomes(better, (better >= 0).astype(int), users, slice_members(bucket, tail, tail))
     none = float("nan")
     exposure = pd.DataFrame(
-        [(place, k, *row) for place in range(len(series)) for k in (5, 10) for row in ((none, 2, 4, 8), (2, none, 4, 8))],
+        [
+            (place, k, *row)
+            for place in range(len(series))
+            for k in (5, 10)
+            for row in ((none, 2, 4, 8), (2, none, 4, 8))
+        ],
         columns=["series", "k", "seen", "exposure", "items", "shown"],
     )
     held = pd.DataFrame(
-        [(place, *kind, 2, 1 + place, 4, 2_000_000) for place in range(len(series)) for kind in ((1, True, True), (5, False, False))],
+        [
+            (place, *kind, 2, 1 + place, 4, 2_000_000)
+            for place in range(len(series))
+            for kind in ((1, True, True), (5, False, False))
+        ],
         columns=["series", *KINDS, "items", "filled", "neighbors", "share"],
     )
     rows = accuracy_rows(outcomes, series, (5, 10), 200, 1, IDENTITY)
     rows += breadth_rows(exposure, series, IDENTITY) + index_rows(held, series, IDENTITY)
     shares = pd.DataFrame([(1, 0, 7), (1, 20, 3)], columns=["series", "bin", "neighbors"])
-    return Report(rows, shares, series, list(examples), "r1", {"item_index": 4}, "abc123", settings_shown(load_config()))
+    return Report(
+        rows,
+        shares,
+        series,
+        list(examples),
+        "r1",
+        {"item_index": 4},
+        "abc123",
+        settings_shown(load_config()),
+    )
 
 
 class Checker(HTMLParser):
@@ -59,7 +89,11 @@ class Checker(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag not in self.VOID:
             self.open.append(tag)
-        self.fetched += [value for name, value in attrs if name in ("src", "href", "xlink:href") and not value.startswith("#")]
+        self.fetched += [
+            value
+            for name, value in attrs
+            if name in ("src", "href", "xlink:href") and not value.startswith("#")
+        ]
         self.ids += [value for name, value in attrs if name == "id"]
 
     def handle_endtag(self, tag: str) -> None:
@@ -68,7 +102,9 @@ class Checker(HTMLParser):
 
 def test_a_clear_gain_is_the_headline_with_its_interval() -> None:
     page = render_report(make_report((100, 0, 60)))
-    heading = re.sub(r"<[^>]+>", "", re.search(r"<h1>(.*?)</h1>", page, re.DOTALL).group(1)).replace("\u202f", " ")
+    heading = re.sub(
+        r"<[^>]+>", "", re.search(r"<h1>(.*?)</h1>", page, re.DOTALL).group(1)
+    ).replace("\u202f", " ")
     assert heading == "LLM-I2I raises Recall@10 from 10.00 % to 16.00 %"
     assert "+60.0\u202f%" in page
     assert "from chance" not in page
@@ -96,7 +132,12 @@ def test_a_baseline_alone_has_a_page_without_comparison() -> None:
 
 
 def test_examples_show_titles_as_text_with_scores_and_marks() -> None:
-    example = Example("<script>alert(1)</script>", 1, [], [Neighbor("Red & blue", 0.25, 0.5), Neighbor("Plain", 0.125, 0.0)])
+    example = Example(
+        "<script>alert(1)</script>",
+        1,
+        [],
+        [Neighbor("Red & blue", 0.25, 0.5), Neighbor("Plain", 0.125, 0.0)],
+    )
     page = render_report(make_report((100, 0, 60), examples=(example,)))
     assert "<script" not in page
     assert "Red &amp; blue" in page
@@ -116,12 +157,16 @@ def test_the_page_is_whole_and_fetches_nothing() -> None:
     assert "url(http" not in page
     assert page.count("<svg") == 4
     # Every colour of the plots is the page's own, so that a dark page is dark throughout.
-    assert set(re.findall(r"#[0-9a-f]{6}", "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL)))) <= {"#ffffff"}
+    assert set(
+        re.findall(r"#[0-9a-f]{6}", "".join(re.findall(r"<svg.*?</svg>", page, re.DOTALL)))
+    ) <= {"#ffffff"}
     assert render_report(make_report((100, 0, 60))) == page
 
 
 def test_settings_leave_out_what_may_be_secret() -> None:
-    shown = settings_shown(load_config([], ["spark.conf={spark.hadoop.key: hunter2}", "lake.root=/private/place"]))
+    shown = settings_shown(
+        load_config([], ["spark.conf={spark.hadoop.key: hunter2}", "lake.root=/private/place"])
+    )
     assert "hunter2" not in shown
     assert "/private" not in shown
     assert "decay: 0.8" in shown

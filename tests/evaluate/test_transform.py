@@ -26,7 +26,9 @@ def test_queries_hold_what_lies_before_the_first_target(spark: SparkSession) -> 
         ("gone", "a", 0, "train"),
     ]
     log = spark.createDataFrame(rows, "user_id string, item_id string, position int, fold string")
-    found = {row["user_id"]: row for row in select_queries(log, "test", ("train", "valid"), 2).collect()}
+    found = {
+        row["user_id"]: row for row in select_queries(log, "test", ("train", "valid"), 2).collect()
+    }
     assert found.keys() == {"u", "new"}
     assert found["u"]["target"] == key(spark, "d")
     assert found["u"]["clicks"] == ["c", "b"]
@@ -43,7 +45,18 @@ def test_a_validation_target_has_a_query_of_training_rows(spark: SparkSession) -
 
 
 def test_the_long_tail_is_the_bottom_share_exactly(spark: SparkSession) -> None:
-    counts = [("10", 5), ("9", 5), ("100", 5), ("8", 5), ("a", 1), ("b", 7), ("c", 8), ("d", 9), ("e", 9), ("f", 9)]
+    counts = [
+        ("10", 5),
+        ("9", 5),
+        ("100", 5),
+        ("8", 5),
+        ("a", 1),
+        ("b", 7),
+        ("c", 8),
+        ("d", 9),
+        ("e", 9),
+        ("f", 9),
+    ]
     frame = spark.createDataFrame(counts, "item_id string, total bigint")
     tail = {row["item_id"] for row in mark_long_tail(frame, 0.4).where("long_tail").collect()}
     assert tail == {"a", "8", "9", "10"}

@@ -1,4 +1,6 @@
-"""Training examples: histories never see their target, weights follow the long tail, negatives are not owned."""
+"""Training examples: histories never see their target, weights follow the long tail, negatives are
+not owned.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,7 @@ from llm_i2i_spark.export.transform import (
     sequence_examples,
     user_sequences,
 )
-from llm_i2i_spark.lake.histories import build_histories, owned_items
+from llm_i2i_spark.lake.user_histories import build_histories, owned_items
 
 pytestmark = pytest.mark.spark
 
@@ -22,35 +24,55 @@ LONG_TAIL = {"i1", "i7"}
 
 @pytest.fixture
 def interactions(spark: SparkSession) -> DataFrame:
-    rows = [(f"u{u}", f"i{(u * 3 + p) % 20}", p, "train" if p < 5 else "valid" if p == 5 else "test") for u in range(40) for p in range(7)]
+    rows = [
+        (f"u{u}", f"i{(u * 3 + p) % 20}", p, "train" if p < 5 else "valid" if p == 5 else "test")
+        for u in range(40)
+        for p in range(7)
+    ]
     return spark.createDataFrame(rows, "user_id string, item_id string, position int, fold string")
 
 
 @pytest.fixture
 def items(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame([(f"i{n}", f"item number {n}") for n in range(20)], "item_id string, text string")
+    return spark.createDataFrame(
+        [(f"i{n}", f"item number {n}") for n in range(20)], "item_id string, text string"
+    )
 
 
 @pytest.fixture
 def users(spark: SparkSession, interactions: DataFrame, items: DataFrame) -> DataFrame:
-    stats = spark.createDataFrame([(f"i{n}", f"i{n}" in LONG_TAIL) for n in range(20)], "item_id string, is_long_tail boolean")
+    stats = spark.createDataFrame(
+        [(f"i{n}", f"i{n}" in LONG_TAIL) for n in range(20)], "item_id string, is_long_tail boolean"
+    )
     histories = build_histories(interactions, items, ("train",), 6)
     return mark_calibration(user_sequences(histories, stats, 4.0, 1.0), 0.3, seed=1).cache()
 
 
-def test_histories_hold_the_latest_rows_of_the_given_folds_in_order(interactions: DataFrame, items: DataFrame) -> None:
+def test_histories_hold_the_latest_rows_of_the_given_folds_in_order(
+    interactions: DataFrame, items: DataFrame
+) -> None:
     found = {
-        row["user_id"]: [e["item_id"] for e in row["history"]] for row in build_histories(interactions, items, ("train",), 3).collect()
+        row["user_id"]: [e["item_id"] for e in row["history"]]
+        for row in build_histories(interactions, items, ("train",), 3).collect()
     }
     assert found["u0"] == ["i2", "i3", "i4"]
     assert len(found) == 40
-    owned = {row["user_id"]: row["owned"] for row in owned_items(interactions, ("train", "valid")).collect()}
+    owned = {
+        row["user_id"]: row["owned"]
+        for row in owned_items(interactions, ("train", "valid")).collect()
+    }
     assert owned["u0"] == sorted(f"i{n}" for n in range(6))
 
 
-def test_sequence_rows_weigh_long_tail_targets_and_leave_the_withheld_item_out(users: DataFrame) -> None:
+def test_sequence_rows_weigh_long_tail_targets_and_leave_the_withheld_item_out(
+    users: DataFrame,
+) -> None:
     rows = sequence_examples(users, sequence_length=4, history_length=2).collect()
-    withheld = {row["user_id"]: row["targets"][0]["item_id"] for row in rows if row["split"] == "calibration"}
+    withheld = {
+        row["user_id"]: row["targets"][0]["item_id"]
+        for row in rows
+        if row["split"] == "calibration"
+    }
     assert 4 <= len(withheld) <= 20
     for row in rows:
         items = [target["item_id"] for target in row["targets"]]
@@ -63,8 +85,12 @@ def test_sequence_rows_weigh_long_tail_targets_and_leave_the_withheld_item_out(u
         for target in row["targets"]:
             assert target["loss_weight"] == (4.0 if target["item_id"] in LONG_TAIL else 1.0)
     calibration = next(row for row in rows if row["split"] == "calibration")
-    train = next(row for row in rows if row["split"] == "train" and row["user_id"] == calibration["user_id"])
-    assert [e["item_id"] for e in calibration["history"]] == [t["item_id"] for t in train["targets"]][-2:]
+    train = next(
+        row for row in rows if row["split"] == "train" and row["user_id"] == calibration["user_id"]
+    )
+    assert [e["item_id"] for e in calibration["history"]] == [
+        t["item_id"] for t in train["targets"]
+    ][-2:]
 
 
 def test_instruct_rows_show_only_what_lies_before_the_target(users: DataFrame) -> None:
@@ -78,22 +104,35 @@ def test_instruct_rows_show_only_what_lies_before_the_target(users: DataFrame) -
         assert [e["item_id"] for e in row["targets"]] == [items[place]]
 
 
-def test_discriminator_rows_have_observed_positives_and_unowned_negatives(users: DataFrame, items: DataFrame) -> None:
+def test_discriminator_rows_have_observed_positives_and_unowned_negatives(
+    users: DataFrame, items: DataFrame
+) -> None:
     rows = discriminator_examples(users, items, 3, positives=2, negatives=4, seed=3).collect()
     sequences = {row["user_id"]: [e["item_id"] for e in row["sequence"]] for row in users.collect()}
     assert len({row["example_id"] for row in rows}) == len(rows)
     for row in rows:
         items_of_user = sequences[row["user_id"]]
         candidate = row["candidate"]["item_id"]
-        assert [e["item_id"] for e in row["history"]] == items_of_user[max(0, row["position"] - 3) : row["position"]]
-        assert (candidate == items_of_user[row["position"]]) if row["label"] else (candidate not in items_of_user)
+        assert [e["item_id"] for e in row["history"]] == items_of_user[
+            max(0, row["position"] - 3) : row["position"]
+        ]
+        assert (
+            (candidate == items_of_user[row["position"]])
+            if row["label"]
+            else (candidate not in items_of_user)
+        )
     assert sum(row["label"] for row in rows) == 80
     assert sum(not row["label"] for row in rows) > 150
 
 
 def test_examples_do_not_depend_on_partitions(users: DataFrame, items: DataFrame) -> None:
     def rows(shuffled: DataFrame) -> list[str]:
-        return sorted(str(row) for row in discriminator_examples(shuffled, items.repartition(5), 3, 2, 4, seed=3).collect())
+        return sorted(
+            str(row)
+            for row in discriminator_examples(
+                shuffled, items.repartition(5), 3, 2, 4, seed=3
+            ).collect()
+        )
 
     assert rows(users) == rows(users.repartition(7))
 
@@ -101,4 +140,6 @@ def test_examples_do_not_depend_on_partitions(users: DataFrame, items: DataFrame
 def test_items_are_numbered_without_gaps(items: DataFrame) -> None:
     first = {row["item_id"]: row["number"] for row in number_items(items).collect()}
     assert sorted(first.values()) == list(range(20))
-    assert first == {row["item_id"]: row["number"] for row in number_items(items.repartition(9)).collect()}
+    assert first == {
+        row["item_id"]: row["number"] for row in number_items(items.repartition(9)).collect()
+    }

@@ -20,8 +20,14 @@ pytestmark = pytest.mark.spark
 
 @pytest.fixture
 def real(spark: SparkSession) -> DataFrame:
-    rows = [("u1", "a", None, 0, "train"), ("u1", "b", None, 1, "train"), ("u1", "z", None, 2, "test")]
-    interactions = spark.createDataFrame(rows, "user_id string, item_id string, ts timestamp, position int, fold string")
+    rows = [
+        ("u1", "a", None, 0, "train"),
+        ("u1", "b", None, 1, "train"),
+        ("u1", "z", None, 2, "test"),
+    ]
+    interactions = spark.createDataFrame(
+        rows, "user_id string, item_id string, ts timestamp, position int, fold string"
+    )
     return real_rows(interactions, ("train",))
 
 
@@ -33,7 +39,11 @@ def scored(spark: SparkSession) -> DataFrame:
         ("u1", "d", "synthetic", 0.4, 0.05, False),
         ("u1", "e", "synthetic", 0.1, 0.0005, False),
     ]
-    return spark.createDataFrame(rows, "user_id string, item_id string, source string, p_yes double, confidence double, decision boolean")
+    return spark.createDataFrame(
+        rows,
+        "user_id string, item_id string, source string, p_yes double, confidence double, decision"
+        " boolean",
+    )
 
 
 def _weights(frame: DataFrame) -> dict[str, float]:
@@ -54,12 +64,18 @@ def test_threshold_keeps_the_confident_with_full_weight(scored: DataFrame) -> No
     assert _weights(yes_rows(scored)) == {"c": 1.0}
 
 
-def test_real_rows_get_the_discriminators_word_and_unscored_ones_stay(real: DataFrame, scored: DataFrame) -> None:
+def test_real_rows_get_the_discriminators_word_and_unscored_ones_stay(
+    real: DataFrame, scored: DataFrame
+) -> None:
     kept = credible_real_rows(real, scored, 0.0)
     assert {row["item_id"]: row["confidence"] for row in kept.collect()} == {"a": 0.9, "b": None}
     assert _weights(credible_real_rows(real, scored, 0.95)) == {"b": 1.0}
 
 
 def test_the_generators_probability_can_stand_for_confidence(spark: SparkSession) -> None:
-    candidates = spark.createDataFrame([("u1", "c", -1.0)], "user_id string, item_id string, log_prob double")
-    assert generator_confidence(candidates).collect()[0]["confidence"] == pytest.approx(0.36788, abs=1e-5)
+    candidates = spark.createDataFrame(
+        [("u1", "c", -1.0)], "user_id string, item_id string, log_prob double"
+    )
+    assert generator_confidence(candidates).collect()[0]["confidence"] == pytest.approx(
+        0.36788, abs=1e-5
+    )

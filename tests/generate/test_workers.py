@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from llm_i2i_spark.base.config import SftConfig
+from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.discriminate.worker import ScoreTask, score_partition
 from llm_i2i_spark.generate.worker import GenerateTask, generate_partition
 from llm_i2i_spark.lm.calibration import Calibration
@@ -20,7 +20,14 @@ pytestmark = pytest.mark.lm
 
 N_ITEMS = 25
 ITEM = pa.struct([("item_id", pa.string()), ("text", pa.string())])
-QUESTION = pa.struct([("prefix_length", pa.int32()), ("item_id", pa.string()), ("text", pa.string()), ("log_prob", pa.float64())])
+QUESTION = pa.struct(
+    [
+        ("prefix_length", pa.int32()),
+        ("item_id", pa.string()),
+        ("text", pa.string()),
+        ("log_prob", pa.float64()),
+    ]
+)
 CANDIDATES = pa.schema(
     [
         ("user_id", pa.string()),
@@ -53,7 +60,9 @@ def _item(number: int) -> dict[str, str]:
 def _saved(folder: Path, role: str) -> tuple[str, str]:
     vocabulary = ItemVocabulary.atomic([f"i{n:02d}" for n in range(N_ITEMS)])
     features = np.random.default_rng(1).normal(size=(N_ITEMS, 6)).astype(np.float32)
-    model = build_model(SftConfig(hidden_size=16, heads=2, intermediate_size=16), N_ITEMS, features, None, 5).eval()
+    model = build_model(
+        SftConfig(hidden_size=16, heads=2, intermediate_size=16), N_ITEMS, features, None, 5
+    ).eval()
     fields = {"role": role, "max_items": 10, "max_length": 64}
     calibration = Calibration(1.0, 0.5, -0.25) if role == "discriminator" else None
     return str(folder), save_checkpoint(folder, model, vocabulary, None, fields, calibration)
@@ -62,26 +71,47 @@ def _saved(folder: Path, role: str) -> tuple[str, str]:
 def _users(numbers: range) -> pa.RecordBatch:
     histories = [[_item((3 * n + k) % N_ITEMS) for k in range(1 + n % 4)] for n in numbers]
     owned = [[item["item_id"] for item in history] for history in histories]
-    columns = [pa.array([f"u{n}" for n in numbers]), pa.array(histories, pa.list_(ITEM)), pa.array(owned)]
+    columns = [
+        pa.array([f"u{n}" for n in numbers]),
+        pa.array(histories, pa.list_(ITEM)),
+        pa.array(owned),
+    ]
     return pa.RecordBatch.from_arrays(columns, names=["user_id", "history", "owned"])
 
 
 def test_every_user_gets_distinct_catalogue_items_that_he_does_not_own(tmp_path: Path) -> None:
     path, digest = _saved(tmp_path / "generator", "generator")
-    task = GenerateTask(path, digest, "prompt", "decode", per_user=7, batch_tokens=64, device="cpu", schema=CANDIDATES)
-    rows = [row for batch in generate_partition(iter([_users(range(6)), _users(range(6, 9))]), task) for row in batch.to_pylist()]
+    task = GenerateTask(
+        path,
+        digest,
+        "prompt",
+        "decode",
+        per_user=7,
+        batch_tokens=64,
+        device="cpu",
+        schema=CANDIDATES,
+    )
+    rows = [
+        row
+        for batch in generate_partition(iter([_users(range(6)), _users(range(6, 9))]), task)
+        for row in batch.to_pylist()
+    ]
     owned = {row["user_id"]: set(row["owned"]) for row in _users(range(9)).to_pylist()}
     assert len(rows) == 9 * 7
     for user, kept in owned.items():
         mine = [row for row in rows if row["user_id"] == user]
         assert len({row["item_id"] for row in mine} - kept) == 7
         assert [row["rank"] for row in mine] == list(range(1, 8))
-        assert [row["log_prob"] for row in mine] == sorted((row["log_prob"] for row in mine), reverse=True)
+        assert [row["log_prob"] for row in mine] == sorted(
+            (row["log_prob"] for row in mine), reverse=True
+        )
         assert {row["model_digest"] for row in mine} == {digest}
 
 
 def test_an_empty_partition_loads_no_model() -> None:
-    task = GenerateTask("nowhere", "none", "p", "d", per_user=7, batch_tokens=64, device="cpu", schema=CANDIDATES)
+    task = GenerateTask(
+        "nowhere", "none", "p", "d", per_user=7, batch_tokens=64, device="cpu", schema=CANDIDATES
+    )
     assert list(generate_partition(iter([_users(range(0))]), task)) == []
 
 
@@ -89,17 +119,29 @@ def test_confidence_is_calibrated_for_candidates_and_p_yes_for_real_rows(tmp_pat
     path, digest = _saved(tmp_path / "discriminator", "discriminator")
     history = [_item(n) for n in range(4)]
     asked = [
-        [{"prefix_length": 4, **_item(9), "log_prob": -2.0}, {"prefix_length": 4, **_item(10), "log_prob": -3.0}],
-        [{"prefix_length": 0, **_item(0), "log_prob": None}, {"prefix_length": 3, **_item(3), "log_prob": None}],
+        [
+            {"prefix_length": 4, **_item(9), "log_prob": -2.0},
+            {"prefix_length": 4, **_item(10), "log_prob": -3.0},
+        ],
+        [
+            {"prefix_length": 0, **_item(0), "log_prob": None},
+            {"prefix_length": 3, **_item(3), "log_prob": None},
+        ],
     ]
-    columns = [pa.array(["u", "u"]), pa.array([history, history], pa.list_(ITEM)), pa.array(asked, pa.list_(QUESTION))]
+    columns = [
+        pa.array(["u", "u"]),
+        pa.array([history, history], pa.list_(ITEM)),
+        pa.array(asked, pa.list_(QUESTION)),
+    ]
     batch = pa.RecordBatch.from_arrays(columns, names=["user_id", "history", "questions"])
     task = ScoreTask(path, digest, "prompt", batch_tokens=64, device="cpu", schema=SCORED)
     rows = [row for out in score_partition(iter([batch]), task) for row in out.to_pylist()]
     assert [row["source"] for row in rows] == ["synthetic", "synthetic", "real", "real"]
     for row, log_prob in zip(rows, (-2.0, -3.0), strict=False):
         logit = np.log(row["p_yes"] / (1 - row["p_yes"]))
-        assert row["confidence"] == pytest.approx(1 / (1 + np.exp(-(log_prob + 0.5 * logit - 0.25))))
+        assert row["confidence"] == pytest.approx(
+            1 / (1 + np.exp(-(log_prob + 0.5 * logit - 0.25)))
+        )
     for row in rows[2:]:
         assert row["confidence"] == row["p_yes"]
     assert all(row["decision"] == (row["p_yes"] >= 0.5) for row in rows)

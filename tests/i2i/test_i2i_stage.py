@@ -1,4 +1,6 @@
-"""Stage i2i on Delta tables: all variants in one commit, both engines alike, what it says when there is nothing to read."""
+"""Stage i2i on Delta tables: all variants in one commit, both engines alike, what it says when
+there is nothing to read.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,11 @@ import random
 
 import pytest
 
-from llm_i2i_spark.base.config import Config
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.runs import Run
+from llm_i2i_spark.base.run_record import Run
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.i2i.stage import STAGE
 from llm_i2i_spark.lake.tables import Lake, contract_schema
 
@@ -25,7 +27,10 @@ def lake(spark, tmp_path_factory) -> Lake:
     rows = []
     for user in range(20):
         items = draw.sample(range(12), 5)
-        rows += [("real", f"u{user}", str(item), 1.0, "real", None, None, place) for place, item in enumerate(items[:4])]
+        rows += [
+            ("real", f"u{user}", str(item), 1.0, "real", None, None, place)
+            for place, item in enumerate(items[:4])
+        ]
         rows += [("llm_i2i", *row[1:]) for row in rows[-4:]]
         rows.append(("llm_i2i", f"u{user}", str(items[4]), 0.5, "synthetic", 0.05, None, None))
     for part in (rows, [("real", "u", item, 1.0, "real", None, None, 0) for item in "123"]):
@@ -51,10 +56,15 @@ def test_variants_share_a_commit_and_engines_a_result(lake):
     block = similar(lake, first, ("real", "llm_i2i"), "i2i.top_k=5", "index.size=5")
     record = lake.history("item_similarity", limit=1)[0].record
     assert record is not None
-    assert {name: plan["users"] for name, plan in record.details["plans"].items()} == {"real": 20, "llm_i2i": 20}
+    assert {name: plan["users"] for name, plan in record.details["plans"].items()} == {
+        "real": 20,
+        "llm_i2i": 20,
+    }
     pairs = {name: plan["user_wedges"] for name, plan in record.details["plans"].items()}
     assert 0 < pairs["real"] < pairs["llm_i2i"]
-    assert block == similar(lake, first, ("real", "llm_i2i"), "i2i.top_k=5", "index.size=5", "i2i.engine=projection")
+    assert block == similar(
+        lake, first, ("real", "llm_i2i"), "i2i.top_k=5", "index.size=5", "i2i.engine=reference"
+    )
     assert {row[:2] for row in block} == {("real", "swing"), ("llm_i2i", "swing")}
     assert {row[6] for row in block if row[0] == "real"} == {0.0}
     assert any(row[6] > 0 for row in block if row[0] == "llm_i2i")
@@ -80,18 +90,33 @@ def write_fused(lake: Lake, rows) -> int:
 
 
 @pytest.mark.parametrize("backbone", ["swing", "transitions"])
-def test_after_new_clicks_only_their_users_items_are_computed_again_and_the_result_is_that_of_a_full_run(lake, backbone):
+def test_after_new_clicks_only_their_users_items_are_computed_again_and_the_result_is_that_of_a_full_run(
+    lake, backbone
+):
     draw = random.Random(5)
     # Two shops in one log: what happens in the second cannot touch the rows of the first.
     rows = []
     for user in range(60):
         items = draw.sample(range(user % 2 * 20, user % 2 * 20 + 20), 5)
-        rows += [("real", f"u{user:02}", f"i{item:02}", 1.0, "real", None, None, place) for place, item in enumerate(items)]
+        rows += [
+            ("real", f"u{user:02}", f"i{item:02}", 1.0, "real", None, None, place)
+            for place, item in enumerate(items)
+        ]
     settings = (f"i2i.backbone={backbone}", "i2i.swing.max_users_per_item=12")
     similar(lake, write_fused(lake, rows), ("real",), *settings)
-    news = [("real", "u01", "i00new", 1.0, "real", None, None, 9), ("real", "u61", "i21", 1.0, "real", None, None, 0)]
+    news = [
+        ("real", "u01", "i00new", 1.0, "real", None, None, 9),
+        ("real", "u61", "i21", 1.0, "real", None, None, 0),
+    ]
     gone = next(row for row in rows if row[1] == "u03")
-    version = write_fused(lake, [*(row for row in rows if row is not gone), *news, ("real", "u61", "i22", 1.0, "real", None, None, 1)])
+    version = write_fused(
+        lake,
+        [
+            *(row for row in rows if row is not gone),
+            *news,
+            ("real", "u61", "i22", 1.0, "real", None, None, 1),
+        ],
+    )
     after = similar(lake, version, ("real",), *settings)
     record = lake.history("item_similarity", limit=1)[0].record
     assert record is not None
@@ -104,7 +129,10 @@ def test_after_new_clicks_only_their_users_items_are_computed_again_and_the_resu
 
 def test_other_settings_and_other_variants_start_afresh(lake):
     first, second = fused_versions(lake)
-    for before, after in ((("i2i.swing.a1=1",), ("i2i.swing.a1=2",)), (("i2i.backbone=item_knn",), ("i2i.backbone=item_knn",))):
+    for before, after in (
+        (("i2i.swing.a1=1",), ("i2i.swing.a1=2",)),
+        (("i2i.backbone=item_knn",), ("i2i.backbone=item_knn",)),
+    ):
         similar(lake, first, ("real",), *before)
         similar(lake, second, ("real",), *after)
         record = lake.history("item_similarity", limit=1)[0].record
@@ -113,8 +141,16 @@ def test_other_settings_and_other_variants_start_afresh(lake):
 
 
 def test_a_cap_counts_the_users_of_each_variant_for_itself(lake):
-    real = [("real", f"u{user:03}", item, 1.0, "real", None, None, 0) for user in range(300) for item in ("a", "b")]
-    mended = [("llm_i2i", f"u{user:03}", item, 0.5, "synthetic", 0.1, None, None) for user in range(3000) for item in ("a", "b")]
+    real = [
+        ("real", f"u{user:03}", item, 1.0, "real", None, None, 0)
+        for user in range(300)
+        for item in ("a", "b")
+    ]
+    mended = [
+        ("llm_i2i", f"u{user:03}", item, 0.5, "synthetic", 0.1, None, None)
+        for user in range(3000)
+        for item in ("a", "b")
+    ]
     version = write_fused(lake, real + mended)
     found = similar(lake, version, ("real", "llm_i2i"), "i2i.swing.max_users_per_item=200")
     assert {(row[0], row[5]) for row in found} == {("real", 200), ("llm_i2i", 200)}

@@ -1,4 +1,6 @@
-"""The exported file: one Parquet file, every neighbour a row, in order, nothing left behind on failure."""
+"""The exported file: one Parquet file, every neighbour a row, in order, nothing left behind on
+failure.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ pytestmark = pytest.mark.spark
 @pytest.fixture(scope="module")
 def index(spark):
     items = [str(number) for number in range(1, 24)]
-    rows = [("real", "swing", item, [("x", 0.5, 1, 0.0), (f"é{item}", 0.25, 2, 1.0)]) for item in items]
+    rows = [
+        ("real", "swing", item, [("x", 0.5, 1, 0.0), (f"é{item}", 0.25, 2, 1.0)]) for item in items
+    ]
     rows += [("real", "swing", "alone", []), ("llm_i2i", "swing", "1", [("y", 1.0, 1, 1.0)])]
     return spark.createDataFrame(rows, contract_schema(TABLES["item_index"])).repartition(3)
 
@@ -29,7 +33,9 @@ def test_every_neighbor_is_a_row_in_order(index, tmp_path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == ["index.parquet"]
     table = pq.read_table(path)
     assert table.schema.names == ["item_id", "rank", "neighbor_id", "score"]
-    wanted = [row for n in range(1, 24) for row in ((str(n), 1, "x", 0.5), (str(n), 2, f"é{n}", 0.25))]
+    wanted = [
+        row for n in range(1, 24) for row in ((str(n), 1, "x", 0.5), (str(n), 2, f"é{n}", 0.25))
+    ]
     assert list(zip(*(column.to_pylist() for column in table.columns), strict=True)) == wanted
 
 

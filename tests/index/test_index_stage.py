@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.runs import Run
+from llm_i2i_spark.base.run_record import Run
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.index.stage import STAGE
 from llm_i2i_spark.lake.tables import Lake, contract_schema
 
@@ -14,18 +14,30 @@ pytestmark = pytest.mark.spark
 
 
 def test_stage_writes_the_lists_of_the_run_from_pinned_versions(spark, tmp_path):
-    config = load_config([], [f"lake.root={tmp_path}", "index.popularity_exponent=1", "index.normalize=none"])
+    config = load_config(
+        [], [f"lake.root={tmp_path}", "index.popularity_exponent=1", "index.normalize=none"]
+    )
     lake = Lake(spark, config.lake)
-    fused = [("real", user, item, 1.0, "real", None, None, 0) for user in "uvw" for item in ("a", "b")[: 2 if user == "u" else 1]]
+    fused = [
+        ("real", user, item, 1.0, "real", None, None, 0)
+        for user in "uvw"
+        for item in ("a", "b")[: 2 if user == "u" else 1]
+    ]
     similar = [("real", "a", "b", 0.5), ("real", "b", "a", 0.5), ("llm_i2i", "a", "b", 0.9)]
-    similar = [(variant, "swing", item, neighbor, score, 2, 0.0) for variant, item, neighbor, score in similar]
+    similar = [
+        (variant, "swing", item, neighbor, score, 2, 0.0)
+        for variant, item, neighbor, score in similar
+    ]
     versions = {}
     for name, stage, rows in (("fused", "fuse", fused), ("item_similarity", "i2i", similar)):
         frame = spark.createDataFrame(rows, contract_schema(TABLES[name]))
         versions[name] = lake.write(frame, Run("r", stage, {}, ("real",), "x").record(config, name))
     run = Run("r", "index", versions, ("real",), "x")
     STAGE.execute(lake, config, run)
-    found = {row["item_id"]: [tuple(n) for n in row["neighbors"]] for row in lake.read("item_index").collect()}
+    found = {
+        row["item_id"]: [tuple(n) for n in row["neighbors"]]
+        for row in lake.read("item_index").collect()
+    }
     assert found == {"a": [("b", 0.5, 1, 0.0)], "b": [("a", pytest.approx(0.5 / 3), 1, 0.0)]}
     commit = lake.history("item_index", limit=1)[0]
     assert commit.record is not None

@@ -1,12 +1,14 @@
-"""Merging lists: a plain oracle on a small index, decay by steps back, what is owned, repeats, unknown items."""
+"""Merging lists: a plain oracle on a small index, decay by steps back, what is owned, repeats,
+unknown items.
+"""
 
 from __future__ import annotations
 
 import pytest
 
-from llm_i2i_spark.base.config import IndexConfig
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.index.lookup import lookup
 from llm_i2i_spark.lake.tables import contract_schema
 
@@ -22,7 +24,12 @@ SETTINGS = IndexConfig(recent_items=2, decay=0.5)
 @pytest.fixture(scope="module")
 def index(spark):
     rows = [
-        (variant, "swing", item, [(*entry[:2], rank, entry[2]) for rank, entry in enumerate(entries, start=1)])
+        (
+            variant,
+            "swing",
+            item,
+            [(*entry[:2], rank, entry[2]) for rank, entry in enumerate(entries, start=1)],
+        )
         for variant, lists in (("real", LISTS), ("llm_i2i", {"a": [("z", 1.0, 1.0)]}))
         for item, entries in lists.items()
     ]
@@ -46,7 +53,9 @@ def test_only_the_latest_clicks_speak_but_all_are_owned(index):
 
 
 def test_a_repeat_counts_where_it_was_clicked_last(index):
-    assert lookup(index, ["a", "b", "a"], 10, SETTINGS, "real", "swing") == lookup(index, ["b", "a"], 10, SETTINGS, "real", "swing")
+    assert lookup(index, ["a", "b", "a"], 10, SETTINGS, "real", "swing") == lookup(
+        index, ["b", "a"], 10, SETTINGS, "real", "swing"
+    )
 
 
 def test_k_cuts_and_variants_do_not_mix(index):

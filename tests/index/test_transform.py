@@ -6,9 +6,9 @@ import math
 
 import pytest
 
-from llm_i2i_spark.base.config import IndexConfig
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.index.transform import count_clicks, one_index, rank_neighbors
 from llm_i2i_spark.lake.tables import contract_schema
 
@@ -24,7 +24,9 @@ SIMILAR = [  # item, neighbour, similarity, synthetic share
 
 @pytest.fixture(scope="module")
 def similarity(spark):
-    rows = [("v", "swing", item, neighbor, score, 2, share) for item, neighbor, score, share in SIMILAR]
+    rows = [
+        ("v", "swing", item, neighbor, score, 2, share) for item, neighbor, score, share in SIMILAR
+    ]
     return spark.createDataFrame(rows, contract_schema(TABLES["item_similarity"]))
 
 
@@ -35,35 +37,61 @@ def clicks(spark):
 
 
 def lists_of(frame):
-    return {row["item_id"]: [tuple(neighbor) for neighbor in row["neighbors"]] for row in frame.collect()}
+    return {
+        row["item_id"]: [tuple(neighbor) for neighbor in row["neighbors"]]
+        for row in frame.collect()
+    }
 
 
 def test_plain_lists_are_ordered_by_score_then_shorter_id(similarity, clicks):
     frame = rank_neighbors(similarity, clicks, PLAIN)
-    wanted = {field.name: field.dataType.simpleString() for field in contract_schema(TABLES["item_index"])}
+    wanted = {
+        field.name: field.dataType.simpleString() for field in contract_schema(TABLES["item_index"])
+    }
     assert {field.name: field.dataType.simpleString() for field in frame.schema} == wanted
     found = lists_of(frame)
-    assert found == {"a": [("b", 0.5, 1, 0.0), ("9", 0.25, 2, 1.0), ("10", 0.25, 3, 0.5)], "b": [("a", 0.5, 1, 0.0)]}
+    assert found == {
+        "a": [("b", 0.5, 1, 0.0), ("9", 0.25, 2, 1.0), ("10", 0.25, 3, 0.5)],
+        "b": [("a", 0.5, 1, 0.0)],
+    }
 
 
 def test_damping_counts_clicks_of_the_same_variant_and_a_row_gets_length_one(similarity, clicks):
-    found = lists_of(rank_neighbors(similarity, clicks, IndexConfig(normalize="row", popularity_exponent=0.5, size=2)))
-    # 0.5 / 16^0.5 falls behind both 0.25, and only the two best are kept and counted in the row's length.
+    found = lists_of(
+        rank_neighbors(
+            similarity, clicks, IndexConfig(normalize="row", popularity_exponent=0.5, size=2)
+        )
+    )
+    # 0.5 / 16^0.5 falls behind both 0.25, and only the two best are kept and counted in the row's
+    # length.
     half = pytest.approx(1 / math.sqrt(2))
     assert found["a"] == [("9", half, 1, 1.0), ("10", half, 2, 0.5)]
     assert found["b"] == [("a", 1.0, 1, 0.0)]
 
 
 def test_only_real_rows_are_popularity(spark):
-    rows = [("v", "u", "a", "real"), ("v", "w", "a", "real"), ("v", "u", "b", "synthetic"), ("x", "u", "a", "real")]
-    counted = count_clicks(spark.createDataFrame(rows, "variant string, user_id string, item_id string, source string"))
+    rows = [
+        ("v", "u", "a", "real"),
+        ("v", "w", "a", "real"),
+        ("v", "u", "b", "synthetic"),
+        ("x", "u", "a", "real"),
+    ]
+    counted = count_clicks(
+        spark.createDataFrame(rows, "variant string, user_id string, item_id string, source string")
+    )
     assert sorted(map(tuple, counted.collect())) == [("v", "a", 2), ("x", "a", 1)]
 
 
 def test_an_absent_variant_is_refused_with_those_that_are_there(similarity, clicks):
     index = rank_neighbors(similarity, clicks, PLAIN)
     assert one_index(index, "v", "swing").count() == 2
-    with pytest.raises(UserError, match=r"no lists of variant x and backbone swing; ask for --variant v --backbone swing, or run stage"):
+    with pytest.raises(
+        UserError,
+        match=(
+            r"no lists of variant x and backbone swing; ask for --variant v --backbone swing, or"
+            r" run stage"
+        ),
+    ):
         one_index(index, "x", "swing")
     with pytest.raises(UserError, match=r"backbone swing; run stage index with --variants x"):
         one_index(index.limit(0), "x", "swing")

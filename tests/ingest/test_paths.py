@@ -5,9 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.ingest.paths import container_of, digest_sources, is_table_name, local_path, resolve_folder
+from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.ingest.paths import (
+    container_of,
+    digest_sources,
+    is_table_name,
+    local_path,
+    resolve_folder,
+)
 
 
 @pytest.mark.parametrize(

@@ -6,21 +6,29 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from llm_i2i_spark.base.config import IngestConfig
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.ingest.quarantine import check_interactions
 from llm_i2i_spark.ingest.readers import nanosecond_times, read_source
 
 pytestmark = pytest.mark.spark
 
 WANTED = [("007", "a", dt.datetime(2014, 3, 12, 10)), ("7", "b", dt.datetime(2014, 3, 12, 11))]
-ROWS = pd.DataFrame({"user_id": ["007", "7"], "item_id": ["a", "b"], "ts": pd.to_datetime([wanted[2] for wanted in WANTED])})
+ROWS = pd.DataFrame(
+    {
+        "user_id": ["007", "7"],
+        "item_id": ["a", "b"],
+        "ts": pd.to_datetime([wanted[2] for wanted in WANTED]),
+    }
+)
 
 
 def read(spark, path: object, **settings: object) -> list[tuple[object, ...]]:
     config = IngestConfig.model_validate({"interactions": str(path), **settings})
     rows = check_interactions(read_source(spark, config, "interactions"), config).collect()
-    return sorted((row["user_id"], row["item_id"], row["ts"]) for row in rows if row["reason"] is None)
+    return sorted(
+        (row["user_id"], row["item_id"], row["ts"]) for row in rows if row["reason"] is None
+    )
 
 
 def test_every_container_gives_the_same_rows(spark, tmp_path: Path):
@@ -43,19 +51,31 @@ def test_every_container_gives_the_same_rows(spark, tmp_path: Path):
 def test_json_numbers_stay_as_written(spark, tmp_path: Path):
     big = 2**63 + 1
     (tmp_path / "log.json").write_text(
-        f'{{"user_id": {big}, "item_id": "007", "ts": 1394618400}}\n{{"user_id": 7, "item_id": 7, "ts": 1394618400}}\n'
+        f'{{"user_id": {big}, "item_id": "007", "ts": 1394618400}}\n{{"user_id": 7, "item_id": 7,'
+        ' "ts": 1394618400}\n'
     )
     moment = dt.datetime(2014, 3, 12, 10)
     assert read(spark, tmp_path / "log.json") == [("7", "7", moment), (str(big), "007", moment)]
 
 
 def test_mapped_columns_are_read(spark, tmp_path: Path):
-    (tmp_path / "log.csv").write_text("buyer;sku;when\n007;a;2014-03-12 10:00:00\n7;b;2014-03-12 11:00:00\n")
-    assert read(spark, tmp_path / "log.csv", columns={"user_id": "buyer", "item_id": "sku", "ts": "when"}) == WANTED
+    (tmp_path / "log.csv").write_text(
+        "buyer;sku;when\n007;a;2014-03-12 10:00:00\n7;b;2014-03-12 11:00:00\n"
+    )
+    assert (
+        read(
+            spark,
+            tmp_path / "log.csv",
+            columns={"user_id": "buyer", "item_id": "sku", "ts": "when"},
+        )
+        == WANTED
+    )
 
 
 def test_what_cannot_be_read_is_one_sentence(spark, tmp_path: Path):
-    with pytest.raises(UserError, match=r"There is nothing at .*none\.parquet; ingest\.interactions must name"):
+    with pytest.raises(
+        UserError, match=r"There is nothing at .*none\.parquet; ingest\.interactions must name"
+    ):
         read(spark, tmp_path / "none.parquet")
     with pytest.raises(UserError, match="neither a file or folder here nor a table"):
         read(spark, "no_such_table")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.runs import Run
+from llm_i2i_spark.base.run_record import Run
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.ingest.stage import STAGE
 from llm_i2i_spark.lake.tables import Lake
 
@@ -19,17 +19,27 @@ pytestmark = pytest.mark.spark
 def run_stage(spark, root: Path, log: Path, *settings: str) -> Lake:
     config = load_config([], [f"lake.root={root}", f"ingest.interactions={log}", *settings])
     lake = Lake(spark, config.lake)
-    STAGE.execute(lake, config, Run("run-1", "ingest", {}, ("real",), "fingerprint", STAGE.sources(config)))
+    STAGE.execute(
+        lake, config, Run("run-1", "ingest", {}, ("real",), "fingerprint", STAGE.sources(config))
+    )
     return lake
 
 
 def test_poison_is_quarantined_and_changes_nothing_else(spark, tmp_path: Path, capsys):
-    clean = [json.dumps({"user_id": f"u{n % 5}", "item_id": f"i{n}", "ts": 1_394_618_400 + n}) for n in range(20)]
-    poison = ['{"user_id": "u1", "item_id"', '{"user_id": "u1", "item_id": "i1", "ts": -1}', '{"item_id": "i1", "ts": 1394618400}']
+    clean = [
+        json.dumps({"user_id": f"u{n % 5}", "item_id": f"i{n}", "ts": 1_394_618_400 + n})
+        for n in range(20)
+    ]
+    poison = [
+        '{"user_id": "u1", "item_id"',
+        '{"user_id": "u1", "item_id": "i1", "ts": -1}',
+        '{"item_id": "i1", "ts": 1394618400}',
+    ]
     (tmp_path / "clean.jsonl").write_text("\n".join(clean) + "\n")
     (tmp_path / "poisoned.jsonl").write_text("\n".join([*poison, *reversed(clean), *clean]) + "\n")
     (tmp_path / "items.jsonl").write_text(
-        '{"item_id": "i1", "title": "Lamp"}\n{"item_id": "cold", "title": "Desk"}\nnot json\n{"title": "x"}\n'
+        '{"item_id": "i1", "title": "Lamp"}\n{"item_id": "cold", "title": "Desk"}\nnot'
+        ' json\n{"title": "x"}\n'
     )
     plain = run_stage(spark, tmp_path / "plain", tmp_path / "clean.jsonl")
     items = [f"ingest.items={tmp_path / 'items.jsonl'}", "ingest.max_quarantine_share=0.6"]
@@ -37,9 +47,15 @@ def test_poison_is_quarantined_and_changes_nothing_else(spark, tmp_path: Path, c
     rows = [sorted(map(str, one.read("interactions").collect())) for one in (plain, lake)]
     assert rows[0] == rows[1]
     assert len(rows[0]) == 20
-    quarantine = {(row["table"], row["reason"], row["raw"]) for row in lake.read("quarantine").collect()}
+    quarantine = {
+        (row["table"], row["reason"], row["raw"]) for row in lake.read("quarantine").collect()
+    }
     assert quarantine == {
-        ("interactions", "line is malformed", json.dumps({"line": poison[0]}, separators=(",", ":"))),
+        (
+            "interactions",
+            "line is malformed",
+            json.dumps({"line": poison[0]}, separators=(",", ":")),
+        ),
         ("interactions", "ts is not within 1995-01-01 and 2100-01-01", poison[1]),
         ("interactions", "user_id is missing", poison[2]),
         ("items", "line is malformed", '{"line":"not json"}'),
@@ -66,14 +82,22 @@ def test_too_much_poison_writes_nothing(spark, tmp_path: Path):
     assert not any((tmp_path / "lake" / table).exists() for table in STAGE.writes)
     (tmp_path / "log.csv").write_text("user_id,item_id\nu,a\n")
     with pytest.raises(UserError, match="holdout=time needs times"):
-        run_stage(spark, tmp_path / "lake", tmp_path / "log.csv", "ingest.holdout=time")
+        run_stage(spark, tmp_path / "lake", tmp_path / "log.csv", "split.holdout=time")
 
 
 def test_one_row_without_any_order_is_a_valid_log(spark, tmp_path: Path, capsys):
     (tmp_path / "log.csv").write_text("user_id,item_id\n007,a\n")
     lake = run_stage(spark, tmp_path / "lake", tmp_path / "log.csv")
     (row,) = lake.read("interactions").collect()
-    assert row.asDict() == {"user_id": "007", "item_id": "a", "ts": None, "position": 0, "event": "click", "weight": 1.0, "fold": "train"}
+    assert row.asDict() == {
+        "user_id": "007",
+        "item_id": "a",
+        "ts": None,
+        "position": 0,
+        "event": "click",
+        "weight": 1.0,
+        "fold": "train",
+    }
     (stat,) = lake.read("item_stats").collect()
     assert (stat["n_interactions"], stat["popularity_rank"], stat["is_long_tail"]) == (1, 1, False)
     assert lake.read("quarantine").count() == 0
@@ -84,16 +108,29 @@ def test_one_row_without_any_order_is_a_valid_log(spark, tmp_path: Path, capsys)
 def test_beauty(spark, tmp_path: Path, data_folder: Path):
     items = f"ingest.items={data_folder / 'beauty_items.parquet'}"
     lake = run_stage(spark, tmp_path / "lake", data_folder / "beauty_interactions.parquet", items)
-    counts = lake.read("interactions").selectExpr("count(*)", "count(DISTINCT user_id)", "count(DISTINCT item_id)").collect()[0]
+    counts = (
+        lake.read("interactions")
+        .selectExpr("count(*)", "count(DISTINCT user_id)", "count(DISTINCT item_id)")
+        .collect()[0]
+    )
     assert tuple(counts) == (198_502, 22_363, 12_101)
-    folds = {row["fold"]: row["count"] for row in lake.read("interactions").groupBy("fold").count().collect()}
+    folds = {
+        row["fold"]: row["count"]
+        for row in lake.read("interactions").groupBy("fold").count().collect()
+    }
     assert folds == {"train": 153_776, "valid": 22_363, "test": 22_363}
     assert lake.read("quarantine").count() == 0
     assert lake.read("items").count() == 12_101
-    stats = lake.read("item_stats").selectExpr("sum(n_interactions)", "count_if(is_long_tail)", "count(*)").collect()[0]
+    stats = (
+        lake.read("item_stats")
+        .selectExpr("sum(n_interactions)", "count_if(is_long_tail)", "count(*)")
+        .collect()[0]
+    )
     assert tuple(stats) == (153_776, 2_420, 12_101)
     # The raw log is in order already: pos is the place in the user's history.
     given = spark.read.parquet(str(data_folder / "beauty_interactions.parquet")).selectExpr(
         "string(user_id)", "string(item_id)", "pos AS position"
     )
-    assert given.exceptAll(lake.read("interactions").select("user_id", "item_id", "position")).isEmpty()
+    assert given.exceptAll(
+        lake.read("interactions").select("user_id", "item_id", "position")
+    ).isEmpty()

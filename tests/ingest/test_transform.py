@@ -5,7 +5,13 @@ import datetime as dt
 import pytest
 from pyspark.sql import DataFrame
 
-from llm_i2i_spark.ingest.transform import assign_folds, build_items, item_statistics, keep_one_per_pair, order_positions
+from llm_i2i_spark.ingest.transform import (
+    assign_folds,
+    build_items,
+    item_statistics,
+    keep_one_per_pair,
+    order_positions,
+)
 
 pytestmark = pytest.mark.spark
 
@@ -15,7 +21,10 @@ LOG = "user_id string, item_id string, ts timestamp, pos bigint, event string, w
 def log(spark, rows: list[tuple[str, str, int | None, int | None]]) -> DataFrame:
     """Rows of user, item, day of 2020 and pos."""
     day = dt.datetime(2020, 1, 1)
-    full = [(u, i, None if d is None else day + dt.timedelta(days=d), p, "click", 1.0) for u, i, d, p in rows]
+    full = [
+        (u, i, None if d is None else day + dt.timedelta(days=d), p, "click", 1.0)
+        for u, i, d, p in rows
+    ]
     return spark.createDataFrame(full, LOG)
 
 
@@ -29,16 +38,26 @@ def histories(rows: DataFrame) -> dict[str, str]:
     return {user: "".join(item for _, item in sorted(places)) for user, places in found.items()}
 
 
-def ordered(rows: DataFrame, ties: str, seed: int = 1, *, has_pos: bool, has_ts: bool = True) -> dict[str, str]:
+def ordered(
+    rows: DataFrame, ties: str, seed: int = 1, *, has_pos: bool, has_ts: bool = True
+) -> dict[str, str]:
     return histories(order_positions(rows, ties, seed, has_pos=has_pos, has_ts=has_ts))
 
 
 def test_a_repeated_pair_keeps_its_last_or_first_row(spark):
     rows = log(spark, [("u", "a", 3, 0), ("u", "a", 1, 2), ("u", "b", 2, 1), ("v", "a", 9, 9)])
-    for repeats, has_pos, day in (("last", False, 4), ("first", False, 2), ("last", True, 2), ("first", True, 4)):
+    for repeats, has_pos, day in (
+        ("last", False, 4),
+        ("first", False, 2),
+        ("last", True, 2),
+        ("first", True, 4),
+    ):
         kept = keep_one_per_pair(rows, repeats, has_pos=has_pos).collect()
         assert len(kept) == 3
-        assert next(row["ts"].day for row in kept if (row["user_id"], row["item_id"]) == ("u", "a")) == day
+        assert (
+            next(row["ts"].day for row in kept if (row["user_id"], row["item_id"]) == ("u", "a"))
+            == day
+        )
 
 
 def test_order_goes_by_pos_else_ts_and_ends_at_the_item(spark):
@@ -50,7 +69,11 @@ def test_order_goes_by_pos_else_ts_and_ends_at_the_item(spark):
 
 def test_shuffled_ties_depend_on_the_seed_alone_and_keep_the_days_in_order(spark):
     names = "abcdefgh"
-    rows = [("u", name, day, place) for day in (0, 1) for place, name in enumerate(names if day == 0 else names.upper())]
+    rows = [
+        ("u", name, day, place)
+        for day in (0, 1)
+        for place, name in enumerate(names if day == 0 else names.upper())
+    ]
     first = ordered(log(spark, rows), "shuffled", seed=1, has_pos=True)["u"]
     again = ordered(log(spark, rows[::-1]).repartition(7), "shuffled", seed=1, has_pos=True)["u"]
     other = ordered(log(spark, rows), "shuffled", seed=2, has_pos=True)["u"]
@@ -60,7 +83,14 @@ def test_shuffled_ties_depend_on_the_seed_alone_and_keep_the_days_in_order(spark
 
 
 def test_the_last_rows_are_held_out_of_users_long_enough(spark):
-    rows = log(spark, [(user, item, day, day) for user in ("a", "ab", "abc", "abcd") for day, item in enumerate(user)])
+    rows = log(
+        spark,
+        [
+            (user, item, day, day)
+            for user in ("a", "ab", "abc", "abcd")
+            for day, item in enumerate(user)
+        ],
+    )
     rows = order_positions(rows, "given", 1, has_pos=False, has_ts=True)
     wanted = {
         "none": {"a": "t", "ab": "tt", "abc": "ttt", "abcd": "tttt"},
@@ -71,7 +101,9 @@ def test_the_last_rows_are_held_out_of_users_long_enough(spark):
     for holdout, folds in wanted.items():
         found = assign_folds(rows, holdout, 0.1).collect()
         for user, letters_wanted in folds.items():
-            mine = sorted((row["position"], letters[row["fold"]]) for row in found if row["user_id"] == user)
+            mine = sorted(
+                (row["position"], letters[row["fold"]]) for row in found if row["user_id"] == user
+            )
             assert "".join(letter for _, letter in mine) == letters_wanted
 
 
@@ -81,7 +113,9 @@ def test_time_folds_take_the_latest_share_and_never_cut_a_moment_in_two(spark):
     for partitions in (1, 5):
         found = assign_folds(rows.repartition(partitions), "time", 0.12).collect()
         days = {
-            fold: {(row["ts"] - dt.datetime(2020, 1, 1)).days for row in found if row["fold"] == fold}
+            fold: {
+                (row["ts"] - dt.datetime(2020, 1, 1)).days for row in found if row["fold"] == fold
+            }
             for fold in ("train", "valid", "test")
         }
         assert days == {"test": {18, 19}, "valid": {16, 17}, "train": set(range(16))}
@@ -105,9 +139,19 @@ def test_items_are_those_of_the_catalogue_and_of_the_log_with_a_text_each(spark)
     rows = log(spark, [("u", "a", 1, 1), ("v", "a", 1, 1), ("u", "new", 2, 2)])
     items = {row["item_id"]: row for row in build_items(catalogue, rows).collect()}
     texts = {name: row["text"] for name, row in items.items()}
-    assert texts == {"a": "Red Lamp | Lumi | Home > Lamps", "b": "Lumi", "c": "c", "d": "z" * 512, "new": "new"}
+    assert texts == {
+        "a": "Red Lamp | Lumi | Home > Lamps",
+        "b": "Lumi",
+        "c": "c",
+        "d": "z" * 512,
+        "new": "new",
+    }
     assert items["a"]["title"] == "Red\n Lamp"
-    assert (items["new"]["title"], items["new"]["extra"], items["a"]["extra"]) == (None, {}, {"colour": "red"})
+    assert (items["new"]["title"], items["new"]["extra"], items["a"]["extra"]) == (
+        None,
+        {},
+        {"colour": "red"},
+    )
     assert sorted(row["item_id"] for row in build_items(None, rows).collect()) == ["a", "new"]
 
 
@@ -118,8 +162,14 @@ def test_statistics_count_the_training_fold_and_mark_the_bottom_of_the_clicked_i
     interactions = spark.createDataFrame(rows, "user_id string, item_id string, fold string")
     items = spark.createDataFrame([(name,) for name in "abcdefxy"], "item_id string")
     stats = {row["item_id"]: row for row in item_statistics(items, interactions, 0.5).collect()}
-    assert {name: row["n_interactions"] for name, row in stats.items()} == {**clicks, "f": 0, "x": 0, "y": 0}
+    assert {name: row["n_interactions"] for name, row in stats.items()} == {
+        **clicks,
+        "f": 0,
+        "x": 0,
+        "y": 0,
+    }
     assert all(row["n_users"] == row["n_interactions"] for row in stats.values())
     assert "".join(sorted(stats, key=lambda name: stats[name]["popularity_rank"])) == "abcdefxy"
-    # Six items are in the log, so three of them are long tail; x and y, which nobody clicked, come on top of these.
+    # Six items are in the log, so three of them are long tail; x and y, which nobody clicked, come
+    # on top of these.
     assert {name for name, row in stats.items() if row["is_long_tail"]} == set("defxy")

@@ -15,7 +15,9 @@ def converted(spark, convert, cases: list[tuple[str, object]]) -> list[object]:
     """Values of many types, each given as SQL, through one conversion in one query."""
     frame = spark.sql("SELECT " + ", ".join(f"{sql} AS c{i}" for i, (sql, _) in enumerate(cases)))
     kinds = [field.dataType for field in frame.schema.fields]
-    row = frame.select(*(convert(F.col(f"c{i}"), kinds[i], f"c{i}").alias(f"c{i}") for i in range(len(cases)))).collect()[0]
+    row = frame.select(
+        *(convert(F.col(f"c{i}"), kinds[i], f"c{i}").alias(f"c{i}") for i in range(len(cases)))
+    ).collect()[0]
     return list(row)
 
 
@@ -63,7 +65,13 @@ def test_times_are_read_from_every_unit_and_notation(spark):
 
 
 def test_numbers_and_texts(spark):
-    cases = [("12", 12), ("'1.5'", 1.5), ("'x'", None), ("CAST('NaN' AS double)", None), ("'Infinity'", None)]
+    cases = [
+        ("12", 12),
+        ("'1.5'", 1.5),
+        ("'x'", None),
+        ("CAST('NaN' AS double)", None),
+        ("'Infinity'", None),
+    ]
     assert converted(spark, number_of, cases) == [wanted for _, wanted in cases]
     texts = [
         ("'as given '", "as given "),
@@ -78,12 +86,36 @@ def test_numbers_and_texts(spark):
 
 
 def test_types_that_hold_no_such_value_are_a_sentence(spark):
-    for convert, sql in ((id_text, "true"), (time_of, "array(1)"), (number_of, "DATE'2020-01-01'"), (text_of, "map('a', 'b')")):
+    for convert, sql in (
+        (id_text, "true"),
+        (time_of, "array(1)"),
+        (number_of, "DATE'2020-01-01'"),
+        (text_of, "map('a', 'b')"),
+    ):
         with pytest.raises(UserError, match=r"column c0|Column c0"):
             converted(spark, convert, [(sql, None)])
 
 
 def test_prompt_text_folds_blanks_drops_invisible_characters_and_cuts(spark):
-    texts = ["  a\t\n b\u00a0c ", "a\u0000b\u202ec\u200b", "\U0001f468\u200d\U0001f469", "\u0007", "x" * 20, "abcdefgh i"]
-    rows = spark.createDataFrame(list(enumerate(texts)), "n int, t string").orderBy("n").select(prompt_text(F.col("t"), 9)).collect()
-    assert [row[0] for row in rows] == ["a b c", "abc", "\U0001f468\u200d\U0001f469", None, "x" * 9, "abcdefgh"]
+    texts = [
+        "  a\t\n b\u00a0c ",
+        "a\u0000b\u202ec\u200b",
+        "\U0001f468\u200d\U0001f469",
+        "\u0007",
+        "x" * 20,
+        "abcdefgh i",
+    ]
+    rows = (
+        spark.createDataFrame(list(enumerate(texts)), "n int, t string")
+        .orderBy("n")
+        .select(prompt_text(F.col("t"), 9))
+        .collect()
+    )
+    assert [row[0] for row in rows] == [
+        "a b c",
+        "abc",
+        "\U0001f468\u200d\U0001f469",
+        None,
+        "x" * 9,
+        "abcdefgh",
+    ]

@@ -1,4 +1,6 @@
-"""A stage as a cluster runs it: the wheel built, installed elsewhere, and the job given to spark-submit."""
+"""A stage as a cluster runs it: the wheel built, installed elsewhere, and the job given to
+spark-submit.
+"""
 
 from __future__ import annotations
 
@@ -27,29 +29,60 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder into which the project's wheel, and nothing of this checkout, was installed."""
     folder = tmp_path_factory.mktemp("wheel")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)], check=True)
+    subprocess.run(
+        [*pip, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)],
+        check=True,
+    )
     wheel = next(folder.glob("*.whl"))
-    subprocess.run([*pip, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)], check=True)
+    subprocess.run(
+        [*pip, "install", "--no-deps", "--target", str(folder / "site"), str(wheel)], check=True
+    )
     return folder / "site"
 
 
 @pytest.mark.e2e
-def test_ingest_runs_by_spark_submit_from_the_installed_wheel(installed: Path, tmp_path: Path) -> None:
-    (tmp_path / "log.csv").write_text("user_id,item_id,ts\n" + "".join(f"u{n % 7},i{n % 5},{1_400_000_000 + n}\n" for n in range(60)))
+def test_ingest_runs_by_spark_submit_from_the_installed_wheel(
+    installed: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "log.csv").write_text(
+        "user_id,item_id,ts\n"
+        + "".join(f"u{n % 7},i{n % 5},{1_400_000_000 + n}\n" for n in range(60))
+    )
     job = shutil.copy(ROOT / "jobs" / "ingest.py", tmp_path)
     config = tmp_path / "cluster.yaml"
-    config.write_text(f"lake: {{root: {tmp_path / 'lake'}}}\ningest: {{interactions: {tmp_path / 'log.csv'}}}\n")
-    submit = [str(Path(sys.executable).with_name("spark-submit")), "--master", "local[2]", "--packages", delta_package()]
+    config.write_text(
+        f"lake: {{root: {tmp_path / 'lake'}}}\ningest: {{interactions: {tmp_path / 'log.csv'}}}\n"
+    )
+    submit = [
+        str(Path(sys.executable).with_name("spark-submit")),
+        "--master",
+        "local[2]",
+        "--packages",
+        delta_package(),
+    ]
     for setting in DELTA:
         submit += ["--conf", setting]
     # Without the editable checkout on the path, the package can only come from the installed wheel.
-    env = {**os.environ, "PYTHONPATH": str(installed), "PYSPARK_PYTHON": sys.executable, "PYTHONSAFEPATH": "1"}
-    done = subprocess.run([*submit, job, "--config", str(config), "--json"], cwd=tmp_path, env=env, capture_output=True, text=True)
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(installed),
+        "PYSPARK_PYTHON": sys.executable,
+        "PYTHONSAFEPATH": "1",
+    }
+    done = subprocess.run(
+        [*submit, job, "--config", str(config), "--json"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     assert '"stage": "ingest"' in done.stdout
     assert (tmp_path / "lake" / "interactions" / "_delta_log").is_dir()
     where = [sys.executable, "-c", "import llm_i2i_spark; print(llm_i2i_spark.__file__)"]
-    found = subprocess.run(where, cwd=tmp_path, env=env, capture_output=True, text=True, check=True).stdout
+    found = subprocess.run(
+        where, cwd=tmp_path, env=env, capture_output=True, text=True, check=True
+    ).stdout
     assert found.startswith(str(installed))
 
 

@@ -22,7 +22,10 @@ def test_batches_are_full_within_the_block_alone(spark):
     spark.conf.set(ROWS, "7")
     rows = spark.range(0, 70_000, 1, 1)
     with full_batches(spark):
-        assert sorted(row["rows"] for row in rows.mapInArrow(sizes, "rows long").collect()) == [70_000 - 65_536, 65_536]
+        assert sorted(row["rows"] for row in rows.mapInArrow(sizes, "rows long").collect()) == [
+            70_000 - 65_536,
+            65_536,
+        ]
     assert {row["rows"] for row in rows.mapInArrow(sizes, "rows long").collect()} == {7}
     spark.conf.unset(ROWS)
 

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from llm_i2i_spark.base.errors import EnvironmentProblem
+from llm_i2i_spark.base.errors import MissingDependencyError
 from llm_i2i_spark.lake.session import check_java, delta_package
 
 
 def test_no_java_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("JAVA_HOME", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EnvironmentProblem, match="install a Java 17"):
+    with pytest.raises(MissingDependencyError, match="install a Java 17"):
         check_java()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(EnvironmentProblem, match="JAVA_HOME"):
+    with pytest.raises(MissingDependencyError, match="JAVA_HOME"):
         check_java()
 
 
@@ -26,7 +26,7 @@ def test_a_wrong_java_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     java.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n")
     java.chmod(0o755)
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
-    with pytest.raises(EnvironmentProblem, match="is Java 11; set JAVA_HOME to a Java 17"):
+    with pytest.raises(MissingDependencyError, match="is Java 11; set JAVA_HOME to a Java 17"):
         check_java()
 
 

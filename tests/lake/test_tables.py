@@ -8,11 +8,11 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.config import Config
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError, UserError
-from llm_i2i_spark.base.runs import Run
+from llm_i2i_spark.base.run_record import Run
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.tables import Lake, contract_schema
 
 pytestmark = pytest.mark.spark
@@ -25,7 +25,10 @@ def config(tmp_path: Path) -> Config:
 
 def _fused(spark: SparkSession, weight: float = 1.0) -> DataFrame:
     source = "real" if weight == 1.0 else "synthetic"
-    rows = [("real", "u1", "i1", weight, source, None, None, 0), ("real", "u1", "007", 1.0, "real", None, None, 1)]
+    rows = [
+        ("real", "u1", "i1", weight, source, None, None, 0),
+        ("real", "u1", "007", 1.0, "real", None, None, 1),
+    ]
     return spark.createDataFrame(rows, contract_schema(TABLES["fused"]))
 
 
@@ -34,11 +37,19 @@ def _metrics(spark: SparkSession, run_id: str) -> DataFrame:
     return spark.createDataFrame(rows, contract_schema(TABLES["metrics"]))
 
 
-def test_a_write_is_one_commit_with_its_record_and_old_versions_stay_readable(spark: SparkSession, config: Config) -> None:
+def test_a_write_is_one_commit_with_its_record_and_old_versions_stay_readable(
+    spark: SparkSession, config: Config
+) -> None:
     lake = Lake(spark, config.lake)
     assert lake.version("fused") is None
-    first = lake.write(_fused(spark), Run("r1", "fuse", {"interactions": 3}, ("real",), "f1").record(config, "fused"))
-    second = lake.write(_fused(spark, 0.5), Run("r2", "fuse", {"interactions": 4}, ("real",), "f2").record(config, "fused"))
+    first = lake.write(
+        _fused(spark),
+        Run("r1", "fuse", {"interactions": 3}, ("real",), "f1").record(config, "fused"),
+    )
+    second = lake.write(
+        _fused(spark, 0.5),
+        Run("r2", "fuse", {"interactions": 4}, ("real",), "f2").record(config, "fused"),
+    )
     latest = lake.history("fused", limit=1)[0]
     assert latest.version == second == first + 1
     assert latest.rows == 2
@@ -55,14 +66,25 @@ def test_a_retried_write_adds_nothing(spark: SparkSession, config: Config) -> No
     version = lake.version("metrics")
     assert version is not None
     # The same attempt again, as a driver does that died between the commit and hearing of it.
-    retry = _metrics(spark, "r1").write.format("delta").mode("append").option("userMetadata", record.to_json())
-    retry.option("txnAppId", "llm_i2i.evaluate.metrics").option("txnVersion", version).save(lake.path("metrics"))
+    retry = (
+        _metrics(spark, "r1")
+        .write.format("delta")
+        .mode("append")
+        .option("userMetadata", record.to_json())
+    )
+    retry.option("txnAppId", "llm_i2i.evaluate.metrics").option("txnVersion", version).save(
+        lake.path("metrics")
+    )
     assert lake.read("metrics").count() == 1
-    lake.write(_metrics(spark, "r2"), Run("r2", "evaluate", {}, ("real",), "f2").record(config, "metrics"))
+    lake.write(
+        _metrics(spark, "r2"), Run("r2", "evaluate", {}, ("real",), "f2").record(config, "metrics")
+    )
     assert lake.read("metrics").count() == 2
 
 
-def test_rows_that_break_the_contract_are_refused_and_the_table_stays(spark: SparkSession, config: Config) -> None:
+def test_rows_that_break_the_contract_are_refused_and_the_table_stays(
+    spark: SparkSession, config: Config
+) -> None:
     lake = Lake(spark, config.lake)
     record = Run("r1", "fuse", {}, ("real",), "f1").record(config, "fused")
     version = lake.write(_fused(spark), record)

@@ -9,9 +9,15 @@ import numpy as np
 import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
-from llm_i2i_spark.base.config import SftConfig
+from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.attention import choose_device
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.model import build_model
@@ -23,7 +29,10 @@ CHAT = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-WORDS = "You judge whether a customer of an online shop will buy item Yes No red green soap brush bought oldest first next Answer"
+WORDS = (
+    "You judge whether a customer of an online shop will buy item Yes No red green soap brush"
+    " bought oldest first next Answer"
+)
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +58,11 @@ class Small:
     @staticmethod
     def vocabulary(n: int, kind: str) -> ItemVocabulary:
         ids = [item.item_id for item in Small.items(n)]
-        return ItemVocabulary.atomic(ids) if kind == "atomic" else ItemVocabulary.semantic(ids, Small.features(n), length=3, size=4, seed=1)
+        return (
+            ItemVocabulary.atomic(ids)
+            if kind == "atomic"
+            else ItemVocabulary.semantic(ids, Small.features(n), length=3, size=4, seed=1)
+        )
 
     @staticmethod
     def checkpoint(
@@ -65,14 +78,18 @@ class Small:
         words = Small.vocabulary(n, kind)
         tokenizer = PreTrainedTokenizerFast.from_pretrained(base) if base else None
         config = SMALL.model_copy(update={"base_model": str(base) if base else None})
-        model = build_model(config, words.n_tokens, words.token_features(Small.features(n)), tokenizer, seed).eval()
+        model = build_model(
+            config, words.n_tokens, words.token_features(Small.features(n)), tokenizer, seed
+        ).eval()
         draw = torch.Generator().manual_seed(seed)
         with torch.no_grad():  # clear preferences, so that no test leans on rounding
             model.item_embedding.weight.mul_(30)
             for weights in (model.label_head.linear.weight, model.label_head.marks):
                 weights += 0.6 * torch.randn(weights.shape, generator=draw)
         manifest = {"role": role, "max_items": max_items, "max_length": max_length}
-        return LoadedCheckpoint(model, words, tokenizer, None, manifest, choose_device("cpu"), "0" * 64)
+        return LoadedCheckpoint(
+            model, words, tokenizer, None, manifest, choose_device("cpu"), "0" * 64
+        )
 
 
 @pytest.fixture(scope="session")
@@ -88,25 +105,43 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     raw.decoder = decoders.ByteLevel()
     special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
     raw.train_from_iterator([WORDS] * 20, trainer)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>", additional_special_tokens=["<|im_start|>"]
+        tokenizer_object=raw,
+        eos_token="<|im_end|>",
+        pad_token="<|endoftext|>",
+        additional_special_tokens=["<|im_start|>"],
     )
     tokenizer.chat_template = CHAT
     return tokenizer
 
 
 @pytest.fixture(scope="session")
-def base_model_folder(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast) -> Callable[[str], Path]:
+def base_model_folder(
+    tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast
+) -> Callable[[str], Path]:
     """Writes a tiny random Llama or Qwen2 with its tokenizer, as downloaded models are laid out."""
     made: dict[str, Path] = {}
 
     def make(family: str) -> Path:
         if family not in made:
             folder = tmp_path_factory.mktemp(family)
-            shape = {"vocab_size": len(tiny_tokenizer), "hidden_size": 32, "intermediate_size": 48, "num_hidden_layers": 2}
-            shape |= {"num_attention_heads": 4, "num_key_value_heads": 2, "pad_token_id": 0, "bos_token_id": None, "eos_token_id": 2}
+            shape = {
+                "vocab_size": len(tiny_tokenizer),
+                "hidden_size": 32,
+                "intermediate_size": 48,
+                "num_hidden_layers": 2,
+            }
+            shape |= {
+                "num_attention_heads": 4,
+                "num_key_value_heads": 2,
+                "pad_token_id": 0,
+                "bos_token_id": None,
+                "eos_token_id": 2,
+            }
             torch.manual_seed(5)
             if family == "llama":
                 model = LlamaForCausalLM(LlamaConfig(**shape))

@@ -18,7 +18,9 @@ def _sample(a: float, b: float, n: int = 20_000) -> tuple[np.ndarray, np.ndarray
 
 def test_it_finds_the_line_that_made_the_outcomes() -> None:
     fitted = Calibration.fit(*_sample(0.8, 0.5))
-    np.testing.assert_allclose([fitted.log_prob, fitted.p_yes_logit, fitted.intercept], [0.8, 0.5, -1], atol=0.1)
+    np.testing.assert_allclose(
+        [fitted.log_prob, fitted.p_yes_logit, fitted.intercept], [0.8, 0.5, -1], atol=0.1
+    )
     log_prob, logit, hit = _sample(0.8, 0.5)
     confidence = fitted.confidence(log_prob, logit)
     for low, high in ((0.0, 0.05), (0.05, 0.2), (0.2, 1.0)):
@@ -39,7 +41,9 @@ def test_rows_count_by_their_weight() -> None:
     weight = np.where(np.arange(500) < 250, 2.0, 0.0)
     doubled = Calibration.fit(*(np.tile(column[:250], 2) for column in (log_prob, logit, hit)))
     weighted = Calibration.fit(log_prob, logit, hit, weight)
-    np.testing.assert_allclose(weighted.confidence(log_prob, logit), doubled.confidence(log_prob, logit), atol=1e-3)
+    np.testing.assert_allclose(
+        weighted.confidence(log_prob, logit), doubled.confidence(log_prob, logit), atol=1e-3
+    )
 
 
 def test_without_contrast_it_is_the_smoothed_rate() -> None:
@@ -50,11 +54,20 @@ def test_without_contrast_it_is_the_smoothed_rate() -> None:
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.floats(-50, 0), st.floats(-50, 50), st.booleans()), min_size=1, max_size=30))
-def test_more_probability_never_means_less_confidence(rows: list[tuple[float, float, bool]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.floats(-50, 0), st.floats(-50, 50), st.booleans()), min_size=1, max_size=30
+    )
+)
+def test_more_probability_never_means_less_confidence(
+    rows: list[tuple[float, float, bool]],
+) -> None:
     fitted = Calibration.fit(*zip(*rows, strict=True))
     ladder = np.linspace(-50, 0, 20)
-    for confidence in (fitted.confidence(ladder, np.zeros(20)), fitted.confidence(np.full(20, -1.0), ladder)):
+    for confidence in (
+        fitted.confidence(ladder, np.zeros(20)),
+        fitted.confidence(np.full(20, -1.0), ladder),
+    ):
         assert (np.diff(confidence) >= 0).all()
         assert ((confidence >= 0) & (confidence <= 1)).all()
 

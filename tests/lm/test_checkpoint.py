@@ -14,7 +14,12 @@ import torch
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.lm import checkpoint as module
 from llm_i2i_spark.lm.calibration import Calibration
-from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint, cached_checkpoint, load_checkpoint, save_checkpoint
+from llm_i2i_spark.lm.checkpoint import (
+    LoadedCheckpoint,
+    cached_checkpoint,
+    load_checkpoint,
+    save_checkpoint,
+)
 from llm_i2i_spark.lm.decoding import propose
 
 pytestmark = pytest.mark.lm
@@ -24,7 +29,15 @@ FIELDS = {"role": "generator", "max_items": 20, "max_length": 1024}
 
 def save(folder: Path, checkpoint: LoadedCheckpoint) -> str:
     texts = {"training.jsonl": '{"step": 1}\n'}
-    return save_checkpoint(folder, checkpoint.model, checkpoint.vocabulary, checkpoint.tokenizer, FIELDS, CALIBRATION, texts)
+    return save_checkpoint(
+        folder,
+        checkpoint.model,
+        checkpoint.vocabulary,
+        checkpoint.tokenizer,
+        FIELDS,
+        CALIBRATION,
+        texts,
+    )
 
 
 @pytest.fixture
@@ -33,9 +46,15 @@ def saved(tmp_path: Path, small: type) -> Path:
     return tmp_path / "generator-1"
 
 
-@pytest.mark.parametrize(("kind", "family"), [("atomic", None), ("codes", None), ("atomic", "llama"), ("codes", "qwen2")])
+@pytest.mark.parametrize(
+    ("kind", "family"), [("atomic", None), ("codes", None), ("atomic", "llama"), ("codes", "qwen2")]
+)
 def test_what_is_loaded_proposes_the_same(
-    tmp_path: Path, small: type, base_model_folder: Callable[[str], Path], kind: str, family: str | None
+    tmp_path: Path,
+    small: type,
+    base_model_folder: Callable[[str], Path],
+    kind: str,
+    family: str | None,
 ) -> None:
     made = small.checkpoint(kind=kind, base=base_model_folder(family) if family else None)
     digest = save(tmp_path / "c", made)
@@ -49,7 +68,9 @@ def test_what_is_loaded_proposes_the_same(
     assert (loaded.digest, loaded.manifest, loaded.calibration) == (digest, FIELDS, CALIBRATION)
     assert (loaded.tokenizer is None) == (family is None)
     histories = [small.items(5), small.items(2)]
-    assert propose(loaded, histories, [(), ()], 4, 500) == propose(made, histories, [(), ()], 4, 500)
+    assert propose(loaded, histories, [(), ()], 4, 500) == propose(
+        made, histories, [(), ()], 4, 500
+    )
 
 
 def test_bf16_weights_stay_bf16(tmp_path: Path, small: type) -> None:
@@ -62,10 +83,15 @@ def test_bf16_weights_stay_bf16(tmp_path: Path, small: type) -> None:
 
 
 def test_the_digest_names_the_contents_and_nothing_else(tmp_path: Path, small: type) -> None:
-    first, second = save(tmp_path / "a", small.checkpoint()), save(tmp_path / "b", small.checkpoint())
+    first, second = (
+        save(tmp_path / "a", small.checkpoint()),
+        save(tmp_path / "b", small.checkpoint()),
+    )
     assert first == second
     assert save(tmp_path / "c", small.checkpoint(seed=4)) != first
-    assert save(tmp_path / "a", small.checkpoint(seed=4)) == load_checkpoint(tmp_path / "a").digest  # replaced
+    assert (
+        save(tmp_path / "a", small.checkpoint(seed=4)) == load_checkpoint(tmp_path / "a").digest
+    )  # replaced
 
 
 def test_a_flipped_bit_in_any_file_is_refused(saved: Path) -> None:
@@ -94,7 +120,14 @@ def _same_manifest(one: bytes, other: bytes) -> bool:
 
 
 @pytest.mark.parametrize(
-    "name", ["manifest.json", "items.safetensors", "backbone/model.safetensors", "vocabulary.json", "calibration.json"]
+    "name",
+    [
+        "manifest.json",
+        "items.safetensors",
+        "backbone/model.safetensors",
+        "vocabulary.json",
+        "calibration.json",
+    ],
 )
 def test_a_missing_file_is_refused(saved: Path, name: str) -> None:
     (saved / name).unlink()
@@ -111,7 +144,9 @@ def test_files_that_nobody_vouches_for_are_refused(saved: Path, tmp_path: Path) 
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "optimizer.pt", "innocent.safetensors"])
-def test_pickles_are_refused_by_name_and_by_content_before_anything_is_loaded(saved: Path, tmp_path: Path, name: str) -> None:
+def test_pickles_are_refused_by_name_and_by_content_before_anything_is_loaded(
+    saved: Path, tmp_path: Path, name: str
+) -> None:
     canary = tmp_path / "canary"
 
     class Evil:
@@ -132,7 +167,9 @@ def test_code_in_a_checkpoint_is_refused_even_with_a_fitting_manifest(saved: Pat
 
 
 @pytest.mark.parametrize("step", ["_write_files", "_write_manifest", "_put_in_place"])
-def test_a_failed_save_leaves_nothing_and_keeps_the_old(saved: Path, small: type, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+def test_a_failed_save_leaves_nothing_and_keeps_the_old(
+    saved: Path, small: type, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
     before = load_checkpoint(saved, "cpu").digest
     real = getattr(module, step)
 
@@ -156,7 +193,9 @@ def test_a_checkpoint_says_how_it_reads(tmp_path: Path, small: type) -> None:
 
 
 def test_one_model_is_kept_and_only_the_one_asked_for(tmp_path: Path, small: type) -> None:
-    digests = [save(tmp_path / name, small.checkpoint(seed=seed)) for seed, name in ((3, "a"), (4, "b"))]
+    digests = [
+        save(tmp_path / name, small.checkpoint(seed=seed)) for seed, name in ((3, "a"), (4, "b"))
+    ]
     first = cached_checkpoint(tmp_path / "a", digests[0], "cpu")
     assert cached_checkpoint(tmp_path / "a", digests[0], "cpu") is first
     second = cached_checkpoint(tmp_path / "b", digests[1], "cpu")

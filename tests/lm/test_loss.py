@@ -36,15 +36,22 @@ def test_with_weights_of_one_it_is_plain_cross_entropy(model: ItemLanguageModel)
 def test_weights_multiply_each_targets_own_loss(model: ItemLanguageModel) -> None:
     hidden, weights = _hidden(), torch.tensor([[4.0, 99.0, 1.0], [1.0, 4.0, 99.0]])
     sums = item_loss(model, hidden, TARGETS, weights)
-    each = functional.cross_entropy(model.item_logits(hidden[PREDICTED]), TARGETS[PREDICTED], reduction="none")
+    each = functional.cross_entropy(
+        model.item_logits(hidden[PREDICTED]), TARGETS[PREDICTED], reduction="none"
+    )
     torch.testing.assert_close(sums.loss, (each * weights[PREDICTED]).sum())
     assert sums.weight == 10
 
 
-def test_drawing_every_item_once_is_the_full_softmax_with_its_gradients(model: ItemLanguageModel) -> None:
+def test_drawing_every_item_once_is_the_full_softmax_with_its_gradients(
+    model: ItemLanguageModel,
+) -> None:
     full, drawn = _hidden(), _hidden()
     every = Negatives(torch.randperm(20), torch.zeros(20))
-    sums, expected = item_loss(model, drawn, TARGETS, torch.ones(2, 3), every), item_loss(model, full, TARGETS, torch.ones(2, 3))
+    sums, expected = (
+        item_loss(model, drawn, TARGETS, torch.ones(2, 3), every),
+        item_loss(model, full, TARGETS, torch.ones(2, 3)),
+    )
     torch.testing.assert_close(sums.loss, expected.loss)
     sums.loss.backward()
     expected.loss.backward()
@@ -57,7 +64,13 @@ def test_the_target_is_never_its_own_negative(model: ItemLanguageModel) -> None:
     sums = item_loss(model, hidden[:1, :1], torch.tensor([[3]]), torch.ones(1, 1), drawn)
     pair = model.item_logits(hidden[0, :1], torch.tensor([3, 5]))
     torch.testing.assert_close(sums.loss, functional.cross_entropy(pair, torch.tensor([0])))
-    only_itself = item_loss(model, hidden[:1, :1], torch.tensor([[3]]), torch.ones(1, 1), Negatives(torch.tensor([3]), torch.zeros(1)))
+    only_itself = item_loss(
+        model,
+        hidden[:1, :1],
+        torch.tensor([[3]]),
+        torch.ones(1, 1),
+        Negatives(torch.tensor([3]), torch.zeros(1)),
+    )
     assert only_itself.loss == 0
 
 
@@ -80,7 +93,9 @@ def test_popular_items_are_drawn_more_often_and_all_can_be() -> None:
     drawn = sampler.draw(torch.Generator().manual_seed(0))
     counts = torch.bincount(drawn.item_tokens, minlength=4)
     assert counts[0] > counts[1] > counts[2] > 0
-    expected = torch.exp(drawn.log_expected)[torch.stack([(drawn.item_tokens == k).nonzero()[0, 0] for k in range(4)])]
+    expected = torch.exp(drawn.log_expected)[
+        torch.stack([(drawn.item_tokens == k).nonzero()[0, 0] for k in range(4)])
+    ]
     torch.testing.assert_close(counts.float(), expected, rtol=0.15, atol=0)
 
 
@@ -91,9 +106,14 @@ def test_a_batch_without_targets_weighs_nothing(model: ItemLanguageModel) -> Non
 
 
 def test_label_loss_is_cross_entropy_over_no_and_yes() -> None:
-    logits, labels = torch.tensor([[0.2, 1.0], [2.0, -1.0], [0.0, 0.0]]), torch.tensor([True, True, False])
+    logits, labels = (
+        torch.tensor([[0.2, 1.0], [2.0, -1.0], [0.0, 0.0]]),
+        torch.tensor([True, True, False]),
+    )
     sums = label_loss(logits, labels)
-    torch.testing.assert_close(sums.loss / sums.weight, functional.cross_entropy(logits, labels.long()))
+    torch.testing.assert_close(
+        sums.loss / sums.weight, functional.cross_entropy(logits, labels.long())
+    )
     weighted = label_loss(logits, labels, torch.tensor([0.0, 0.0, 2.0]))
     torch.testing.assert_close(weighted.loss, torch.tensor(2 * np.log(2.0)).float())
     assert weighted.weight == 2

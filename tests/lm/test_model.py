@@ -1,4 +1,6 @@
-"""The model: packed rows stay apart, trees equal separate readings, and only what a batch names is embedded."""
+"""The model: packed rows stay apart, trees equal separate readings, and only what a batch names is
+embedded.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ import pytest
 import torch
 from transformers import PreTrainedTokenizerFast
 
-from llm_i2i_spark.base.errors import EnvironmentProblem, UserError
+from llm_i2i_spark.base.errors import MissingDependencyError, UserError
 from llm_i2i_spark.lm.attention import attention_implementation, choose_device
 from llm_i2i_spark.lm.encoding import Question
 from llm_i2i_spark.lm.model import ItemLanguageModel, build_model
@@ -38,24 +40,39 @@ EXAMPLES = [[1, 5, 6, 7], [1, 8, 9], [1, 5, 10, 11, 12, 13], [1, 4]]
 
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 @torch.no_grad()
-def test_packed_examples_equal_separate_ones_only_with_restarting_positions(small: type, attention: str) -> None:
+def test_packed_examples_equal_separate_ones_only_with_restarting_positions(
+    small: type, attention: str
+) -> None:
     model = _compact(small, attention)
-    batch = packed_batch([[_example(EXAMPLES[0]), _example(EXAMPLES[1])], [_example(EXAMPLES[2]), _example(EXAMPLES[3])]])
+    batch = packed_batch(
+        [
+            [_example(EXAMPLES[0]), _example(EXAMPLES[1])],
+            [_example(EXAMPLES[2]), _example(EXAMPLES[3])],
+        ]
+    )
     apart = torch.cat([_hidden(model, tokens) for tokens in EXAMPLES])
     read = torch.tensor([[True] * 7 + [False], [True] * 8])
-    torch.testing.assert_close(model(batch.tokens, batch.position_ids)[read], apart, atol=1e-5, rtol=0)
+    torch.testing.assert_close(
+        model(batch.tokens, batch.position_ids)[read], apart, atol=1e-5, rtol=0
+    )
     running = torch.arange(8).expand(2, 8)
     assert (model(batch.tokens, running)[read] - apart).abs().max() > 1e-2
 
 
 @pytest.mark.parametrize("family", ["compact", "llama", "qwen2"])
 @torch.no_grad()
-def test_a_tree_equals_reading_each_ending_by_itself(small: type, family: str, base_model_folder: Callable[[str], Path]) -> None:
+def test_a_tree_equals_reading_each_ending_by_itself(
+    small: type, family: str, base_model_folder: Callable[[str], Path]
+) -> None:
     base = None if family == "compact" else base_model_folder(family)
     model = small.checkpoint(base=base).model
     prefixes = [np.array([1, 5, 6, 7, 8]), np.array([1, 9])]
     segments = [
-        [Segment(5, np.array([10, 2])), Segment(2, np.array([11, 4, 2])), Segment(1, np.array([12]))],
+        [
+            Segment(5, np.array([10, 2])),
+            Segment(2, np.array([11, 4, 2])),
+            Segment(1, np.array([12])),
+        ],
         [Segment(2, np.array([13, 2]))],
     ]
     batch = tree_batch(prefixes, segments)
@@ -83,7 +100,9 @@ def test_logits_are_inner_products_with_input_embeddings(small: type) -> None:
     every = model.item_logits(hidden)
     named = torch.tensor([7, 2, 7])
     torch.testing.assert_close(model.item_logits(hidden, named), every[:, named])
-    torch.testing.assert_close(every[:, 7], hidden @ model.embed(torch.tensor([model.vocabulary_size + 7]))[0])
+    torch.testing.assert_close(
+        every[:, 7], hidden @ model.embed(torch.tensor([model.vocabulary_size + 7]))[0]
+    )
     assert model.item_logits(hidden.bfloat16()).dtype == torch.float32
     assert model.label_logits(hidden).shape == (3, 2)
 
@@ -98,7 +117,9 @@ def test_dropout_acts_in_training_alone_and_in_every_branch(small: type) -> None
     assert not torch.equal(model(tokens, positions), model(tokens, positions))
 
 
-def test_the_same_seed_builds_the_same_model_and_leaves_the_callers_randomness_alone(small: type) -> None:
+def test_the_same_seed_builds_the_same_model_and_leaves_the_callers_randomness_alone(
+    small: type,
+) -> None:
     torch.manual_seed(9)
     before = torch.random.get_rng_state()
     first, second = _compact(small), _compact(small)
@@ -126,7 +147,11 @@ def test_a_base_models_labels_begin_as_its_own_words(
 
 def _folder(path: Path, files: dict[str, str]) -> Path:
     path.mkdir()
-    for name, text in {"config.json": '{"model_type": "llama"}', "model.safetensors": "x", **files}.items():
+    for name, text in {
+        "config.json": '{"model_type": "llama"}',
+        "model.safetensors": "x",
+        **files,
+    }.items():
         (path / name).write_text(text)
     return path
 
@@ -136,13 +161,31 @@ def _folder(path: Path, files: dict[str, str]) -> Path:
     [
         ({"modeling_evil.py": "import os"}, "brings code"),
         ({"config.json": json.dumps({"auto_map": {"AutoModel": "evil.Evil"}})}, "auto_map"),
-        ({"tokenizer_config.json": json.dumps({"auto_map": {"AutoTokenizer": ["evil.Evil", None]}})}, "auto_map"),
-        ({"model.safetensors.index.json": json.dumps({"weight_map": {"a": "../../secret.safetensors"}})}, "outside"),
+        (
+            {
+                "tokenizer_config.json": json.dumps(
+                    {"auto_map": {"AutoTokenizer": ["evil.Evil", None]}}
+                )
+            },
+            "auto_map",
+        ),
+        (
+            {
+                "model.safetensors.index.json": json.dumps(
+                    {"weight_map": {"a": "../../secret.safetensors"}}
+                )
+            },
+            "outside",
+        ),
         ({"config.json": "{"}, "not valid JSON"),
     ],
 )
 def test_a_base_model_folder_with_code_is_refused(
-    tmp_path: Path, small: type, tiny_tokenizer: PreTrainedTokenizerFast, files: dict[str, str], reason: str
+    tmp_path: Path,
+    small: type,
+    tiny_tokenizer: PreTrainedTokenizerFast,
+    files: dict[str, str],
+    reason: str,
 ) -> None:
     folder = _folder(tmp_path / "base", files)
     config = small.CONFIG.model_copy(update={"base_model": str(folder)})
@@ -150,7 +193,9 @@ def test_a_base_model_folder_with_code_is_refused(
         build_model(config, 3, small.features(3), tiny_tokenizer, seed=1)
 
 
-def test_pickled_weights_and_missing_folders_are_refused(tmp_path: Path, small: type, tiny_tokenizer: PreTrainedTokenizerFast) -> None:
+def test_pickled_weights_and_missing_folders_are_refused(
+    tmp_path: Path, small: type, tiny_tokenizer: PreTrainedTokenizerFast
+) -> None:
     folder = _folder(tmp_path / "base", {"pytorch_model.bin": "x"})
     (folder / "model.safetensors").unlink()
     for path, reason in ((folder, "safetensors"), (tmp_path / "nowhere", r"config\.json")):
@@ -163,20 +208,24 @@ def test_attention_is_chosen_by_device_and_precision() -> None:
     cpu = torch.device("cpu")
     assert attention_implementation("auto", cpu, torch.float32) == "sdpa"
     assert attention_implementation("eager", cpu, torch.float32) == "eager"
-    with pytest.raises(EnvironmentProblem, match=r"sft\.attention=auto"):
+    with pytest.raises(MissingDependencyError, match=r"sft\.attention=auto"):
         attention_implementation("flash_attention_2", cpu, torch.bfloat16)
     if not torch.cuda.is_available():
         assert choose_device("auto") == cpu
-        with pytest.raises(EnvironmentProblem):
+        with pytest.raises(MissingDependencyError):
             choose_device("cuda")
 
 
 @torch.no_grad()
-def test_questions_share_their_history_in_both_layouts(small: type, base_model_folder: Callable[[str], Path]) -> None:
+def test_questions_share_their_history_in_both_layouts(
+    small: type, base_model_folder: Callable[[str], Path]
+) -> None:
     items = small.items(12)
     for base in (None, base_model_folder("qwen2")):
         encoder = small.checkpoint(role="discriminator", base=base).encoder
-        trees = encoder.trees(items[:5], [Question(5, items[7]), Question(2, items[8]), Question(0, items[7])])
+        trees = encoder.trees(
+            items[:5], [Question(5, items[7]), Question(2, items[8]), Question(0, items[7])]
+        )
         assert len(trees) == 1
         (alone,) = encoder.trees(items[:2], [Question(2, items[8])])
         segment = trees[0].segments[1]

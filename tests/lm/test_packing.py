@@ -6,7 +6,16 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llm_i2i_spark.lm.packing import IGNORED, Example, Segment, pack_rows, packed_batch, prompt_batch, token_batches, tree_batch
+from llm_i2i_spark.lm.packing import (
+    IGNORED,
+    Example,
+    Segment,
+    pack_rows,
+    packed_batch,
+    prompt_batch,
+    token_batches,
+    tree_batch,
+)
 
 
 @given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 50))
@@ -16,7 +25,9 @@ def test_every_example_is_in_one_row_that_it_fits(lengths: list[int], limit: int
     for row in rows:
         assert sum(lengths[index] for index in row) <= limit or len(row) == 1
     emptiest = sorted(sum(lengths[index] for index in row) for row in rows)[:2]
-    assert len(rows) < 2 or sum(emptiest) > limit  # first fit never leaves two rows that would fit in one
+    assert (
+        len(rows) < 2 or sum(emptiest) > limit
+    )  # first fit never leaves two rows that would fit in one
 
 
 def test_packing_is_the_greedy_one() -> None:
@@ -35,7 +46,9 @@ def test_a_packed_row_keeps_targets_and_weights_beside_their_tokens() -> None:
 
 
 def test_a_tree_row_says_who_sees_whom() -> None:
-    batch = tree_batch([np.array([1, 5, 6])], [[Segment(3, np.array([7, 2])), Segment(1, np.array([8, 2]))]])
+    batch = tree_batch(
+        [np.array([1, 5, 6])], [[Segment(3, np.array([7, 2])), Segment(1, np.array([8, 2]))]]
+    )
     assert batch.tokens.tolist() == [[1, 5, 6, 7, 2, 8, 2]]
     assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4, 1, 2]]
     assert batch.mask[0, 0].int().tolist() == [

@@ -20,15 +20,21 @@ pytestmark = pytest.mark.lm
 
 
 @torch.no_grad()
-def judge_alone(checkpoint: LoadedCheckpoint, history: list[Item], question: Question) -> torch.Tensor:
+def judge_alone(
+    checkpoint: LoadedCheckpoint, history: list[Item], question: Question
+) -> torch.Tensor:
     """The (No, Yes) logits of one candidate, its own prompt read alone from left to right."""
     (tree,) = checkpoint.encoder.trees(history[: question.prefix_length], [question])
     segment = tree.segments[0]
     tokens = torch.from_numpy(np.concatenate([tree.prefix, segment.tokens]))[None]
     n = tokens.shape[1]
     if segment.positions is None:
-        return checkpoint.model.label_logits(checkpoint.model(tokens, torch.arange(n)[None])[0, -1:])[0]
-    positions = torch.from_numpy(np.concatenate([np.arange(len(tree.prefix)), segment.positions]))[None]
+        return checkpoint.model.label_logits(
+            checkpoint.model(tokens, torch.arange(n)[None])[0, -1:]
+        )[0]
+    positions = torch.from_numpy(np.concatenate([np.arange(len(tree.prefix)), segment.positions]))[
+        None
+    ]
     hidden = checkpoint.model(tokens, positions, torch.ones(1, 1, n, n).tril().bool())[0, -1:]
     return checkpoint.model.label_logits(hidden, torch.from_numpy(segment.candidate)[None])[0]
 
@@ -37,7 +43,12 @@ def asked(small: type) -> tuple[list[list[Item]], list[list[Question]]]:
     items = small.items(30)
     histories = [items[:9], items[4:7], [], items[20:21]]
     questions = [
-        [Question(9, items[20]), Question(3, items[3]), Question(8, items[8]), Question(9, items[21])],
+        [
+            Question(9, items[20]),
+            Question(3, items[3]),
+            Question(8, items[8]),
+            Question(9, items[21]),
+        ],
         [Question(3, items[k]) for k in range(10, 22)],
         [Question(0, items[5])],
         [],
@@ -45,17 +56,30 @@ def asked(small: type) -> tuple[list[list[Item]], list[list[Question]]]:
     return histories, questions
 
 
-CASES = [("atomic", None), ("codes", None), ("atomic", "llama"), ("codes", "llama"), ("atomic", "qwen2")]
+CASES = [
+    ("atomic", None),
+    ("codes", None),
+    ("atomic", "llama"),
+    ("codes", "llama"),
+    ("atomic", "qwen2"),
+]
 
 
 @pytest.mark.parametrize(("kind", "family"), CASES)
 def test_shared_readings_equal_separate_ones(
-    small: type, base_model_folder: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, kind: str, family: str | None
+    small: type,
+    base_model_folder: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
+    family: str | None,
 ) -> None:
     base = base_model_folder(family) if family else None
     checkpoint = small.checkpoint(kind=kind, role="discriminator", max_items=4, base=base)
     histories, questions = asked(small)
-    expected = [[float(judge_alone(checkpoint, h, q).diff()) for q in row] for h, row in zip(histories, questions, strict=True)]
+    expected = [
+        [float(judge_alone(checkpoint, h, q).diff()) for q in row]
+        for h, row in zip(histories, questions, strict=True)
+    ]
     spread = np.ptp(np.concatenate(expected))
     assert spread > 0.1
     for tree_tokens, batch_tokens in ((1024, 100_000), (1024, 1), (8, 300)):
@@ -70,7 +94,10 @@ def test_shared_readings_equal_separate_ones(
 def test_scores_do_not_depend_on_the_order_of_users(small: type) -> None:
     checkpoint = small.checkpoint(role="discriminator")
     histories, questions = asked(small)
-    forward, backward = score(checkpoint, histories, questions, 500), score(checkpoint, histories[::-1], questions[::-1], 500)
+    forward, backward = (
+        score(checkpoint, histories, questions, 500),
+        score(checkpoint, histories[::-1], questions[::-1], 500),
+    )
     for one, other in zip(forward, backward[::-1], strict=True):
         assert np.array_equal(one, other)
 
@@ -93,7 +120,9 @@ def test_a_logit_that_is_not_a_number_stops_the_stage(small: type) -> None:
 
 @torch.no_grad()
 def test_a_discriminator_begins_with_its_generators_opinion(small: type) -> None:
-    """With fresh labels and a query that cannot see the candidate, scores are the generator's logits, shifted to mean zero."""
+    """With fresh labels and a query that cannot see the candidate, scores are the generator's
+    logits, shifted to mean zero.
+    """
     checkpoint = small.checkpoint(role="discriminator")
     model, items = checkpoint.model, small.items(30)
     head = type(model.label_head)(model.hidden_size)
@@ -104,8 +133,13 @@ def test_a_discriminator_begins_with_its_generators_opinion(small: type) -> None
     blind = batch.mask.clone()
     blind[0, 0, batch.columns, batch.columns - 1] = False  # the candidate
     blind[0, 0, batch.columns, 9] = False  # the last item, which the query repeats
-    generator = model.item_logits(model(torch.from_numpy(tree.prefix)[None], torch.arange(10)[None])[0, -1:], torch.arange(10, 20))[0]
-    labels = model.label_logits(model(batch.tokens, batch.position_ids, blind)[batch.rows, batch.columns], batch.candidates)
+    generator = model.item_logits(
+        model(torch.from_numpy(tree.prefix)[None], torch.arange(10)[None])[0, -1:],
+        torch.arange(10, 20),
+    )[0]
+    labels = model.label_logits(
+        model(batch.tokens, batch.position_ids, blind)[batch.rows, batch.columns], batch.candidates
+    )
     torch.testing.assert_close(labels[:, 1] - labels[:, 0], 0.7 * generator, atol=1e-5, rtol=1e-5)
     centre_labels(checkpoint, histories, questions, 1000)
     assert abs(score(checkpoint, histories, questions, 1000)[0].mean()) < 1e-5

@@ -13,7 +13,10 @@ from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.lm.text_features import embed_texts
 
-TEXTS = [f"{'organic soap lavender' if k % 2 else 'steel hair brush'} number{k % 5} brand{k % 3}" for k in range(60)]
+TEXTS = [
+    f"{'organic soap lavender' if k % 2 else 'steel hair brush'} number{k % 5} brand{k % 3}"
+    for k in range(60)
+]
 
 
 def test_rows_have_unit_length_and_like_texts_lie_close() -> None:
@@ -26,7 +29,9 @@ def test_rows_have_unit_length_and_like_texts_lie_close() -> None:
     assert np.array_equal(features, embed_texts(TEXTS, 8, None, seed=0))
 
 
-@pytest.mark.parametrize("texts", [[], [""], ["", "\x00", "\ud800"], ["soap"], ["soap", "soap"], ["the", "of"]])
+@pytest.mark.parametrize(
+    "texts", [[], [""], ["", "\x00", "\ud800"], ["soap"], ["soap", "soap"], ["the", "of"]]
+)
 def test_poor_catalogues_have_finite_features(texts: list[str]) -> None:
     features = embed_texts(texts, 4, None, seed=0)
     assert len(features) == len(texts)
@@ -42,10 +47,18 @@ def test_a_giant_title_costs_nothing() -> None:
 
 
 @pytest.fixture(scope="session")
-def encoder(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast) -> Path:
+def encoder(
+    tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrainedTokenizerFast
+) -> Path:
     folder = tmp_path_factory.mktemp("encoder")
     torch.manual_seed(1)
-    shape = BertConfig(vocab_size=len(tiny_tokenizer), hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
+    shape = BertConfig(
+        vocab_size=len(tiny_tokenizer),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+    )
     BertModel(shape).save_pretrained(folder)
     tiny_tokenizer.save_pretrained(folder)
     return folder
@@ -55,7 +68,9 @@ def encoder(tmp_path_factory: pytest.TempPathFactory, tiny_tokenizer: PreTrained
 def test_a_sentence_encoder_reads_each_text_apart_from_its_batch(encoder: Path) -> None:
     features = embed_texts(TEXTS, 32, str(encoder), seed=0)
     assert features.shape == (60, 16)
-    np.testing.assert_allclose(features[7], embed_texts(TEXTS[7:8], 32, str(encoder), seed=0)[0], atol=1e-5)
+    np.testing.assert_allclose(
+        features[7], embed_texts(TEXTS[7:8], 32, str(encoder), seed=0)[0], atol=1e-5
+    )
     assert embed_texts(TEXTS, 4, str(encoder), seed=0).shape == (60, 4)
 
 

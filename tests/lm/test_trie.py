@@ -13,7 +13,9 @@ from llm_i2i_spark.lm.trie import ItemTrie
 @st.composite
 def catalogues(draw: st.DrawFn) -> np.ndarray:
     length = draw(st.integers(1, 4))
-    rows = draw(st.lists(st.tuples(*[st.integers(0, 4)] * length), min_size=1, max_size=60, unique=True))
+    rows = draw(
+        st.lists(st.tuples(*[st.integers(0, 4)] * length), min_size=1, max_size=60, unique=True)
+    )
     return np.array(rows, np.int64)
 
 
@@ -33,7 +35,10 @@ def test_children_and_leaves_are_those_of_the_catalogue(codes: np.ndarray, rando
             legal = sorted({row[level] for row in rows if row[:level] == prefixes[node]})
             assert tokens == legal
             below |= {
-                child: (*prefixes[node], token) for child, token in zip(found.nodes[found.parents == place].tolist(), tokens, strict=True)
+                child: (*prefixes[node], token)
+                for child, token in zip(
+                    found.nodes[found.parents == place].tolist(), tokens, strict=True
+                )
             }
             first, end = trie.leaves(level, np.array([node]))
             covered = {rows[item] for item in trie.items[first[0] : end[0]]}

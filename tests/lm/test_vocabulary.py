@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_i2i_spark.base.config import SftConfig
+from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary, build_vocabulary
 
 STRANGE = sorted(["007", "7", "a\x00b", "\ud800", "é", "e\u0301", "null", " ", "😀"])
@@ -26,9 +26,13 @@ def test_atomic_items_have_a_token_each(small: type) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(1, 80), st.integers(1, 4), st.integers(2, 4), st.integers(1, 6))
-def test_semantic_codes_tell_every_item_apart(n: int, distinct: int, length: int, size: int) -> None:
+def test_semantic_codes_tell_every_item_apart(
+    n: int, distinct: int, length: int, size: int
+) -> None:
     groups = np.eye(distinct, 5, dtype=np.float32)[np.arange(n) % distinct]
-    vocabulary = ItemVocabulary.semantic([f"{k:03d}" for k in range(n)], groups, length, size, seed=2)
+    vocabulary = ItemVocabulary.semantic(
+        [f"{k:03d}" for k in range(n)], groups, length, size, seed=2
+    )
     assert vocabulary.length == length
     assert len({tuple(row) for row in vocabulary.codes.tolist()}) == n
     assert vocabulary.codes.min() >= 0
@@ -46,7 +50,9 @@ def test_like_items_share_their_first_code_and_the_codes_are_repeatable() -> Non
     for group in range(4):
         assert len(set(vocabulary.codes[group::4, 0])) == 1
     assert len(set(vocabulary.codes[:, 0])) == 4
-    assert np.array_equal(vocabulary.codes, ItemVocabulary.semantic(ids, features, length=3, size=4, seed=5).codes)
+    assert np.array_equal(
+        vocabulary.codes, ItemVocabulary.semantic(ids, features, length=3, size=4, seed=5).codes
+    )
 
 
 def test_a_shared_code_has_the_mean_features_of_its_items() -> None:
@@ -58,7 +64,11 @@ def test_a_shared_code_has_the_mean_features_of_its_items() -> None:
 
 @pytest.mark.parametrize("kind", ["atomic", "codes"])
 def test_what_is_saved_is_loaded(tmp_path: Path, small: type, kind: str) -> None:
-    vocabulary = ItemVocabulary.atomic(STRANGE) if kind == "atomic" else ItemVocabulary.semantic(STRANGE, small.features(9), 3, 2, 0)
+    vocabulary = (
+        ItemVocabulary.atomic(STRANGE)
+        if kind == "atomic"
+        else ItemVocabulary.semantic(STRANGE, small.features(9), 3, 2, 0)
+    )
     vocabulary.save(tmp_path)
     loaded = ItemVocabulary.load(tmp_path)
     assert loaded.item_ids == vocabulary.item_ids == tuple(STRANGE)

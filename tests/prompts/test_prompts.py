@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 from llm_i2i_spark.prompts.render import MAX_TEXT_CHARS, clean_text, render_item, split_chat
 from llm_i2i_spark.prompts.templates import DISCRIMINATOR, GENERATOR, SEQUENCE, prompt_digest
 
-MARKERS = ["<|im_end|>", "</s>", "[INST]", "[/INST]", "<<SYS>>", "<start_of_turn>", "<|eot_id|>", "{{ system }}", "<｜User｜>"]
+MARKERS = [
+    "<|im_end|>",
+    "</s>",
+    "[INST]",
+    "[/INST]",
+    "<<SYS>>",
+    "<start_of_turn>",
+    "<|eot_id|>",
+    "{{ system }}",
+    "<｜User｜>",
+]
 
 
 @pytest.mark.parametrize("marker", MARKERS)
@@ -68,4 +78,8 @@ def test_the_digest_tells_wordings_apart() -> None:
     assert len(digests) == 3
     assert prompt_digest("instruct", "generator") == GENERATOR.digest
     assert prompt_digest("instruct", "discriminator") == DISCRIMINATOR.digest
-    assert prompt_digest("sequence", "generator") == prompt_digest("sequence", "discriminator") == SEQUENCE.digest
+    assert (
+        prompt_digest("sequence", "generator")
+        == prompt_digest("sequence", "discriminator")
+        == SEQUENCE.digest
+    )

@@ -34,14 +34,21 @@ def write_lake(root: Path, layout: str = "sequence") -> Path:
         same_kind = [n for n in range(ITEMS) if n % 5 == number % 5]
         bought = [items[n] for n in [*rng.permutation(same_kind)[:5], *rng.permutation(ITEMS)[:1]]]
         bought = list({item["item_id"]: item for item in bought}.values())
-        weighted = [{**item, "loss_weight": 4.0 if item["item_id"] > "i20" else 1.0} for item in bought]
+        weighted = [
+            {**item, "loss_weight": 4.0 if item["item_id"] > "i20" else 1.0} for item in bought
+        ]
         seen = weighted[:-1] if number % 4 == 0 else weighted
         if layout == "sequence":
             generator.append(_row(f"{user}|train", user, "train", [], seen))
         else:
-            generator += [_row(f"{user}|train|{n}", user, "train", bought[:n], [seen[n]]) for n in range(1, len(seen))]
+            generator += [
+                _row(f"{user}|train|{n}", user, "train", bought[:n], [seen[n]])
+                for n in range(1, len(seen))
+            ]
         if number % 4 == 0:
-            generator.append(_row(f"{user}|calibration", user, "calibration", bought[:-1], weighted[-1:]))
+            generator.append(
+                _row(f"{user}|calibration", user, "calibration", bought[:-1], weighted[-1:])
+            )
         for position in (len(seen) - 2, len(seen) - 1):
             others = [items[n] for n in rng.permutation(ITEMS) if items[n] not in bought][:4]
             for draw, candidate in enumerate([bought[position], *others]):
@@ -52,14 +59,29 @@ def write_lake(root: Path, layout: str = "sequence") -> Path:
     rng.shuffle(generator)
     _write(root / "items", items, [("item_id", pa.string()), ("text", pa.string())])
     rows = [("example_id", pa.string()), ("user_id", pa.string())]
-    _write(root / "sft_generator", generator, [*rows, ("split", pa.string()), ("history", pa.list_(ITEM)), ("targets", pa.list_(TARGET))])
-    judged = [("position", pa.int32()), ("history", pa.list_(ITEM)), ("candidate", ITEM), ("label", pa.bool_())]
+    _write(
+        root / "sft_generator",
+        generator,
+        [*rows, ("split", pa.string()), ("history", pa.list_(ITEM)), ("targets", pa.list_(TARGET))],
+    )
+    judged = [
+        ("position", pa.int32()),
+        ("history", pa.list_(ITEM)),
+        ("candidate", ITEM),
+        ("label", pa.bool_()),
+    ]
     _write(root / "sft_discriminator", discriminator, [*rows, *judged])
     return root
 
 
 def _row(example_id: str, user: str, split: str, history: list, targets: list) -> dict:
-    return {"example_id": example_id, "user_id": user, "split": split, "history": history, "targets": targets}
+    return {
+        "example_id": example_id,
+        "user_id": user,
+        "split": split,
+        "history": history,
+        "targets": targets,
+    }
 
 
 def _write(path: Path, rows: list, fields: list) -> None:
@@ -83,7 +105,12 @@ SMALL = {
 
 def write_config(root: Path, sft: dict | None = None, **sections: dict) -> Path:
     """A configuration for the tiny lake, as a file beside it."""
-    values = {"lake": {"root": str(root)}, "generate": {"per_user": 5}, "sft": {**SMALL, **(sft or {})}, **sections}
+    values = {
+        "lake": {"root": str(root)},
+        "generate": {"per_user": 5},
+        "sft": {**SMALL, **(sft or {})},
+        **sections,
+    }
     path = root / "config.yaml"
     path.write_text(json.dumps(values), encoding="utf-8")
     return path
@@ -94,19 +121,37 @@ def job_command(config: Path, *more: str) -> list[str]:
 
 
 def job_environment() -> dict[str, str]:
-    """The environment without what an earlier test in this process may have set for its own ranks; one thread a rank."""
+    """The environment without what an earlier test in this process may have set for its own ranks;
+    one thread a rank.
+    """
     own = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-    return {**{key: value for key, value in os.environ.items() if key not in own}, "OMP_NUM_THREADS": "1"}
+    return {
+        **{key: value for key, value in os.environ.items() if key not in own},
+        "OMP_NUM_THREADS": "1",
+    }
 
 
 def run_job(config: Path, *more: str) -> subprocess.CompletedProcess:
-    return subprocess.run(job_command(config, *more), capture_output=True, text=True, timeout=400, env=job_environment(), check=False)
+    return subprocess.run(
+        job_command(config, *more),
+        capture_output=True,
+        text=True,
+        timeout=400,
+        env=job_environment(),
+        check=False,
+    )
 
 
 @pytest.fixture(scope="session")
 def tiny():
     """The functions of this file, since test files cannot import one another."""
-    return SimpleNamespace(write_lake=write_lake, write_config=write_config, run_job=run_job, environment=job_environment, small=SMALL)
+    return SimpleNamespace(
+        write_lake=write_lake,
+        write_config=write_config,
+        run_job=run_job,
+        environment=job_environment,
+        small=SMALL,
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,6 @@
-"""The whole job in processes of its own: what it writes, that ranks do not matter, both layouts, mistakes."""
+"""The whole job in processes of its own: what it writes, that ranks do not matter, both layouts,
+mistakes.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,13 @@ from deltalake import DeltaTable
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from llm_i2i_spark.base.config import LakeConfig
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.runs import RunRecord
+from llm_i2i_spark.base.run_record import RunRecord
+from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lm.checkpoint import load_checkpoint
 from llm_i2i_spark.lm.decoding import propose
 from llm_i2i_spark.prompts.items import Item
-from llm_i2i_spark.sft.tables import FileLake
 
 pytestmark = pytest.mark.lm
 COLUMNS = list(TABLES["checkpoints"].names)
@@ -26,12 +28,16 @@ COLUMNS = list(TABLES["checkpoints"].names)
 
 def committed(root, version=None):
     """The rows of `checkpoints` by role."""
-    rows = lake_of(root).read("checkpoints", version if version is not None else latest(root), COLUMNS).to_pylist()
+    rows = (
+        lake_of(root)
+        .read("checkpoints", version if version is not None else latest(root), COLUMNS)
+        .to_pylist()
+    )
     return {row["role"]: row for row in rows}
 
 
 def lake_of(root):
-    return FileLake(LakeConfig(root=str(root)))
+    return DeltaRsLake(LakeConfig(root=str(root)))
 
 
 def latest(root):
@@ -51,8 +57,15 @@ def test_both_models_are_committed_with_their_origin(finished_lake):
         fields = json.loads(row["manifest"])
         assert fields == loaded.manifest
         assert fields["inputs"] == {"items": 0, "sft_discriminator": 0, "sft_generator": 0}
-        assert (row["export_version"], row["base_model"], fields["layout"]) == (0, "compact", "sequence")
-        curve = [json.loads(line) for line in (Path(row["path"]) / "training.jsonl").read_text().splitlines()]
+        assert (row["export_version"], row["base_model"], fields["layout"]) == (
+            0,
+            "compact",
+            "sequence",
+        )
+        curve = [
+            json.loads(line)
+            for line in (Path(row["path"]) / "training.jsonl").read_text().splitlines()
+        ]
         assert [point["epoch"] for point in curve] == list(range(1, len(curve) + 1))
         assert curve[-1]["loss"] == fields["final_loss"] < curve[0]["loss"]
         assert (loaded.calibration is not None) == (role == "discriminator")
@@ -62,7 +75,9 @@ def test_both_models_are_committed_with_their_origin(finished_lake):
 def test_the_commit_is_one_that_spark_and_audit_understand(finished_lake):
     root, _ = finished_lake
     table = DeltaTable(str(root / "checkpoints"))
-    assert [(field.name, field.nullable) for field in table.schema().fields] == [(name, False) for name in COLUMNS]
+    assert [(field.name, field.nullable) for field in table.schema().fields] == [
+        (name, False) for name in COLUMNS
+    ]
     assert table.metadata().configuration["delta.logRetentionDuration"] == "interval 90 days"
     record = RunRecord.from_json(table.history(1)[0]["userMetadata"])
     assert (record.stage, record.table, record.inputs["items"]) == ("sft", "checkpoints", 0)
@@ -73,12 +88,20 @@ def test_the_generator_learned_what_the_users_like(finished_lake):
     root, _ = finished_lake
     generator = load_checkpoint(committed(root)["generator"]["path"], "cpu")
     histories = [[Item(f"i{kind:02d}", ""), Item(f"i{kind + 5:02d}", "")] for kind in range(5)]
-    found = propose(generator, histories, [[item.item_id for item in history] for history in histories], 2, 4096)
-    right = sum(int(proposal.item_id[1:]) % 5 == kind for kind, proposals in enumerate(found) for proposal in proposals)
+    found = propose(
+        generator, histories, [[item.item_id for item in history] for history in histories], 2, 4096
+    )
+    right = sum(
+        int(proposal.item_id[1:]) % 5 == kind
+        for kind, proposals in enumerate(found)
+        for proposal in proposals
+    )
     assert right >= 7  # of 10; by chance 2
 
 
-def test_the_same_run_again_gives_the_same_models_and_no_second_commit(finished_lake, tiny, tmp_path):
+def test_the_same_run_again_gives_the_same_models_and_no_second_commit(
+    finished_lake, tiny, tmp_path
+):
     root, _ = finished_lake
     copy = tmp_path / "lake"
     shutil.copytree(root, copy)
@@ -100,20 +123,40 @@ def test_two_ranks_train_like_one_with_two_accumulation_steps(finished_lake, tin
         together = load_checkpoint(committed(two)[role]["path"], "cpu")
         assert (alone.manifest["ranks"], together.manifest["ranks"]) == (1, 2)
         for name, tensor in alone.model.state_dict().items():
-            torch.testing.assert_close(together.model.state_dict()[name], tensor, rtol=0, atol=2e-4, msg=f"{role} {name}")
+            torch.testing.assert_close(
+                together.model.state_dict()[name], tensor, rtol=0, atol=2e-4, msg=f"{role} {name}"
+            )
 
 
 def base_model(folder, texts):
     """A random Llama of a few thousand weights with a tokenizer, as a Hugging Face directory."""
-    words = sorted({word for text in texts for word in text.split()} | {"You", "judge", "Answer", "Yes", "No", "-", "."})
-    vocabulary = {token: number for number, token in enumerate(["[UNK]", "[PAD]", "<s>", "</s>", *words])}
+    words = sorted(
+        {word for text in texts for word in text.split()}
+        | {"You", "judge", "Answer", "Yes", "No", "-", "."}
+    )
+    vocabulary = {
+        token: number for number, token in enumerate(["[UNK]", "[PAD]", "<s>", "</s>", *words])
+    }
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, unk_token="[UNK]", pad_token="[PAD]", bos_token="<s>", eos_token="</s>")
-    fast.chat_template = "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        bos_token="<s>",
+        eos_token="</s>",
+    )
+    fast.chat_template = (
+        "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    )
     fast.save_pretrained(folder)
     shape = LlamaConfig(
-        vocab_size=len(vocabulary), hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2, num_key_value_heads=2
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
     )
     torch.manual_seed(0)
     LlamaForCausalLM(shape).save_pretrained(folder)
@@ -123,7 +166,9 @@ def test_layout_instruct_trains_a_chat_model(tiny, tmp_path):
     root = tiny.write_lake(tmp_path / "lake", "instruct")
     texts = lake_of(root).read("items", 0, ["item_id", "text"]).column("text").to_pylist()
     base_model(tmp_path / "base", texts)
-    config = tiny.write_config(root, {"base_model": str(tmp_path / "base"), "epochs": 3, "max_length": 256})
+    config = tiny.write_config(
+        root, {"base_model": str(tmp_path / "base"), "epochs": 3, "max_length": 256}
+    )
     done = tiny.run_job(config)
     assert done.returncode == 0, done.stderr + (root / "sft.log").read_text()
     rows = committed(root)
@@ -131,7 +176,10 @@ def test_layout_instruct_trains_a_chat_model(tiny, tmp_path):
     assert generator.manifest["layout"] == "instruct"
     assert len(generator.manifest["base_model_digest"]) == 64
     assert generator.tokenizer is not None
-    curve = [json.loads(line) for line in (Path(rows["generator"]["path"]) / "training.jsonl").read_text().splitlines()]
+    curve = [
+        json.loads(line)
+        for line in (Path(rows["generator"]["path"]) / "training.jsonl").read_text().splitlines()
+    ]
     assert curve[-1]["loss"] < curve[0]["loss"]
     found = propose(generator, [[Item("i00", texts[0])]], [["i00"]], 3, 4096)
     assert len(found[0]) == 3
@@ -147,7 +195,9 @@ def test_layout_instruct_trains_a_chat_model(tiny, tmp_path):
 )
 def test_mistakes_that_are_told_before_any_model_is_loaded(settings, sentence, finished_lake, tiny):
     root, _ = finished_lake
-    done = tiny.run_job(root / "config.yaml", *(part for setting in settings for part in ("--set", setting)))
+    done = tiny.run_job(
+        root / "config.yaml", *(part for setting in settings for part in ("--set", setting))
+    )
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr

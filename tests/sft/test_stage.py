@@ -13,25 +13,26 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 
-from llm_i2i_spark.base.config import Config, LakeConfig
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.errors import StageError, UserError
-from llm_i2i_spark.base.runs import Run, fingerprint
+from llm_i2i_spark.base.run_record import Run, fingerprint
+from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.sft.events import EventFile, EventReader, EventView, Reporter
 from llm_i2i_spark.sft.launch import telling_line
 from llm_i2i_spark.sft.stage import STAGE
-from llm_i2i_spark.sft.tables import FileLake
 
 pytestmark = pytest.mark.lm
 PARENT = """
 import sys
-from llm_i2i_spark.base.config_files import load_config
-from llm_i2i_spark.base.runs import Run, fingerprint
+from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.base.run_record import Run, fingerprint
 from llm_i2i_spark.sft.stage import STAGE
-from llm_i2i_spark.sft.tables import FileLake
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 config = load_config([sys.argv[1]])
 inputs = {name: 0 for name in STAGE.needs(config, ())}
-STAGE.execute(FileLake(config.lake), config, Run("r1", "sft", inputs, (), fingerprint(STAGE, config, inputs, (), {})))
+STAGE.execute(DeltaRsLake(config.lake), config, Run("r1", "sft", inputs, (), fingerprint(STAGE, config, inputs, (), {})))
 """
 
 
@@ -48,26 +49,43 @@ def wait_for(condition, seconds=240.0):
     return found
 
 
-def test_killed_in_the_middle_the_job_dies_too_and_the_next_start_ends_with_the_same_models(finished_lake, tiny, tmp_path, capfd):
+def test_killed_in_the_middle_the_job_dies_too_and_the_next_start_ends_with_the_same_models(
+    finished_lake, tiny, tmp_path, capfd
+):
     finished, _ = finished_lake
     root = tiny.write_lake(tmp_path)
     path = tiny.write_config(root)
-    parent = subprocess.Popen([sys.executable, "-c", PARENT, str(path)], env=tiny.environment(), stderr=subprocess.DEVNULL)
+    parent = subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(path)], env=tiny.environment(), stderr=subprocess.DEVNULL
+    )
     partials = root / "checkpoints_files" / "_partial"
-    wait_for(lambda: list(partials.glob("*/generator/epoch-*/manifest.json")) or parent.poll() is not None)
+    wait_for(
+        lambda: (
+            list(partials.glob("*/generator/epoch-*/manifest.json")) or parent.poll() is not None
+        )
+    )
     children = psutil.Process(parent.pid).children(recursive=True)
     assert children
     parent.send_signal(signal.SIGKILL)
     parent.wait()
-    wait_for(lambda: not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children), 20)
+    wait_for(
+        lambda: (
+            not any(
+                child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children
+            )
+        ),
+        20,
+    )
     assert not (root / "checkpoints").exists()
 
     config = load_config([path])
-    STAGE.execute(FileLake(config.lake), config, make_run(config))
+    STAGE.execute(DeltaRsLake(config.lake), config, make_run(config))
     said = capfd.readouterr()
     assert "resumed the generator after epoch" in said.err or "is already trained" in said.err
     assert said.out == ""
-    names = [sorted(p.name for p in (lake / "checkpoints_files").iterdir()) for lake in (root, finished)]
+    names = [
+        sorted(p.name for p in (lake / "checkpoints_files").iterdir()) for lake in (root, finished)
+    ]
     assert names[0] == names[1]  # the names hold the digests of all weights
     record = json.loads(DeltaTable(str(root / "checkpoints")).history(1)[0]["userMetadata"])
     assert (record["run_id"], record["fingerprint"]) == ("r1", make_run(config).fingerprint)
@@ -77,14 +95,14 @@ def test_a_mistake_of_the_user_comes_back_as_one(finished_lake, tiny):
     root, _ = finished_lake
     config = load_config([root / "config.yaml"])
     with pytest.raises(UserError, match="Version 7 of sft_generator cannot be read"):
-        STAGE.execute(FileLake(config.lake), config, make_run(config, sft_generator=7))
+        STAGE.execute(DeltaRsLake(config.lake), config, make_run(config, sft_generator=7))
 
 
 def test_a_failure_names_its_reason_and_the_log(tiny, tmp_path):
     root = tiny.write_lake(tmp_path)
     config = load_config([tiny.write_config(root, {"learning_rate": 1e38, "warmup_share": 0.0})])
     with pytest.raises(StageError, match=r"loss is not a number in epoch 1.*sft\.log"):
-        STAGE.execute(FileLake(config.lake), config, make_run(config))
+        STAGE.execute(DeltaRsLake(config.lake), config, make_run(config))
     assert not (root / "checkpoints").exists()
 
 
@@ -131,14 +149,26 @@ def test_events_travel_through_a_file_line_by_line(tmp_path):
 
 
 def test_a_commit_is_added_once_for_a_fingerprint(tmp_path):
-    lake = FileLake(LakeConfig(root=str(tmp_path), retention_days=7))
+    lake = DeltaRsLake(LakeConfig(root=str(tmp_path), retention_days=7))
     config = Config()
-    row = {"role": "generator", "model_digest": "d", "path": "p", "base_model": "compact", "export_version": 3, "manifest": "{}"}
+    row = {
+        "role": "generator",
+        "model_digest": "d",
+        "path": "p",
+        "base_model": "compact",
+        "export_version": 3,
+        "manifest": "{}",
+    }
     assert lake.commit([row], make_run(config).record(config, "checkpoints")) == (0, True)
     assert lake.commit([row], make_run(config).record(config, "checkpoints")) == (0, False)
     assert lake.commit([row], make_run(config, items=1).record(config, "checkpoints")) == (1, True)
     assert lake.read("checkpoints", 1, ["role"]).num_rows == 1
-    assert DeltaTable(lake.path("checkpoints")).metadata().configuration["delta.deletedFileRetentionDuration"] == "interval 7 days"
+    assert (
+        DeltaTable(lake.path("checkpoints"))
+        .metadata()
+        .configuration["delta.deletedFileRetentionDuration"]
+        == "interval 7 days"
+    )
 
 
 def test_a_damaged_page_is_an_error_and_not_a_wrong_example(tmp_path, tiny):
@@ -146,4 +176,4 @@ def test_a_damaged_page_is_an_error_and_not_a_wrong_example(tmp_path, tiny):
     file = next((root / "items").glob("*.parquet"))
     os.truncate(file, file.stat().st_size - 100)
     with pytest.raises(UserError, match="Version 0 of items cannot be read"):
-        FileLake(LakeConfig(root=str(root))).read("items", 0, ["item_id", "text"])
+        DeltaRsLake(LakeConfig(root=str(root))).read("items", 0, ["item_id", "text"])

@@ -1,4 +1,6 @@
-"""The loop's arithmetic against plain torch, and its resumable checkpoints, with a real DeepSpeed engine."""
+"""The loop's arithmetic against plain torch, and its resumable checkpoints, with a real DeepSpeed
+engine.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +12,34 @@ import pytest
 import torch
 from torch.nn import functional
 
-from llm_i2i_spark.base.config import SftConfig
 from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.model import build_model
 from llm_i2i_spark.lm.packing import IGNORED, packed_batch
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.sft.distributed import Ranks, join_ranks
 from llm_i2i_spark.sft.engine import BETAS, TrainingPlan, engine_settings, parameter_groups
 from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import GeneratorRow
 from llm_i2i_spark.sft.generator import GeneratorObjective
-from llm_i2i_spark.sft.ranks import Ranks, join_ranks
-from llm_i2i_spark.sft.resume import Partials
 from llm_i2i_spark.sft.training import ORDER, _random, train
+from llm_i2i_spark.sft.training_checkpoints import Partials
 
 pytestmark = pytest.mark.lm
 N_ITEMS, EXAMPLES = 12, 20
 CPU = torch.device("cpu")
-SETTINGS = SftConfig(layers=1, hidden_size=16, heads=2, intermediate_size=32, dropout=0.0, batch_size=8, accumulation_steps=2, epochs=2)
+SETTINGS = SftConfig(
+    layers=1,
+    hidden_size=16,
+    heads=2,
+    intermediate_size=32,
+    dropout=0.0,
+    batch_size=8,
+    accumulation_steps=2,
+    epochs=2,
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +62,13 @@ def make_objective(model, weights, sampled=0):
         chosen = rng.integers(0, N_ITEMS, rng.integers(2, 6))
         items = [Item(f"i{n:02d}", "") for n in chosen]
         rows.append(GeneratorRow("u", [], items, [weights(n) for n in chosen]))
-    return GeneratorObjective(rows, Encoder(vocabulary, model.vocabulary_size, None, "generator", 50, 64), N_ITEMS, sampled, CPU)
+    return GeneratorObjective(
+        rows,
+        Encoder(vocabulary, model.vocabulary_size, None, "generator", 50, 64),
+        N_ITEMS,
+        sampled,
+        CPU,
+    )
 
 
 def make_plan(settings=SETTINGS):
@@ -83,28 +100,44 @@ def train_plainly(model, objective, plan, loss_of_batch):
 
 def assert_same_weights(one, other, tolerance):
     for (name, a), (_, b) in zip(one.state_dict().items(), other.state_dict().items(), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}")
+        torch.testing.assert_close(
+            a, b, rtol=0, atol=tolerance, msg=lambda text, name=name: f"{name}: {text}"
+        )
 
 
 def test_all_weights_one_trains_like_plain_cross_entropy(ranks, tmp_path):
     model, plain = make_model(), make_model()
     objective = make_objective(model, lambda n: 1.0)
     run(model, objective, make_plan(), ranks, tmp_path)
-    train_plainly(plain, objective, make_plan(), lambda logits, targets, weights: functional.cross_entropy(logits, targets))
+    train_plainly(
+        plain,
+        objective,
+        make_plan(),
+        lambda logits, targets, weights: functional.cross_entropy(logits, targets),
+    )
     assert_same_weights(model, plain, 2e-6)
 
 
 def test_weights_divide_over_the_whole_batch(ranks, tmp_path):
     def weighted(logits, targets, weights):
-        return (weights * functional.cross_entropy(logits, targets, reduction="none")).sum() / weights.sum()
+        return (
+            weights * functional.cross_entropy(logits, targets, reduction="none")
+        ).sum() / weights.sum()
 
     model, plain, unweighted = make_model(), make_model(), make_model()
     objective = make_objective(model, lambda n: 4.0 if n < 3 else 1.0)
     run(model, objective, make_plan(), ranks, tmp_path)
     train_plainly(plain, objective, make_plan(), weighted)
     assert_same_weights(model, plain, 2e-6)
-    train_plainly(unweighted, objective, make_plan(), lambda logits, targets, weights: functional.cross_entropy(logits, targets))
-    assert not torch.allclose(model.item_embedding.weight, unweighted.item_embedding.weight, atol=1e-4)
+    train_plainly(
+        unweighted,
+        objective,
+        make_plan(),
+        lambda logits, targets, weights: functional.cross_entropy(logits, targets),
+    )
+    assert not torch.allclose(
+        model.item_embedding.weight, unweighted.item_embedding.weight, atol=1e-4
+    )
 
 
 def test_a_damaged_checkpoint_is_skipped_and_the_one_before_gives_the_same_weights(ranks, tmp_path):
@@ -122,7 +155,14 @@ def test_a_damaged_checkpoint_is_skipped_and_the_one_before_gives_the_same_weigh
     (tmp_path / "epoch-00009").mkdir()
     notes = []
     resumed = make_model(settings)
-    again = run(resumed, make_objective(resumed, lambda n: 1.0, sampled=6), make_plan(settings), ranks, tmp_path, notes)
+    again = run(
+        resumed,
+        make_objective(resumed, lambda n: 1.0, sampled=6),
+        make_plan(settings),
+        ranks,
+        tmp_path,
+        notes,
+    )
     said = [note["text"] for note in notes if note["kind"] == "note"]
     assert said[0].startswith("skipped the checkpoint epoch-00009: not whole")
     assert said[1].startswith("skipped the checkpoint epoch-00004")
@@ -162,12 +202,19 @@ def test_an_exploding_loss_stops_the_training(ranks, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("objective_weight", "world", "sentence"), [(0.0, 1, "no example with a weight above 0"), (1.0, 64, "too few for 128 ranks")]
+    ("objective_weight", "world", "sentence"),
+    [(0.0, 1, "no example with a weight above 0"), (1.0, 64, "too few for 128 ranks")],
 )
 def test_nothing_to_train_on(objective_weight, world, sentence, tmp_path):
     model = make_model()
     with pytest.raises(UserError, match=sentence):
-        run(model, make_objective(model, lambda n: objective_weight), make_plan(), Ranks(0, world, CPU), tmp_path)
+        run(
+            model,
+            make_objective(model, lambda n: objective_weight),
+            make_plan(),
+            Ranks(0, world, CPU),
+            tmp_path,
+        )
 
 
 def test_learning_rate_rises_then_falls():
@@ -177,7 +224,9 @@ def test_learning_rate_rises_then_falls():
     assert max(rates) == rates[9] == pytest.approx(1.0)
     assert all(np.diff(rates[9:]) <= 0)
     assert rates[-1] == pytest.approx(0.02, abs=1e-3)
-    assert make_plan(SETTINGS.model_copy(update={"warmup_share": 0.0, "learning_rate": 1.0})).learning_rate_at(0, 10) == pytest.approx(1.0)
+    assert make_plan(
+        SETTINGS.model_copy(update={"warmup_share": 0.0, "learning_rate": 1.0})
+    ).learning_rate_at(0, 10) == pytest.approx(1.0)
 
 
 def test_item_embeddings_and_biases_do_not_decay_and_the_discriminator_bends_items_gently():
@@ -185,7 +234,10 @@ def test_item_embeddings_and_biases_do_not_decay_and_the_discriminator_bends_ite
     names = {id(parameter): name for name, parameter in model.named_parameters()}
     plan = TrainingPlan.of_discriminator(SETTINGS, seed=7, device=CPU)
     matrices, steady, items = parameter_groups(model, plan)
-    assert all("proj" in names[id(parameter)] or "embed" in names[id(parameter)] for parameter in matrices["params"])
+    assert all(
+        "proj" in names[id(parameter)] or "embed" in names[id(parameter)]
+        for parameter in matrices["params"]
+    )
     assert all("norm" in names[id(parameter)] for parameter in steady["params"])
     assert [names[id(parameter)] for parameter in items["params"]] == [
         "item_embedding.weight",
@@ -195,7 +247,9 @@ def test_item_embeddings_and_biases_do_not_decay_and_the_discriminator_bends_ite
     assert [group["weight_decay"] for group in (matrices, steady, items)] == [0.01, 0.0, 0.0]
     assert [group["rate_share"] for group in (matrices, steady, items)] == [1.0, 1.0, 0.3]
     trained = sum(len(group["params"]) for group in (matrices, steady, items))
-    assert trained == sum(parameter.requires_grad for parameter in model.parameters())  # the label head is not trained here
+    assert trained == sum(
+        parameter.requires_grad for parameter in model.parameters()
+    )  # the label head is not trained here
     assert all(group["rate_share"] == 1.0 for group in parameter_groups(model, make_plan()))
 
 
@@ -218,10 +272,16 @@ def test_batch_must_be_shared_out_evenly():
     with pytest.raises(UserError, match="batch_size 8 must be a multiple of 3 ranks x 2"):
         engine_settings(make_plan(), world=3)
     settings = engine_settings(make_plan(), world=2)
-    assert (settings["train_batch_size"], settings["train_micro_batch_size_per_gpu"], settings["gradient_accumulation_steps"]) == (8, 2, 2)
+    assert (
+        settings["train_batch_size"],
+        settings["train_micro_batch_size_per_gpu"],
+        settings["gradient_accumulation_steps"],
+    ) == (8, 2, 2)
 
 
 def test_the_tunable_file_is_accepted():
     path = Path(__file__).resolve().parents[2] / "conf" / "deepspeed" / "zero2.json"
-    settings = engine_settings(make_plan(SETTINGS.model_copy(update={"deepspeed": str(path)})), world=2)
+    settings = engine_settings(
+        make_plan(SETTINGS.model_copy(update={"deepspeed": str(path)})), world=2
+    )
     assert settings["zero_optimization"]["stage"] == 2

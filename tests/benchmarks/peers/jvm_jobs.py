@@ -16,7 +16,10 @@ def open_jdk() -> None:
 
     The java launcher of Java 9+ reads it, that of Java 8 ignores it.
     """
-    os.environ.setdefault("JDK_JAVA_OPTIONS", " ".join(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in OPENED))
+    os.environ.setdefault(
+        "JDK_JAVA_OPTIONS",
+        " ".join(f"--add-opens=java.base/java.{name}=ALL-UNNAMED" for name in OPENED),
+    )
 
 
 def seconds(job: Callable[[], object], repeat: int) -> tuple[float, float]:

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from tests.benchmarks.swing.options import Options
-from tests.benchmarks.swing.report import LeftOut, report_left_out, say
+from tests.benchmarks.swing.report import LeftOut, log_message, report_left_out
 
 GROUPS = {
     "golden": "golden",
@@ -35,16 +35,22 @@ def main() -> int:
     failed = False
     with tempfile.TemporaryDirectory(prefix="swing-benchmark-") as folder:
         for name in names:
-            say(f"{name}:")
+            log_message(f"{name}:")
             try:
-                run: Callable[[Options], None] = getattr(import_module(f"tests.benchmarks.swing.{GROUPS[name]}"), name)
+                run: Callable[[Options], None] = getattr(
+                    import_module(f"tests.benchmarks.swing.{GROUPS[name]}"), name
+                )
                 run(Options(options.repeat, options.scale, Path(folder)))
             except LeftOut as why:
                 report_left_out(name, str(why))
             except Exception as error:
                 failed = True
                 traceback.print_exc()
-                report_left_out(name, f"it failed: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+                report_left_out(
+                    name,
+                    f"it failed: {type(error).__name__}:"
+                    f" {str(error).splitlines()[0] if str(error) else ''}",
+                )
     return int(failed)
 
 
@@ -52,15 +58,28 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """The options, and the groups to run."""
     parser = argparse.ArgumentParser(prog="swing", description=__doc__)
     parser.add_argument(
-        "--only", default="", help=f"groups, comma-separated, of {', '.join(GROUPS)}; {' and '.join(ON_REQUEST)} only when named"
+        "--only",
+        default="",
+        help=(
+            f"groups, comma-separated, of {', '.join(GROUPS)}; {' and '.join(ON_REQUEST)} only when"
+            " named"
+        ),
     )
     parser.add_argument("--repeat", type=int, default=5, help="runs behind a median")
-    parser.add_argument("--scale", type=float, default=1.0, help="of the synthetic logs, for a quick look")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="of the synthetic logs, for a quick look"
+    )
     options = parser.parse_args(arguments)
-    names = [name for name in options.only.split(",") if name] or [name for name in GROUPS if name not in ON_REQUEST]
+    names = [name for name in options.only.split(",") if name] or [
+        name for name in GROUPS if name not in ON_REQUEST
+    ]
     unknown = [name for name in names if name not in GROUPS]
     if unknown or options.repeat < 1:
-        parser.error(f"there is no {', '.join(unknown)}; choose from {', '.join(GROUPS)}" if unknown else "--repeat is at least 1")
+        parser.error(
+            f"there is no {', '.join(unknown)}; choose from {', '.join(GROUPS)}"
+            if unknown
+            else "--repeat is at least 1"
+        )
     return options, names
 
 

@@ -1,4 +1,6 @@
-"""The Spark job that is measured: a log in Parquet to similarities in Parquet, by the steps of stage `i2i`."""
+"""The Spark job that is measured: a log in Parquet to similarities in Parquet, by the steps of
+stage `i2i`.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +15,12 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.config_files import load_config
-from llm_i2i_spark.i2i.chunks import encode_rows
-from llm_i2i_spark.i2i.lists import user_lists, user_parts
-from llm_i2i_spark.i2i.numbering import collect_items, number_items
-from llm_i2i_spark.i2i.plan import Plan, make_plan, measure_degrees
-from llm_i2i_spark.i2i.similar import similar_items
+from llm_i2i_spark.backbones.cooccurrence.encoded_batches import encode_rows
+from llm_i2i_spark.backbones.cooccurrence.engine import similar_items
+from llm_i2i_spark.backbones.cooccurrence.item_ids import collect_items, number_items
+from llm_i2i_spark.backbones.cooccurrence.plan import Plan, make_plan, measure_degrees
+from llm_i2i_spark.backbones.cooccurrence.user_lists import user_lists, user_parts
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.arrow_batches import full_batches
 from llm_i2i_spark.lake.capabilities import cores
 from llm_i2i_spark.lake.materialize import materialized
@@ -29,7 +31,13 @@ from tests.benchmarks.swing.options import A1, A2, TOP_K, B
 from tests.benchmarks.swing.processes import core_seconds
 
 MASTER, HEAP = "local[2]", "3g"
-GOLDEN = (f"i2i.swing.a1={A1}", f"i2i.swing.a2={A2}", f"i2i.swing.b={B}", f"i2i.top_k={TOP_K}", f"index.size={TOP_K}")
+GOLDEN = (
+    f"i2i.swing.a1={A1}",
+    f"i2i.swing.a2={A2}",
+    f"i2i.swing.b={B}",
+    f"i2i.top_k={TOP_K}",
+    f"index.size={TOP_K}",
+)
 VARIANT, SEED = "real", 42
 
 
@@ -69,7 +77,11 @@ class Engine:
     """A Spark session of two cores and a lake in a temporary folder."""
 
     def __init__(self, folder: Path) -> None:
-        settings = [f"lake.root={folder / 'lake'}", f"spark.master={MASTER}", f"spark.memory={HEAP}"]
+        settings = [
+            f"lake.root={folder / 'lake'}",
+            f"spark.master={MASTER}",
+            f"spark.memory={HEAP}",
+        ]
         config = load_config([], settings)
         self.spark = open_session(config)
         self.lake = Lake(self.spark, config.lake)
@@ -88,9 +100,13 @@ class Engine:
         ends = self._clock(steps)
         with ExitStack() as staged:
             with full_batches(self.spark):
-                chunks = staged.enter_context(materialized(self.lake, encode_rows(rows(log), i2i), "chunks"))
+                chunks = staged.enter_context(
+                    materialized(self.lake, encode_rows(rows(log), i2i), "chunks")
+                )
             ends("chunks")
-            table = staged.enter_context(materialized(self.lake, number_items({VARIANT: chunks}, SEED), "item numbers"))
+            table = staged.enter_context(
+                materialized(self.lake, number_items({VARIANT: chunks}, SEED), "item numbers")
+            )
             items = collect_items(table, SEED)
             ends("numbers")
             made = user_lists(chunks, items, i2i, parts or user_parts(items, cores(self.spark)))
@@ -98,7 +114,9 @@ class Engine:
             ends("lists")
             plan = make_plan(measure_degrees(lists, items.clicks), i2i, cores(self.spark))
             ends("degrees")
-            similar_items(lists, VARIANT, items, plan.blocks, i2i).write.mode("overwrite").parquet(str(self.out))
+            similar_items(lists, VARIANT, items, plan.blocks, i2i).write.mode("overwrite").parquet(
+                str(self.out)
+            )
             ends("blocks")
         return Run(plan, steps)
 
@@ -117,7 +135,9 @@ class Engine:
         return self.read(write_parquet(clicks, self.out.with_name(f"{name}.parquet")))
 
     def _clock(self, steps: dict[str, Step]) -> Callable[[str], None]:
-        """A function that notes, under the name of the step that ended, what it took since the last call."""
+        """A function that notes, under the name of the step that ended, what it took since the last
+        call.
+        """
         before = (time.perf_counter(), core_seconds(), self._shuffled())
 
         def ends(step: str) -> None:
@@ -134,14 +154,21 @@ class Engine:
         jvm, java = context._jvm, context._jsc.sc()
         java.listenerBus().waitUntilEmpty()
         nothing = jvm.java.util.ArrayList()
-        stages = java.statusStore().stageList(nothing, False, False, context._gateway.new_array(jvm.double, 0), nothing)
+        stages = java.statusStore().stageList(
+            nothing, False, False, context._gateway.new_array(jvm.double, 0), nothing
+        )
         return sum(stages.apply(place).shuffleWriteBytes() for place in range(stages.size()))
 
 
 def rows(log: DataFrame) -> DataFrame:
     """A log as rows of the `fused` contract, as far as the engine reads them."""
     ids = [F.col(name).cast("string").alias(name) for name in ("user_id", "item_id")]
-    return log.select(F.lit(VARIANT).alias("variant"), *ids, F.lit(1.0).alias("weight"), F.lit("real").alias("source"))
+    return log.select(
+        F.lit(VARIANT).alias("variant"),
+        *ids,
+        F.lit(1.0).alias("weight"),
+        F.lit("real").alias("source"),
+    )
 
 
 @lru_cache(maxsize=1)

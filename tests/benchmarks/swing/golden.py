@@ -1,4 +1,6 @@
-"""The job's rows against the golden file, and against themselves: other partitions, shuffled rows, other ids."""
+"""The job's rows against the golden file, and against themselves: other partitions, shuffled rows,
+other ids.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +14,16 @@ from pyspark.sql import functions as F
 from tests.benchmarks.swing.engine import Engine, engine
 from tests.benchmarks.swing.logs import SHARED, Clicks, beauty
 from tests.benchmarks.swing.options import Options
-from tests.benchmarks.swing.report import LeftOut, report, say
+from tests.benchmarks.swing.report import LeftOut, log_message, report
 
 PARTITIONS = (1, 2, 7, 64)
 TOLERANCE = 1e-12
 
 
 class Rows(NamedTuple):
-    """Similarities with integer ids, by item, the best first, the lower neighbour where they are equal."""
+    """Similarities with integer ids, by item, the best first, the lower neighbour where they are
+    equal.
+    """
 
     item: npt.NDArray[np.int64]
     neighbor: npt.NDArray[np.int64]
@@ -30,8 +34,10 @@ class Difference(NamedTuple):
     """Between two results.
 
     Attributes:
-        missing: rows of the first without a row of the second; a row that ties with the last of its item may stand for another such.
-        error: the largest relative difference of the scores, rank by rank; infinite where the counts of an item differ.
+        missing: rows of the first without a row of the second; a row that ties with the last of its
+            item may stand for another such.
+        error: the largest relative difference of the scores, rank by rank; infinite where the
+            counts of an item differ.
     """
 
     missing: int
@@ -55,7 +61,7 @@ def golden(options: Options) -> None:
     other_of_tie = len(np.setdiff1d(_pairs(expected), _pairs(found))) - against_golden.missing
     identical = {str(n): _is_identical(spark, log, n, found) for n in PARTITIONS}
     relabelled = _relabelled(spark, clicks, found)
-    say(f"  identical for partitions: {identical}; relabelled ids: {relabelled}")
+    log_message(f"  identical for partitions: {identical}; relabelled ids: {relabelled}")
     report(
         "golden",
         against_golden.missing,
@@ -80,7 +86,9 @@ def read_golden() -> Rows:
     """
     path = SHARED / "golden" / "beauty_swing_top10.tsv"
     if not path.is_file():
-        raise LeftOut("the golden result (../shared/golden/beauty_swing_top10.tsv) is not on this machine")
+        raise LeftOut(
+            "the golden result (../shared/golden/beauty_swing_top10.tsv) is not on this machine"
+        )
     item, _, neighbor, score = np.loadtxt(path, unpack=True, comments="#")
     return _sorted(item.astype(np.int64), neighbor.astype(np.int64), score)
 
@@ -88,7 +96,9 @@ def read_golden() -> Rows:
 def read_rows(spark: Engine) -> Rows:
     """What the job wrote."""
     rows = spark.read(spark.out)
-    table = rows.select(F.col("item_id").cast("bigint"), F.col("neighbor_id").cast("bigint"), "similarity").toArrow()
+    table = rows.select(
+        F.col("item_id").cast("bigint"), F.col("neighbor_id").cast("bigint"), "similarity"
+    ).toArrow()
     return _sorted(*(column.to_numpy() for column in table.columns))
 
 
@@ -116,14 +126,19 @@ def _is_identical(spark: Engine, log: DataFrame, partitions: int, expected: Rows
 def _relabelled(spark: Engine, clicks: Clicks, expected: Rows) -> Difference:
     """The result of the log with permuted ids of users and items, its ids put back."""
     draw = np.random.default_rng(5)
-    user_of, item_of = (draw.permutation(int(ids.max()) + 1).astype(np.int32) for ids in (clicks.users, clicks.items))
+    user_of, item_of = (
+        draw.permutation(int(ids.max()) + 1).astype(np.int32)
+        for ids in (clicks.users, clicks.items)
+    )
     spark.run(spark.write(Clicks(user_of[clicks.users], item_of[clicks.items]), "relabelled"))
     found = read_rows(spark)
     back = np.argsort(item_of)
     return compare(expected, _sorted(back[found.item], back[found.neighbor], found.score))
 
 
-def _sorted(item: npt.NDArray[np.int64], neighbor: npt.NDArray[np.int64], score: npt.NDArray[np.float64]) -> Rows:
+def _sorted(
+    item: npt.NDArray[np.int64], neighbor: npt.NDArray[np.int64], score: npt.NDArray[np.float64]
+) -> Rows:
     order = np.lexsort((neighbor, -score, item))
     return Rows(item[order], neighbor[order], score[order])
 

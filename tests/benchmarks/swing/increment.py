@@ -1,4 +1,6 @@
-"""A day of new clicks: the share of the work that is saved, and stage `i2i` itself against a full run."""
+"""A day of new clicks: the share of the work that is saved, and stage `i2i` itself against a full
+run.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,9 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.config_files import load_config
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.runs import Run
+from llm_i2i_spark.base.run_record import Run
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.i2i.stage import STAGE
 from llm_i2i_spark.lake.session import open_session
 from llm_i2i_spark.lake.tables import Lake, contract_schema
@@ -19,7 +21,7 @@ from tests.benchmarks.swing.engine import GOLDEN, HEAP, MASTER, VARIANT
 from tests.benchmarks.swing.logs import SHARED
 from tests.benchmarks.swing.options import Options
 from tests.benchmarks.swing.processes import core_seconds
-from tests.benchmarks.swing.report import LeftOut, report_plain, say
+from tests.benchmarks.swing.report import LeftOut, log_message, report_plain
 
 DAY = 86_400
 DAYS = 30
@@ -36,15 +38,28 @@ def increment(options: Options) -> None:
         version = _write(lake, pd.concat([old, new]))
         by_increment, saved = _run(lake, version)
         full, _ = _run(lake, version, "i2i.incremental=false")
-        about = {"log": name, "rows_before": len(old), "rows_of_the_day": len(new), "users_of_the_day": new["user_id"].nunique()}
-        report_plain("saved_work", saved, **about, incremental_core_seconds=by_increment, full_core_seconds=full)
+        about = {
+            "log": name,
+            "rows_before": len(old),
+            "rows_of_the_day": len(new),
+            "users_of_the_day": new["user_id"].nunique(),
+        }
+        report_plain(
+            "saved_work",
+            saved,
+            **about,
+            incremental_core_seconds=by_increment,
+            full_core_seconds=full,
+        )
 
 
 def _read(name: str) -> pd.DataFrame:
     path = SHARED / "data" / f"{name}_interactions.parquet"
     if not path.is_file():
         raise LeftOut(f"the measuring data (../shared/data/{path.name}) is not on this machine")
-    return pd.read_parquet(path, columns=["user_id", "item_id", "ts"]).drop_duplicates(["user_id", "item_id"])
+    return pd.read_parquet(path, columns=["user_id", "item_id", "ts"]).drop_duplicates(
+        ["user_id", "item_id"]
+    )
 
 
 def _median_day(log: pd.DataFrame) -> int:
@@ -54,7 +69,9 @@ def _median_day(log: pd.DataFrame) -> int:
 
 
 def _lake(root: Path) -> Lake:
-    config = load_config([], [f"lake.root={root}", f"spark.master={MASTER}", f"spark.memory={HEAP}"])
+    config = load_config(
+        [], [f"lake.root={root}", f"spark.master={MASTER}", f"spark.memory={HEAP}"]
+    )
     return Lake(open_session(config), config.lake)
 
 
@@ -62,9 +79,19 @@ def _write(lake: Lake, log: pd.DataFrame) -> int:
     """The log as the rows of `fused`. Returns the version."""
     schema = contract_schema(TABLES["fused"])
     order = log.sort_values(["user_id", "ts", "item_id"])
-    columns = {"variant": VARIANT, "weight": 1.0, "source": "real", "position": order.groupby("user_id").cumcount().astype(np.int32)}
+    columns = {
+        "variant": VARIANT,
+        "weight": 1.0,
+        "source": "real",
+        "position": order.groupby("user_id").cumcount().astype(np.int32),
+    }
     rows = order[["user_id", "item_id"]].astype(str).assign(**columns)
-    of_contract = [(F.col(field.name) if field.name in rows else F.lit(None)).cast(field.dataType).alias(field.name) for field in schema]
+    of_contract = [
+        (F.col(field.name) if field.name in rows else F.lit(None))
+        .cast(field.dataType)
+        .alias(field.name)
+        for field in schema
+    ]
     frame = lake.spark.createDataFrame(rows).select(*of_contract)
     run = Run("r", "fuse", {}, (VARIANT,), "x")
     return lake.write(frame, run.record(load_config([], ["lake.root=unused"]), "fused"))
@@ -78,5 +105,8 @@ def _run(lake: Lake, version: int, *settings: str) -> tuple[float, float]:
     spent = core_seconds() - core_start
     record = lake.history("item_similarity", limit=1)[0].record
     assert record is not None
-    say(f"  {time.perf_counter() - start:.1f} s, {spent:.1f} core-s, saved {record.details['saved_work']}")
+    log_message(
+        f"  {time.perf_counter() - start:.1f} s, {spent:.1f} core-s, saved"
+        f" {record.details['saved_work']}"
+    )
     return spent, float(record.details["saved_work"].get(VARIANT, 0.0))

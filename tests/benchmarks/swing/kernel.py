@@ -1,4 +1,6 @@
-"""The kernel in one process: against the same algorithm in C, and against the merge loop of Flink ML and Alink."""
+"""The kernel in one process: against the same algorithm in C, and against the merge loop of Flink
+ML and Alink.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from llm_i2i_spark.i2i.agreement import ITEM_SHIFT
-from llm_i2i_spark.i2i.block import lottery_limits
-from llm_i2i_spark.i2i.kernels.neighbors import Neighbors
-from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
-from llm_i2i_spark.i2i.kernels.splitting import cap_edges
-from llm_i2i_spark.i2i.kernels.swing import TABLE_CELLS, swing_block
-from llm_i2i_spark.i2i.lists import NO_CAP
+from llm_i2i_spark.backbones.cooccurrence.block_engine import lottery_limits
+from llm_i2i_spark.backbones.cooccurrence.user_lists import NO_CAP
+from llm_i2i_spark.kernels.csr import UserLists, read_only
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT
+from llm_i2i_spark.kernels.splitting import cap_edges
+from llm_i2i_spark.kernels.swing import TABLE_CELLS, swing_block
+from llm_i2i_spark.kernels.top_k import Neighbors
 from tests.benchmarks.swing.logs import Clicks, beauty, item_lots, user_lists
 from tests.benchmarks.swing.options import A1, A2, TOP_K, B, Options
 from tests.benchmarks.swing.report import LeftOut, interleaved, median, process_seconds, report
@@ -37,13 +39,17 @@ def run_kernel(lists: UserLists, cap: int = NO_CAP) -> Neighbors:
         cap: users that an item's row is summed over.
     """
     n_items = int(lists.edges.max() >> ITEM_SHIFT) + 1
-    return swing_block(lists, frozen(np.zeros(n_items, np.uint16)), 0, A1, A2, B, item_lots(n_items), cap, TOP_K)
+    return swing_block(
+        lists, read_only(np.zeros(n_items, np.uint16)), 0, A1, A2, B, item_lots(n_items), cap, TOP_K
+    )
 
 
 def marked(lists: UserLists, cap: int) -> UserLists:
     """The lists as a block gets them: edges that cannot win in the lottery of a cap carry a mark."""
     clicks = np.bincount(lists.edges >> ITEM_SHIFT)
-    return lists._replace(edges=frozen(cap_edges(lists, item_lots(len(clicks)), lottery_limits(clicks, cap))))
+    return lists._replace(
+        edges=read_only(cap_edges(lists, item_lots(len(clicks)), lottery_limits(clicks, cap)))
+    )
 
 
 class Yardsticks:
@@ -70,14 +76,30 @@ class Yardsticks:
     def check(self, rows: int, expected: Neighbors) -> None:
         """Refuse to compare times where the results differ."""
         _, neighbor, score = (column[:rows] for column in self._found)
-        same = rows == len(expected.item) and bool((np.abs(score / expected.similarity - 1) <= ROUNDING_ERROR).all())
+        same = rows == len(expected.item) and bool(
+            (np.abs(score / expected.similarity - 1) <= ROUNDING_ERROR).all()
+        )
         if not same or not (neighbor == expected.neighbor).mean() > 0.99:
             raise AssertionError("swing.c and the kernel differ")
 
     def _call(self, function: Any, *more: Any) -> int:
-        inputs = (self._pointer(self._offsets), self._pointer(self._items), self._pointer(self._weights))
+        inputs = (
+            self._pointer(self._offsets),
+            self._pointer(self._items),
+            self._pointer(self._weights),
+        )
         outputs = (self._pointer(column) for column in self._found)
-        return int(function(len(self._weights), self._n_items, *inputs, ctypes.c_double(A2), TOP_K, *more, *outputs))
+        return int(
+            function(
+                len(self._weights),
+                self._n_items,
+                *inputs,
+                ctypes.c_double(A2),
+                TOP_K,
+                *more,
+                *outputs,
+            )
+        )
 
     @staticmethod
     def _pointer(array: np.ndarray[Any, Any]) -> ctypes.c_void_p:
@@ -95,13 +117,33 @@ def kernel(options: Options) -> None:
             c.check(yardstick(), expected)
         jobs = {
             name: partial(process_seconds, run)
-            for name, run in (("kernel", partial(run_kernel, lists)), ("c", c.table), ("merge", c.merge))
+            for name, run in (
+                ("kernel", partial(run_kernel, lists)),
+                ("c", c.table),
+                ("merge", c.merge),
+            )
         }
         found = interleaved(ROUNDS * options.repeat, jobs)
     seconds = {f"{name}_seconds": median(numbers) for name, numbers in found.items()}
     ours = seconds["kernel_seconds"]
-    report("kernel_over_c", ours / seconds["c_seconds"], "<=", 1.3, log="beauty", repeat=ROUNDS * options.repeat, **seconds)
-    report("merge_over_kernel", seconds["merge_seconds"] / ours, ">=", 9, log="beauty", repeat=ROUNDS * options.repeat, **seconds)
+    report(
+        "kernel_over_c",
+        ours / seconds["c_seconds"],
+        "<=",
+        1.3,
+        log="beauty",
+        repeat=ROUNDS * options.repeat,
+        **seconds,
+    )
+    report(
+        "merge_over_kernel",
+        seconds["merge_seconds"] / ours,
+        ">=",
+        9,
+        log="beauty",
+        repeat=ROUNDS * options.repeat,
+        **seconds,
+    )
 
 
 def _build(folder: Path) -> Path:
@@ -109,5 +151,18 @@ def _build(folder: Path) -> Path:
     if compiler is None:
         raise LeftOut("there is no C compiler (cc) on the PATH")
     library = folder / "swing.so"
-    subprocess.run([compiler, "-O3", "-march=native", "-shared", "-fPIC", "-o", str(library), str(SOURCE), "-lm"], check=True)
+    subprocess.run(
+        [
+            compiler,
+            "-O3",
+            "-march=native",
+            "-shared",
+            "-fPIC",
+            "-o",
+            str(library),
+            str(SOURCE),
+            "-lm",
+        ],
+        check=True,
+    )
     return library

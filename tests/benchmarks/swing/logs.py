@@ -1,4 +1,6 @@
-"""The click logs that are measured: Beauty, and synthetic ones whose items are as unevenly popular as real ones."""
+"""The click logs that are measured: Beauty, and synthetic ones whose items are as unevenly popular
+as real ones.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,11 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llm_i2i_spark.i2i.agreement import ITEM_SHIFT
-from llm_i2i_spark.i2i.grouping import Rows, group_by_user
-from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
-from llm_i2i_spark.i2i.lists import NO_CAP
-from tests.benchmarks.swing.report import LeftOut, say
+from llm_i2i_spark.backbones.cooccurrence.user_lists import NO_CAP
+from llm_i2i_spark.kernels.csr import UserLists, read_only
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT
+from llm_i2i_spark.kernels.grouping import Rows, group_by_user
+from tests.benchmarks.swing.report import LeftOut, log_message
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 DRAWN_A_USER = 14.5
@@ -45,21 +47,24 @@ def beauty() -> Clicks:
     """
     path = SHARED / "data" / "beauty_interactions.parquet"
     if not path.is_file():
-        raise LeftOut("the measuring data (../shared/data/beauty_interactions.parquet) is not on this machine")
+        raise LeftOut(
+            "the measuring data (../shared/data/beauty_interactions.parquet) is not on this machine"
+        )
     table = pq.read_table(path, columns=["user_id", "item_id"])
     users, items = (table[name].cast(pa.int32()).to_numpy() for name in ("user_id", "item_id"))
     return Clicks(users, items)
 
 
 def synthetic(users: int, items: int, seed: int = 1) -> Clicks:
-    """A log in random order: list lengths are geometric, the item of rank r has a share that goes by (r + 12)^-0.9.
+    """A log in random order: list lengths are geometric, the item of rank r has a share that goes
+    by (r + 12)^-0.9.
 
     Args:
         users: how many.
         items: how many; which number has which rank is drawn.
         seed: of all draws.
     """
-    say(f"  drawing a log of {users:,} users and {items:,} items")
+    log_message(f"  drawing a log of {users:,} users and {items:,} items")
     draw = np.random.default_rng(seed)
     shares = (np.arange(1, items + 1) + FLATTENING) ** -EXPONENT
     ranks, item_of = np.cumsum(shares / shares.sum()), draw.permutation(items)
@@ -76,10 +81,14 @@ def synthetic(users: int, items: int, seed: int = 1) -> Clicks:
 
 
 def with_hot_item(clicks: Clicks, share: float, seed: int = 2) -> Clicks:
-    """The same log and one more item, clicked by so many random users that it has `share` of all clicks."""
+    """The same log and one more item, clicked by so many random users that it has `share` of all
+    clicks.
+    """
     draw = np.random.default_rng(seed)
     n_users = int(clicks.users.max()) + 1
-    added = draw.choice(n_users, min(round(len(clicks) * share / (1 - share)), n_users), replace=False).astype(np.int32)
+    added = draw.choice(
+        n_users, min(round(len(clicks) * share / (1 - share)), n_users), replace=False
+    ).astype(np.int32)
     users = np.concatenate([clicks.users, added])
     items = np.concatenate([clicks.items, np.full(len(added), clicks.items.max() + 1, np.int32)])
     order = draw.permutation(len(users))
@@ -92,7 +101,10 @@ def write_parquet(clicks: Clicks, path: Path) -> Path:
     with pq.ParquetWriter(path, schema) as writer:
         for first in range(0, len(clicks), ROW_GROUP):
             part = slice(first, first + ROW_GROUP)
-            columns = [pa.array(numbers[part]).cast(pa.string()) for numbers in (clicks.users, clicks.items)]
+            columns = [
+                pa.array(numbers[part]).cast(pa.string())
+                for numbers in (clicks.users, clicks.items)
+            ]
             writer.write_table(pa.table(columns, schema=schema))
     return path
 
@@ -105,12 +117,19 @@ def write_csv(clicks: Clicks, path: Path) -> Path:
 
 
 def user_lists(clicks: Clicks) -> UserLists:
-    """The users' lists as the kernel takes them, without Spark. Items are numbered by id; keys are drawn."""
+    """The users' lists as the kernel takes them, without Spark. Items are numbered by id; keys are
+    drawn.
+    """
     _, users = np.unique(clicks.users, return_inverse=True)
     _, items = np.unique(clicks.items, return_inverse=True)
     n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
     keys = _hashes(n_users, 3)
-    rows = Rows(users.astype(np.uint32), (items << ITEM_SHIFT).astype(np.uint32), np.empty(0), np.empty(0, np.int32))
+    rows = Rows(
+        users.astype(np.uint32),
+        (items << ITEM_SHIFT).astype(np.uint32),
+        np.empty(0),
+        np.empty(0, np.int32),
+    )
     return group_by_user(rows, keys, item_lots(n_items), NO_CAP)
 
 
@@ -121,5 +140,5 @@ def item_lots(items: int) -> Numbers:
 
 def _hashes(n: int, seed: int) -> Numbers:
     lowest, highest = np.iinfo(np.int32).min, np.iinfo(np.int32).max
-    drawn: Numbers = frozen(np.random.default_rng(seed).integers(lowest, highest, n, np.int32))
+    drawn: Numbers = read_only(np.random.default_rng(seed).integers(lowest, highest, n, np.int32))
     return drawn

@@ -1,7 +1,8 @@
-"""How much memory a block takes in its worker: the growth of a fresh process's resident set over the block's Arrow bytes.
+"""How much memory a block takes in its worker: the growth of a fresh process's resident set over
+the block's Arrow bytes.
 
-Resident pages are counted since no Python tool sees what compiled code allocates. The process is given what a worker gets: a
-stream of batches, read as it goes, and the task's own function on it.
+Resident pages are counted since no Python tool sees what compiled code allocates. The process is
+given what a worker gets: a stream of batches, read as it goes, and the task's own function on it.
 """
 
 from __future__ import annotations
@@ -16,56 +17,96 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from llm_i2i_spark.base.config_files import load_config
-from llm_i2i_spark.i2i.agreement import ITEM_SHIFT
-from llm_i2i_spark.i2i.block import BlockTask, lottery_limits, similar_in_block
-from llm_i2i_spark.i2i.blocks import deal_items
-from llm_i2i_spark.i2i.kernels.ragged import UserLists, frozen
-from llm_i2i_spark.i2i.kernels.splitting import split_by_block
-from llm_i2i_spark.i2i.lists import PARCEL_EDGES
-from llm_i2i_spark.i2i.parcels import pack
-from llm_i2i_spark.i2i.statistics import Statistics
+from llm_i2i_spark.backbones.cooccurrence.block_engine import (
+    BlockTask,
+    lottery_limits,
+    similar_in_block,
+)
+from llm_i2i_spark.backbones.cooccurrence.item_blocks import deal_items
+from llm_i2i_spark.backbones.cooccurrence.item_norms import Statistics
+from llm_i2i_spark.backbones.cooccurrence.packed_lists import pack
+from llm_i2i_spark.backbones.cooccurrence.user_lists import PARCEL_EDGES
+from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.kernels.csr import UserLists, read_only
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT
+from llm_i2i_spark.kernels.splitting import split_by_block
 from tests.benchmarks.swing.kernel import marked
 from tests.benchmarks.swing.logs import item_lots, synthetic, user_lists
 from tests.benchmarks.swing.options import A1, A2, CAP, TOP_K, B, Options
-from tests.benchmarks.swing.report import median, report, say
+from tests.benchmarks.swing.report import log_message, median, report
 
 TIMES = 2.8
-"""Users and items of the log, over those of the synthetic log: so that a half of it is more than 64 MB."""
+"""Users and items of the log, over those of the synthetic log: so that a half of it is more than 64
+MB.
+"""
 BLOCKS = 2
 
 
 def memory(options: Options) -> None:
     """Report block_memory."""
-    lists = marked(user_lists(synthetic(round(TIMES * options.users), round(TIMES * options.items))), CAP)
+    lists = marked(
+        user_lists(synthetic(round(TIMES * options.users), round(TIMES * options.items))), CAP
+    )
     task = _task(lists)
-    paths = options.folder / "small.arrow", options.folder / "block.arrow", options.folder / "task.pickle"
+    paths = (
+        options.folder / "small.arrow",
+        options.folder / "block.arrow",
+        options.folder / "task.pickle",
+    )
     paths[2].write_bytes(pickle.dumps(task))
     _write_block(_first_lists(lists, 1000), task, paths[0])
     _write_block(lists, task, paths[1])
     runs = []
     for turn in range(options.repeat):
         runs.append(_measure(*paths))
-        say(f"  {turn + 1}/{options.repeat} {runs[-1]}")
+        log_message(f"  {turn + 1}/{options.repeat} {runs[-1]}")
     arrow, peak = runs[0]["arrow_bytes"], median(run["peak_bytes"] for run in runs)
-    report("block_memory", peak / arrow, "<=", 8, arrow_bytes=arrow, peak_bytes=peak, rows=runs[0]["rows"], repeat=options.repeat)
+    report(
+        "block_memory",
+        peak / arrow,
+        "<=",
+        8,
+        arrow_bytes=arrow,
+        peak_bytes=peak,
+        rows=runs[0]["rows"],
+        repeat=options.repeat,
+    )
 
 
 def _task(lists: UserLists) -> BlockTask:
-    settings = [f"i2i.swing.a1={A1}", f"i2i.swing.a2={A2}", f"i2i.swing.b={B}", f"i2i.swing.max_users_per_item={CAP}"]
-    config = load_config([], ["lake.root=unused", *settings, f"i2i.top_k={TOP_K}", f"index.size={TOP_K}"])
+    settings = [
+        f"i2i.swing.a1={A1}",
+        f"i2i.swing.a2={A2}",
+        f"i2i.swing.b={B}",
+        f"i2i.swing.max_users_per_item={CAP}",
+    ]
+    config = load_config(
+        [], ["lake.root=unused", *settings, f"i2i.top_k={TOP_K}", f"index.size={TOP_K}"]
+    )
     clicks = np.bincount(lists.edges >> ITEM_SHIFT)
     block_of = deal_items(clicks, BLOCKS, CAP)
-    return BlockTask(block_of, BLOCKS, item_lots(len(clicks)), lottery_limits(clicks, CAP), config.i2i, Statistics())
+    return BlockTask(
+        block_of,
+        BLOCKS,
+        item_lots(len(clicks)),
+        lottery_limits(clicks, CAP),
+        config.i2i,
+        Statistics(),
+    )
 
 
 def _first_lists(lists: UserLists, n: int) -> UserLists:
-    return UserLists(frozen(lists.keys[:n]), frozen(lists.offsets[: n + 1]), frozen(lists.edges[: lists.offsets[n]]), lists.weights)
+    return UserLists(
+        read_only(lists.keys[:n]),
+        read_only(lists.offsets[: n + 1]),
+        read_only(lists.edges[: lists.offsets[n]]),
+        lists.weights,
+    )
 
 
 def _write_block(lists: UserLists, task: BlockTask, path: Path) -> None:
     """The parcels of block 0, each row of them a batch as Spark's batches have few."""
-    dealt = split_by_block(lists, frozen(task.block_of), task.blocks)
+    dealt = split_by_block(lists, read_only(task.block_of), task.blocks)
     of_block = _first_lists(dealt.lists, int(dealt.starts[1]))
     rows = next(iter(pack(of_block, PARCEL_EDGES)))
     blocks = pa.array(np.zeros(rows.num_rows, np.int32))
@@ -76,7 +117,14 @@ def _write_block(lists: UserLists, task: BlockTask, path: Path) -> None:
 
 
 def _measure(small: Path, block: Path, task: Path) -> dict[str, int]:
-    command = [sys.executable, "-m", "tests.benchmarks.swing.memory", str(small), str(block), str(task)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.benchmarks.swing.memory",
+        str(small),
+        str(block),
+        str(task),
+    ]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     measured: dict[str, int] = json.loads(done.stdout)
     return measured
@@ -89,7 +137,9 @@ def _worker(small: Path, block: Path, task: Path) -> None:
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = _resident("VmRSS")
     arrow, rows = _read(block, told)
-    print(json.dumps({"arrow_bytes": arrow, "peak_bytes": _resident("VmHWM") - before, "rows": rows}))
+    print(
+        json.dumps({"arrow_bytes": arrow, "peak_bytes": _resident("VmHWM") - before, "rows": rows})
+    )
 
 
 def _read(path: Path, task: BlockTask) -> tuple[int, int]:
@@ -110,7 +160,9 @@ def _read(path: Path, task: BlockTask) -> tuple[int, int]:
 def _resident(name: str) -> int:
     """Linux: VmRSS is what this process holds, VmHWM the most that it held since `clear_refs`."""
     status = Path("/proc/self/status").read_text(encoding="ascii")
-    return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(name))
+    return next(
+        int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(name)
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""What all benchmarks of Swing share: the parameters of the golden file, and how often and how large."""
+"""What all benchmarks of Swing share: the parameters of the golden file, and how often and how
+large.
+"""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from tests.benchmarks.swing.engine import engine
 from tests.benchmarks.swing.job import LONG_WARM_UP, SHORT_WARM_UP
 from tests.benchmarks.swing.logs import Clicks, beauty, synthetic, write_csv
 from tests.benchmarks.swing.options import Options
-from tests.benchmarks.swing.report import median, report, report_left_out, say
+from tests.benchmarks.swing.report import log_message, median, report, report_left_out
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "peers"
 GOALS = {"flink": 30, "alink": 6}
@@ -29,7 +29,9 @@ def peers(options: Options) -> None:
 
 
 def peers_large(options: Options) -> None:
-    """Report the same on a tenth of the synthetic log, where the peers take more than a minute, from one warm run of each side."""
+    """Report the same on a tenth of the synthetic log, where the peers take more than a minute,
+    from one warm run of each side.
+    """
     pythons = _pythons("over_job_large")
     if pythons:
         log = synthetic(options.users // FRACTION, options.items // FRACTION)
@@ -44,12 +46,17 @@ def _pythons(name: str) -> dict[str, str]:
         if python:
             pythons[peer] = python
         else:
-            why = f"LLM_I2I_{peer.upper()}_PYTHON is not set; tests/benchmarks/peers/README.md has the recipe"
+            why = (
+                f"LLM_I2I_{peer.upper()}_PYTHON is not set; tests/benchmarks/peers/README.md has"
+                " the recipe"
+            )
             report_left_out(f"{peer}_{name}", why)
     return pythons
 
 
-def _compare(log: str, clicks: Clicks, pythons: dict[str, str], warm_up: int, options: Options) -> None:
+def _compare(
+    log: str, clicks: Clicks, pythons: dict[str, str], warm_up: int, options: Options
+) -> None:
     """The value is the peer's job with its rows dropped in the JVM, ours leaves them in files."""
     ours = _ours(clicks, log, warm_up, options)
     net = ours["job_seconds"] - ours["empty_seconds"]
@@ -61,9 +68,24 @@ def _compare(log: str, clicks: Clicks, pythons: dict[str, str], warm_up: int, op
         except (OSError, RuntimeError) as error:
             report_left_out(name, f"it failed: {error}")
             continue
-        in_jvm, collected = (theirs[key] - theirs["seconds_empty"] for key in ("seconds_swing", "seconds_collected"))
-        about = {"collected_over_job": collected / net, "log": log, "clicks": len(clicks), "repeat": options.repeat}
-        report(name, in_jvm / net, ">=", GOALS[peer], **about, **ours, **{key: theirs[key] for key in theirs if key != "repeat"})
+        in_jvm, collected = (
+            theirs[key] - theirs["seconds_empty"] for key in ("seconds_swing", "seconds_collected")
+        )
+        about = {
+            "collected_over_job": collected / net,
+            "log": log,
+            "clicks": len(clicks),
+            "repeat": options.repeat,
+        }
+        report(
+            name,
+            in_jvm / net,
+            ">=",
+            GOALS[peer],
+            **about,
+            **ours,
+            **{key: theirs[key] for key in theirs if key != "repeat"},
+        )
 
 
 def _ours(clicks: Clicks, log: str, warm_up: int, options: Options) -> dict[str, float]:
@@ -72,7 +94,7 @@ def _ours(clicks: Clicks, log: str, warm_up: int, options: Options) -> dict[str,
     runs = [spark.run(table) for _ in range(warm_up + options.repeat)][warm_up:]
     empty = [spark.empty() for _ in range(SHORT_WARM_UP + options.repeat)][SHORT_WARM_UP:]
     ours = {"job_seconds": median(run.seconds for run in runs), "empty_seconds": median(empty)}
-    say(f"  ours: {ours}")
+    log_message(f"  ours: {ours}")
     return ours
 
 
@@ -93,7 +115,9 @@ def _theirs(peer: str, python: str, csv: Path, options: Options) -> dict[str, An
     ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"{script.name} ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}")
+        raise RuntimeError(
+            f"{script.name} ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}"
+        )
     theirs: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    say(f"  {theirs}")
+    log_message(f"  {theirs}")
     return theirs

@@ -1,4 +1,6 @@
-"""CPU seconds and memory of this process and all below it: the driver, the JVM, Spark's Python workers."""
+"""CPU seconds and memory of this process and all below it: the driver, the JVM, Spark's Python
+workers.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ SAMPLE_SECONDS = 0.25
 
 
 def core_seconds() -> float:
-    """CPU seconds of the tree so far. A child that ended is counted by the parent that waited for it."""
+    """CPU seconds of the tree so far. A child that ended is counted by the parent that waited for
+    it.
+    """
     total = 0.0
     for process in _tree():
         with suppress(psutil.Error):

@@ -1,4 +1,6 @@
-"""What a benchmark says: one JSON object a line on standard output, everything else on standard error."""
+"""What a benchmark says: one JSON object a line on standard output, everything else on standard
+error.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ class LeftOut(Exception):
     """Something that the benchmark needs is not on this machine; the message says what."""
 
 
-def report(name: str, value: float, sign: Literal["<=", ">=", "=="], goal: float, **raw: Any) -> None:
+def report(
+    name: str, value: float, sign: Literal["<=", ">=", "=="], goal: float, **raw: Any
+) -> None:
     """Print a result.
 
     Args:
@@ -30,12 +34,32 @@ def report(name: str, value: float, sign: Literal["<=", ">=", "=="], goal: float
     also = raw.pop("also", True)
     holds = bool(COMPARE[sign](value, goal)) and bool(also)
     numbers = {key: _short(number) for key, number in raw.items()}
-    print(json.dumps({"name": name, "value": _short(value), "goal": f"{sign} {goal:g}", "ok": holds, **numbers}), flush=True)
+    print(
+        json.dumps(
+            {
+                "name": name,
+                "value": _short(value),
+                "goal": f"{sign} {goal:g}",
+                "ok": holds,
+                **numbers,
+            }
+        ),
+        flush=True,
+    )
 
 
 def report_plain(name: str, value: float, **raw: Any) -> None:
     """Print a number that has no goal."""
-    print(json.dumps({"name": name, "value": _short(value), **{key: _short(number) for key, number in raw.items()}}), flush=True)
+    print(
+        json.dumps(
+            {
+                "name": name,
+                "value": _short(value),
+                **{key: _short(number) for key, number in raw.items()},
+            }
+        ),
+        flush=True,
+    )
 
 
 def report_left_out(name: str, why: str) -> None:
@@ -43,13 +67,14 @@ def report_left_out(name: str, why: str) -> None:
     print(json.dumps({"name": name, "left_out": why}), flush=True)
 
 
-def say(words: str) -> None:
+def log_message(words: str) -> None:
     """Print a line of progress."""
     print(words, file=sys.stderr, flush=True)
 
 
 def interleaved(repeat: int, jobs: dict[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """Run all jobs in turn, `repeat` times, so that what else the machine does falls on all of them alike.
+    """Run all jobs in turn, `repeat` times, so that what else the machine does falls on all of them
+    alike.
 
     Args:
         repeat: rounds.
@@ -59,7 +84,11 @@ def interleaved(repeat: int, jobs: dict[str, Callable[[], float]]) -> dict[str, 
     for turn in range(repeat):
         for name, job in jobs.items():
             found[name].append(job())
-        say("  " + f"{turn + 1}/{repeat} " + ", ".join(f"{name} {numbers[-1]:.4g}" for name, numbers in found.items()))
+        log_message(
+            "  "
+            + f"{turn + 1}/{repeat} "
+            + ", ".join(f"{name} {numbers[-1]:.4g}" for name, numbers in found.items())
+        )
     return found
 
 

@@ -1,0 +1,20 @@
+"""Section `discriminate`: what the discriminator scores."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from llm_i2i_spark.base.sections.section import RUNTIME, Section
+
+
+class DiscriminateConfig(Section):
+    """What the discriminator scores."""
+
+    score_real: bool = Field(
+        True, description="also score the real interactions, so that fuse can drop or report them"
+    )
+    batch_tokens: int = Field(16_384, ge=16)
+    partitions: int = Field(8, ge=1)
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", json_schema_extra=RUNTIME)

@@ -1,0 +1,22 @@
+"""Section `generate`: how many interactions are proposed, and how tasks are cut."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from llm_i2i_spark.base.sections.section import RUNTIME, Section
+
+
+class GenerateConfig(Section):
+    """How many interactions the generator proposes for a user, and how its tasks are cut."""
+
+    per_user: int = Field(20, ge=1)
+    batch_tokens: int = Field(16_384, ge=16)
+    partitions: int = Field(
+        8,
+        ge=1,
+        description="user buckets; fixed, so that results do not depend on the cluster's size",
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field("auto", json_schema_extra=RUNTIME)

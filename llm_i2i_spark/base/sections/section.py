@@ -1,0 +1,33 @@
+"""What every section of the configuration is: a frozen model that refuses keys it does not know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+RUNTIME: dict[str, Any] = {"changes_result": False}
+"""`json_schema_extra` of an option that can change time or memory but no row: not in fingerprints."""
+
+
+class Section(BaseModel):
+    """A frozen group of options that refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+def runtime_options(model: type[BaseModel], prefix: str = "") -> set[str]:
+    """The dotted keys of a model that are marked `RUNTIME`.
+
+    Args:
+        model: a section, or the whole configuration.
+        prefix: what stands before each key, with its dot.
+    """
+    keys: set[str] = set()
+    for name, field in model.model_fields.items():
+        key = prefix + (field.alias or name)
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            keys |= runtime_options(field.annotation, key + ".")
+        if field.json_schema_extra == RUNTIME:
+            keys.add(key)
+    return keys

@@ -1,0 +1,111 @@
+"""From YAML files and `--set key=value` to a checked `Config`; what is wrong becomes one sentence
+with the nearest key.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.config.aliases import apply_aliases
+from llm_i2i_spark.config.config import Config
+
+
+def load_config(paths: Iterable[str | Path] = (), settings: Iterable[str] = ()) -> Config:
+    """Read YAML files in order, later ones on top, then apply `key=value` settings.
+
+    Args:
+        paths: YAML files; `extends: other.yaml` in a file loads that one (relative to it) first.
+        settings: such as `sft.alpha=4`; the value is read as YAML.
+
+    Raises:
+        UserError: a file is missing or not YAML, a key is unknown, a value does not fit.
+    """
+    merged: dict[str, Any] = {}
+    for path in paths:
+        _merge(merged, _read_yaml(Path(path)))
+    for setting in settings:
+        key, separator, value = setting.partition("=")
+        if not separator or not key:
+            raise UserError(f"--set wants key=value, such as sft.alpha=4, and got {setting!r}.")
+        _merge(merged, apply_aliases(_nested(key.strip(), _parse_value(key, value))))
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise UserError(_explain(error)) from None
+
+
+def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
+    """Every key of the configuration, dotted, as `--set` takes it."""
+    keys: list[str] = []
+    for name, field in model.model_fields.items():
+        key = prefix + (field.alias or name)
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            keys += known_keys(inner, key + ".")
+        else:
+            keys.append(key)
+    return keys
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise UserError(
+            f"There is no configuration file {path}; conf/local.yaml is the one to start from."
+        )
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}.") from None
+    if not isinstance(content, dict):
+        raise UserError(
+            f"{path} must hold sections such as `lake:` and `ingest:`, and holds a"
+            f" {type(content).__name__}."
+        )
+    base = content.pop("extends", None)
+    merged = _read_yaml(path.parent / base) if base else {}
+    _merge(merged, apply_aliases(content))
+    return merged
+
+
+def _parse_value(key: str, value: str) -> Any:
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UserError(
+            f"The value of --set {key} is not readable: {value!r}; quote it as YAML would."
+        ) from None
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
+
+
+def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
+    for key, value in source.items():
+        if isinstance(value, Mapping) and isinstance(target.get(key), dict):
+            _merge(target[key], value)
+        else:
+            target[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _explain(error: ValidationError) -> str:
+    problem = error.errors()[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = known_keys()
+        near = difflib.get_close_matches(key, known, n=1, cutoff=0.4) or difflib.get_close_matches(
+            key.split(".")[-1], [k.split(".")[-1] for k in known], n=1
+        )
+        hint = f"; did you mean {near[0]}?" if near else "; `llm-i2i config` prints all keys."
+        return f"There is no option {key}{hint}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{key}: {message} (got {problem['input']!r})." if key else f"{message}."

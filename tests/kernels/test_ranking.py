@@ -1,0 +1,119 @@
+"""The compiled ranking against one written out in dictionaries, through Arrow batches of any size."""
+
+from __future__ import annotations
+
+import random
+
+import pyarrow as pa
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from llm_i2i_spark.evaluate.ranking import RANKED_SCHEMA, rank_batches
+
+KEYS = st.one_of(st.integers(0, 12), st.sampled_from([2**63 - 1, -(2**63), 1 << 32, 1 << 33]))
+LISTS = st.lists(
+    st.tuples(KEYS, st.integers(1, 3).map(lambda quarter: quarter / 4)),
+    max_size=8,
+    unique_by=lambda pair: pair[0],
+)
+USERS = st.lists(
+    st.fixed_dictionaries(
+        {"target": KEYS, "owned": st.lists(KEYS, max_size=4), "lists": st.lists(LISTS, max_size=4)}
+    ),
+    max_size=6,
+)
+COLUMNS = {
+    "series": pa.int32(),
+    "user_id": pa.string(),
+    "target": pa.int64(),
+    "step": pa.int32(),
+    "weight": pa.float64(),
+    "owned": pa.list_(pa.int64()),
+    "neighbors": pa.list_(pa.int64()),
+    "scores": pa.list_(pa.float64()),
+}
+
+
+def rows_of(users: list[dict], series: int = 0) -> list[dict]:
+    rows = []
+    for place, user in enumerate(users):
+        for step, entries in enumerate(user["lists"] or [[]]):
+            rows.append(
+                {
+                    "series": series,
+                    "user_id": f"u{place}",
+                    "target": user["target"],
+                    "step": step,
+                    "weight": 0.5**step,
+                    "owned": user["owned"] if step == 0 else [],
+                    "neighbors": [key for key, _ in entries],
+                    "scores": [score for _, score in entries],
+                }
+            )
+    return rows
+
+
+def ranked(rows: list[dict], top: int, cut: int) -> list[dict]:
+    table = pa.Table.from_pylist(rows, schema=pa.schema(list(COLUMNS.items())))
+    batches = [
+        batch
+        for start in range(0, max(len(rows), 1), cut)
+        for batch in table.slice(start, cut).to_batches()
+    ]
+    found = list(rank_batches(batches, top))
+    assert all(batch.schema == RANKED_SCHEMA for batch in found)
+    return [row for batch in found for row in batch.to_pylist()]
+
+
+def brute_force(user: dict, top: int) -> tuple[int, int, list[int]]:
+    scores: dict[int, float] = {}
+    for step, entries in enumerate(user["lists"]):
+        for key, score in entries:
+            scores[key] = scores.get(key, 0.0) + 0.5**step * score
+    live = {key: score for key, score in scores.items() if key not in user["owned"]}
+    best = sorted(live, key=lambda key: (-live[key], key))[:top]
+    if user["target"] not in live:
+        return -1, 0, best
+    aim = live[user["target"]]
+    return (
+        sum(score > aim for score in live.values()),
+        sum(score == aim for score in live.values()),
+        best,
+    )
+
+
+@settings(deadline=None, max_examples=150)
+@given(users=USERS, top=st.integers(1, 6), cut=st.integers(1, 9))
+def test_ranks_equal_brute_force_for_any_cut_into_batches(
+    users: list[dict], top: int, cut: int
+) -> None:
+    found = ranked(rows_of(users), top, cut)
+    assert [row["user_id"] for row in found] == [f"u{place}" for place in range(len(users))]
+    for row, user in zip(found, users, strict=True):
+        assert row["target"] == user["target"]
+        assert (row["better"], row["ties"], row["recommended"]) == brute_force(user, top)
+
+
+def test_wide_lists_and_many_equal_scores() -> None:
+    draw = random.Random(3)
+    users = []
+    for _ in range(30):
+        lists = [
+            [(key, draw.choice([0.25, 0.5])) for key in draw.sample(range(4000), 700)]
+            for _ in range(10)
+        ]
+        users.append(
+            {"target": lists[0][0][0], "owned": draw.sample(range(4000), 200), "lists": lists}
+        )
+    for row, user in zip(ranked(rows_of(users), 200, 64), users, strict=True):
+        assert (row["better"], row["ties"], row["recommended"]) == brute_force(user, 200)
+
+
+def test_a_user_of_two_series_is_two_rows() -> None:
+    users = [{"target": 1, "owned": [], "lists": [[(1, 1.0)]]}]
+    rows = rows_of(users, series=0) + rows_of([{**users[0], "lists": [[(2, 1.0)]]}], series=1)
+    assert [(row["series"], row["better"]) for row in ranked(rows, 5, 1)] == [(0, 0), (1, -1)]
+
+
+def test_no_rows_give_no_rows() -> None:
+    assert ranked([], 5, 3) == []
