@@ -12,7 +12,7 @@ import argparse
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.datasets.shop_tables import shop_catalogue, shop_interactions
-from llm_i2i_spark.lake.session import open_session
+from llm_i2i_spark.lake.session import log_file, open_session
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 
 
@@ -26,7 +26,8 @@ def main() -> None:
     parser.add_argument("--format", choices=("parquet", "delta"), default="parquet")
     parser.add_argument("--partitions", type=int, help="tasks; the rows do not depend on it")
     asked = parser.parse_args()
-    spark = open_session(load_config())
+    config = load_config()
+    spark = open_session(config.spark, log_file(config.lake))
     tables = {
         "interactions": shop_interactions(
             spark, asked.users, asked.items, asked.seed, asked.partitions

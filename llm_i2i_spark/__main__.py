@@ -19,16 +19,19 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from llm_i2i_spark import __version__
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import LlmI2iError, UserError
+from llm_i2i_spark.base.variants import VARIANTS as ALL_VARIANTS
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.lake.location import local_root, require_location
 
 if TYPE_CHECKING:
     from llm_i2i_spark.lake.tables import Lake
 
 STAGES = ("ingest", "export", "sft", "generate", "discriminate", "fuse", "i2i", "index", "evaluate")
 DEFAULT_VARIANTS = "real,llm_i2i"
-VARIANTS = ("real", "llm_i2i", "no_generator", "no_discriminator", "no_threshold")
+VARIANTS = tuple(variant.name for variant in ALL_VARIANTS)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -95,6 +98,7 @@ def build_parser() -> argparse.ArgumentParser:
             default=DEFAULT_VARIANTS,
             help=f"comma-separated, of {', '.join(VARIANTS)} (default: {DEFAULT_VARIANTS})",
         )
+        each.add_argument("--backbones", help="comma-separated (default: i2i.backbone)")
         each.add_argument("--force", action="store_true", help="run also what is up to date")
 
     lookup = _command(commands, "lookup", "neighbours for a click list, as JSON lines", _lookup)
@@ -165,31 +169,25 @@ def _command(
 
 
 def _run(options: argparse.Namespace, config: Config) -> None:
-    from llm_i2i_spark.base.console import log_message
-    from llm_i2i_spark.evaluate.headline import comparison_lines
-    from llm_i2i_spark.pipeline.runner import run_stages, stages_for
-    from llm_i2i_spark.pipeline.summary import summarize, write_summary
+    from llm_i2i_spark.pipeline.summary import write_summary
+    from llm_i2i_spark.project import Project
 
     variants = _variants(options.variants)
+    backbones = [name for name in (options.backbones or "").split(",") if name] or None
     alone = options.command if options.command in STAGES else None
-    stages = stages_for(
-        config,
-        variants,
-        alone or getattr(options, "first", None),
-        alone or getattr(options, "last", None),
-    )
+    first, last = (alone or getattr(options, end, None) for end in ("first", "last"))
     started = time.monotonic()
-    lake = _open_lake(config)
-    run_id, outcomes = run_stages(lake, config, variants, stages, force=options.force)
-    summary = summarize(lake, config, variants, run_id, outcomes)
+    project = Project(config=config)
+    run = project.run(variants, backbones, first, last, options.force)
     # A stage alone leaves the summary of the run that it belongs to as it is.
-    path = None if alone else write_summary(lake, summary)
+    root = local_root(config.lake)
+    path = None if alone or root is None else write_summary(root, run.summary)
     if options.json:
-        print(json.dumps(summary))
+        print(json.dumps(run.summary))
         return
-    if "metrics" in summary:
-        print("\n".join(["", *comparison_lines(summary["metrics"]), ""]))
-        print(f"report   {summary['report']}")
+    if run.metrics:
+        print("\n".join(["", *run.lines(), ""]))
+        print(f"report   {run.report}")
     if path:
         print(f"summary  {path}")
     if options.command == "quickstart":
@@ -276,13 +274,10 @@ def _print_config(options: argparse.Namespace, config: Config) -> None:
 
 
 def _open_lake(config: Config) -> Lake:
-    from llm_i2i_spark.base.console import log_message
-    from llm_i2i_spark.lake.session import log_file, open_session
-    from llm_i2i_spark.lake.tables import Lake, require_location
+    from llm_i2i_spark.project import Project
 
     require_location(config.lake)
-    log_message(f"starting Spark; its own words go to {log_file(config)}")
-    return Lake(open_session(config), config.lake)
+    return Project(config=config).lake
 
 
 def _variants(text: str) -> tuple[str, ...]:
@@ -300,7 +295,7 @@ def _unexpected(config: Config | None, error: Exception) -> str:
     try:
         from llm_i2i_spark.lake.session import log_file
 
-        log = log_file(config or Config())
+        log = log_file((config or Config()).lake)
         with log.open("a", encoding="utf-8") as file:
             traceback.print_exc(file=file)
         return f"{words} (the whole of it is in {log})."

@@ -25,7 +25,8 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
         "spark.shuffle_partitions=2",
         "spark.short_jobs=true",
     ]
-    return open_session(load_config([], settings))
+    config = load_config([], settings)
+    return open_session(config.spark, root / "spark.log")
 
 
 @pytest.fixture(scope="session")

@@ -11,29 +11,14 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame, Row
 
 from llm_i2i_spark.audit.runs import utc
+from llm_i2i_spark.base.contract import Scope, scope_key, split_result_name
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.run_record import RunRecord
+from llm_i2i_spark.base.run_record import Commit, RunRecord
+from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
-from llm_i2i_spark.lake.commits import Commit
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.tables import Lake
-
-SAME_ROWS = frozenset(
-    {
-        "OPTIMIZE",
-        "VACUUM START",
-        "VACUUM END",
-        "SET TBLPROPERTIES",
-        "UNSET TBLPROPERTIES",
-        "ADD CONSTRAINT",
-        "DROP CONSTRAINT",
-    }
-    | {"CLUSTER BY", "REORG", "UPGRADE PROTOCOL", "COMPUTE STATS"}
-)
-"""Operations that leave a table's rows as they are: the rows of such a version come from a commit
-before it.
-"""
 
 _GONE = (
     "FAILED_READ_FILE",
@@ -51,6 +36,7 @@ class Origin:
     """Where the rows of one version of a table come from.
 
     Attributes:
+        scope: which of the results in the table.
         version: the version that was read.
         written: the version whose commit wrote these rows: an earlier one where the table was only
             tidied since; None where the history no longer reaches back to it.
@@ -60,6 +46,7 @@ class Origin:
     """
 
     table: str
+    scope: dict[str, str]
     version: int
     written: int | None
     operation: str | None
@@ -79,21 +66,21 @@ class Lineage:
         self._lake = lake
         self._histories: dict[str, list[Commit]] = {}
 
-    def latest(self, table: str) -> Origin:
-        """The origin of a table's latest version.
+    def latest(self, table: str, scope: Scope) -> Origin:
+        """The origin of a result in a table's latest version.
 
         Raises:
-            UserError: there is no such table, or its rows carry no run record.
+            UserError: there is no such table.
         """
         history = self._history(table)
         if not history:
             raise UserError(
                 f"There is no table {table} yet; run stage {TABLES[table].stage} first."
             )
-        return _recorded(self.origin(table, history[0].version))
+        return self.origin(table, history[0].version, scope)
 
     def input_of(self, origin: Origin, table: str) -> Origin:
-        """The origin of the version of `table` that `origin` was made from.
+        """The origin of the result in `table` that `origin` was made from.
 
         Raises:
             UserError: the record names no such input, or that version carries no run record.
@@ -104,20 +91,28 @@ class Lineage:
                 f"The run record of {origin.table} v{origin.written} names no input {table}; run"
                 f" stage {TABLES[origin.table].stage} again."
             )
-        return _recorded(self.origin(table, version))
+        scope = next(scope for name, scope in _inputs(origin) if name == table)
+        return recorded(self.origin(table, version, scope))
 
     def input_version(self, origin: Origin, table: str) -> int | None:
         """The version of `table` that `origin` was made from; None where it was not."""
-        return origin.record.inputs.get(table) if origin.record else None
+        named = any(name == table for name, _ in _inputs(origin))
+        return origin.record.reads.get(table) if origin.record and named else None
 
-    def origin(self, table: str, version: int) -> Origin:
-        """The commit that wrote the rows of a version."""
+    def input_scope(self, origin: Origin, table: str) -> dict[str, str]:
+        """Which of the results in `table` `origin` was made from."""
+        return next((scope for name, scope in _inputs(origin) if name == table), {})
+
+    def origin(self, table: str, version: int, scope: Scope) -> Origin:
+        """The commit that wrote the rows of a result, as a version of its table holds them."""
+        known = dict(scope)
         for commit in self._history(table):
-            if commit.version <= version and (
-                commit.record is not None or commit.operation not in SAME_ROWS
-            ):
+            if commit.version > version or not commit.changes_rows:
+                continue
+            if commit.record is None or commit.record.result(scope) is not None:
                 return Origin(
                     table,
+                    known,
                     version,
                     commit.version,
                     commit.operation,
@@ -125,20 +120,23 @@ class Lineage:
                     commit.rows,
                     commit.record,
                 )
-        return Origin(table, version, None, None, None, None, None)
+        return Origin(table, known, version, None, None, None, None, None)
 
     def upstream(self, start: Origin) -> tuple[Origin, ...]:
         """`start` and everything it was made from, in the order of the way back: from the product
         to the log.
         """
-        found = {(start.table, start.version): start}
+        found = {(start.table, scope_key(start.scope), start.version): start}
         waiting = deque([start])
         while waiting:
             origin = waiting.popleft()
-            for table, version in origin.record.inputs.items() if origin.record else ():
-                if (table, version) not in found:
-                    found[table, version] = self.origin(table, version)
-                    waiting.append(found[table, version])
+            for table, scope in _inputs(origin):
+                assert origin.record is not None
+                version = origin.record.reads[table]
+                key = (table, scope_key(scope), version)
+                if key not in found:
+                    found[key] = self.origin(table, version, scope)
+                    waiting.append(found[key])
         order = list(TABLES)
         return tuple(
             sorted(found.values(), key=lambda origin: (-order.index(origin.table), -origin.version))
@@ -176,7 +174,30 @@ def collect(lake: Lake, frame: DataFrame, versions: Mapping[str, int]) -> list[R
         ) from error
 
 
-def _recorded(origin: Origin) -> Origin:
+def _inputs(origin: Origin) -> list[tuple[str, dict[str, str]]]:
+    """The table and scope of each result that a result was made from.
+
+    Records of version 0.1 name tables alone; there a variant's rows come from the same variant.
+    """
+    if origin.record is None:
+        return []
+    result = origin.record.result(origin.scope)
+    if result is not None and result.inputs:
+        return [split_result_name(name) for name in result.inputs]
+    values = {"branch": BASE_BRANCH, **origin.scope}
+    return [(table, _scope_in(table, values)) for table in origin.record.reads]
+
+
+def _scope_in(table: str, values: Mapping[str, str]) -> dict[str, str]:
+    return {name: values[name] for name in TABLES[table].scope if name in values}
+
+
+def recorded(origin: Origin) -> Origin:
+    """The origin, which must have a run record.
+
+    Raises:
+        UserError: it has none; the sentence says what to run.
+    """
     if origin.record is not None:
         return origin
     stage = TABLES[origin.table].stage

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.lake.commits import Commit
+from llm_i2i_spark.base.run_record import Commit
 from llm_i2i_spark.lake.tables import Lake
 
 CREATION = "CREATE TABLE"
@@ -137,7 +137,7 @@ def _by_stage(commits: Sequence[tuple[str, Commit]]) -> tuple[StageSummary, ...]
     groups: dict[tuple[str, str], list[tuple[str, Commit]]] = defaultdict(list)
     for table, commit in commits:
         assert commit.record is not None
-        groups[commit.record.stage, commit.record.fingerprint].append((table, commit))
+        groups[commit.record.stage, str(sorted(commit.record.scopes))].append((table, commit))
     return tuple(_summary(group) for group in groups.values())
 
 
@@ -151,12 +151,12 @@ def _summary(commits: Sequence[tuple[str, Commit]]) -> StageSummary:
     )
     if record is None:
         return StageSummary(None, written, {}, {}, None, None, None)
-    model = record.details.get("model_digest")
+    model = record.attributes.get("model_digest")
     return StageSummary(
         stage=record.stage,
         commits=written,
-        inputs=dict(record.inputs),
-        sources=dict(record.sources),
+        inputs=dict(record.reads),
+        sources=dict(record.external_inputs),
         config_digest=record.config_digest,
         code_version=record.code_version,
         model_digest=model if isinstance(model, str) else None,

@@ -178,7 +178,7 @@ def _rows_of(lake: Lake, origin: Origin, pairs: Sequence[Pair], condition: str) 
     """Rows of `scored` or `candidates` for the pairs asked about."""
     users, items = sorted({user for user, _ in pairs}), sorted({item for _, item in pairs})
     frame = (
-        lake.read(origin.table, origin.version)
+        lake.read(origin.table, origin.version, origin.scope)
         .where(condition)
         .where(F.col("user_id").isin(users) & F.col("item_id").isin(items))
     )
@@ -194,7 +194,7 @@ def _models(lake: Lake, lineage: Lineage, origin: Origin, role: str) -> dict[str
     if version is None:
         return {}
     frame = (
-        lake.read("checkpoints", version)
+        lake.read("checkpoints", version, lineage.input_scope(origin, "checkpoints"))
         .where(F.col("role") == role)
         .select("model_digest", "path", "export_version")
     )

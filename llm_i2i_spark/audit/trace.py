@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.audit.contributions import Edge, swing_contributions
 from llm_i2i_spark.audit.edge import EdgeKey, EdgeTrace, Interaction, Similarity, UserEvidence
-from llm_i2i_spark.audit.lineage import Lineage, Origin, collect
+from llm_i2i_spark.audit.lineage import Lineage, Origin, collect, recorded
 from llm_i2i_spark.audit.runs import utc
 from llm_i2i_spark.audit.served import find_served, find_similarity, find_titles
 from llm_i2i_spark.audit.synthetic import Pair, SyntheticOrigin, trace_synthetic
@@ -61,11 +61,11 @@ def trace_edge(
         )
     edge = EdgeKey(variant, backbone, item, neighbor)
     lineage = Lineage(lake)
-    index = lineage.latest("item_index")
+    index = lineage.latest("item_index", {"variant": variant, "backbone": backbone})
     versions = lineage.upstream(index)
     catalogue = _catalogue(lake, versions)
     served = find_served(lake, index, catalogue, edge)
-    similarity = lineage.input_of(index, "item_similarity")
+    similarity = lineage.input_of(recorded(index), "item_similarity")
     fused = lineage.input_of(similarity, "fused")
     rows = _lists_of_both(lake, fused, edge)
     parts = swing_contributions(

@@ -159,7 +159,7 @@ def _version(origin: Origin) -> Branch:
         )
     rows = "" if origin.rows is None else f", {origin.rows:,} rows"
     since = "" if origin.written == origin.version else f", the rows of v{origin.written}"
-    read = read_text(origin.record.inputs, origin.record.sources)
+    read = read_text(origin.record.reads, origin.record.external_inputs)
     return Branch(
         f"{name}{since}: stage {origin.record.stage}, run {origin.record.run_id}{rows}{read}"
     )

@@ -1,270 +1,274 @@
-"""Every table of the lake: its columns, key, constraints and the stage that writes it.
+"""Every table of the lake: what a row is, its columns, key and checks, and the stage that writes it.
 
-Types are Spark DDL strings, so that the contract needs neither Spark nor Arrow to be read; `lake`
-and the workers derive their schemas from it. Ids are strings at every edge; dense int32 ids exist
-only inside `i2i`.
+Ids are strings at every edge; dense integers exist only inside the backbones' engines.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column: its name, its Spark DDL type and whether null is allowed."""
-
-    name: str
-    type: str
-    nullable: bool = False
-
-
-@dataclass(frozen=True)
-class Table:
-    """The contract of one Delta table.
-
-    Attributes:
-        name: also the folder under `lake.root` and the table in `lake.schema`.
-        stage: the only stage that writes it.
-        key: columns that identify a row.
-        columns: in the order they are written.
-        checks: SQL conditions that the engine enforces on every write, by name.
-        cluster_by: columns of liquid clustering, where the table is read by key.
-        append: whether runs add rows; otherwise a run replaces the table in one commit.
-        change_feed: whether Delta keeps what each commit changed, for a stage that only follows the
-            changes.
-    """
-
-    name: str
-    stage: str
-    key: tuple[str, ...]
-    columns: tuple[Column, ...]
-    checks: dict[str, str] = field(default_factory=dict)
-    cluster_by: tuple[str, ...] = ()
-    append: bool = False
-    change_feed: bool = False
-
-    @property
-    def ddl(self) -> str:
-        """The columns as a Spark DDL string."""
-        return ", ".join(
-            f"{c.name} {c.type}{'' if c.nullable else ' NOT NULL'}" for c in self.columns
-        )
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The column names in order."""
-        return tuple(column.name for column in self.columns)
-
-
-def _columns(*rows: str) -> tuple[Column, ...]:
-    """Columns from `name type` lines; a name with a trailing `?` may be null."""
-    parts = [row.split(" ", 1) for row in rows]
-    return tuple(Column(name.rstrip("?"), kind, name.endswith("?")) for name, kind in parts)
-
+from llm_i2i_spark.base.contract import Table, columns_of
 
 ITEM = "struct<item_id:string,text:string>"
 TARGET = "struct<item_id:string,text:string,loss_weight:double>"
 NEIGHBOR = "struct<item_id:string,score:double,rank:int,synthetic_share:double>"
 
+BRANCH = "branch string: settings of the model stages; `base` where no variant changes them"
+VARIANT = "variant string: what the rows were made from: real, llm_i2i, …"
+BACKBONE = "backbone string: the item-to-item model"
+
+INTERACTIONS = Table(
+    name="interactions",
+    stage="ingest",
+    description="one interaction of a user with an item, after checks and deduplication",
+    key=("user_id", "item_id"),
+    columns=columns_of(
+        "user_id string: id as in the log, byte-exact",
+        "item_id string: id as in the log, byte-exact",
+        "ts? timestamp: when, UTC; null where the log has no times",
+        "position int: 0-based rank in the user's history, oldest first",
+        "event string: kind of interaction; `click` where the log has none",
+        "weight double: strength given by the log, above 0; 1 where it has none",
+        "fold string: train, valid or test",
+    ),
+    checks={
+        "known_fold": "fold IN ('train', 'valid', 'test')",
+        "positive_weight": "weight > 0",
+    },
+    cluster_by=("user_id",),
+)
+
+QUARANTINE = Table(
+    name="quarantine",
+    stage="ingest",
+    description="one raw row that was refused",
+    key=("table", "raw"),
+    columns=columns_of(
+        "table string: raw table it comes from: interactions or items",
+        "raw string: the row as JSON",
+        "reason string: the first check that it failed",
+        "run_id string: the run that refused it",
+    ),
+)
+
+ITEMS = Table(
+    name="items",
+    stage="ingest",
+    description="one item of the catalogue, or one that only the log knows",
+    key=("item_id",),
+    columns=columns_of(
+        "item_id string: id, byte-exact",
+        "title? string: as in the catalogue",
+        "brand? string: as in the catalogue",
+        "category? string: path, parts joined by ` > `",
+        "text string: title | brand | category as prompts show it, at most 512 characters",
+        "extra map<string,string>: further simple columns of the catalogue, by name",
+    ),
+    cluster_by=("item_id",),
+)
+
+ITEM_STATS = Table(
+    name="item_stats",
+    stage="ingest",
+    description="how often an item occurs in the training fold",
+    key=("item_id",),
+    columns=columns_of(
+        "item_id string: id of a row of `items`",
+        "n_interactions bigint: rows in the training fold",
+        "n_users bigint: distinct users in the training fold",
+        "popularity_rank int: 1 for the item with most rows",
+        "is_long_tail boolean: among the `ingest.long_tail_share` of items with fewest rows",
+    ),
+)
+
+SFT_GENERATOR = Table(
+    name="sft_generator",
+    stage="export",
+    description="one training example of the generator",
+    key=("branch", "example_id"),
+    columns=columns_of(
+        BRANCH,
+        "example_id string: user, split and position",
+        "user_id string: whose history it is",
+        "split string: train, or calibration for withheld items",
+        f"history array<{ITEM}>: items before the first target, oldest first",
+        f"targets array<{TARGET}>: items to predict, each with its weight in the loss",
+    ),
+    scope=("branch",),
+    checks={"known_split": "split IN ('train', 'calibration')"},
+)
+
+SFT_DISCRIMINATOR = Table(
+    name="sft_discriminator",
+    stage="export",
+    description="one labelled candidate, a training example of the discriminator",
+    key=("branch", "example_id"),
+    columns=columns_of(
+        BRANCH,
+        "example_id string: user, position and draw",
+        "user_id string: whose history it is",
+        "position int: of the observed item; candidates of one position share their history",
+        f"history array<{ITEM}>: items before it, oldest first",
+        f"candidate {ITEM}: the item in question",
+        "label boolean: true for the observed item, false for a drawn one",
+    ),
+    scope=("branch",),
+)
+
+CHECKPOINTS = Table(
+    name="checkpoints",
+    stage="sft",
+    description="one fine-tuned model",
+    key=("branch", "role"),
+    columns=columns_of(
+        BRANCH,
+        "role string: generator or discriminator",
+        "model_digest string: sha256 over the files of the checkpoint",
+        "path string: its folder",
+        "base_model string: folder of the pretrained model; `compact` for one trained from scratch",
+        "export_version bigint: version of the training examples",
+        "manifest string: origin of the checkpoint as JSON",
+    ),
+    scope=("branch",),
+)
+
+CANDIDATES = Table(
+    name="candidates",
+    stage="generate",
+    description="one interaction that the generator proposes",
+    key=("branch", "user_id", "item_id"),
+    columns=columns_of(
+        BRANCH,
+        "user_id string: for whom",
+        "item_id string: an item of the catalogue that the user does not have",
+        "rank int: from 1, by probability",
+        "log_prob double: natural logarithm of the generator's probability",
+        "model_digest string: of the generator",
+        "prompt_digest string: of the wording of the prompt",
+        "decode_digest string: of the settings of decoding",
+    ),
+    scope=("branch",),
+    checks={"log_probability": "log_prob <= 0"},
+    cluster_by=("user_id",),
+)
+
+SCORED = Table(
+    name="scored",
+    stage="discriminate",
+    description="one interaction, proposed or real, with the discriminator's score",
+    key=("branch", "user_id", "item_id"),
+    columns=columns_of(
+        BRANCH,
+        "user_id string: whose",
+        "item_id string: which item",
+        "source string: synthetic or real",
+        "p_yes double: probability of the label Yes, fp32 softmax over Yes and No",
+        "confidence double: calibrated probability that the user takes the item",
+        "decision boolean: p_yes >= 0.5",
+        "model_digest string: of the discriminator",
+        "prompt_digest string: of the wording of the prompt",
+    ),
+    scope=("branch",),
+    checks={"probabilities": "p_yes BETWEEN 0 AND 1 AND confidence BETWEEN 0 AND 1"},
+    cluster_by=("user_id",),
+)
+
+FUSED = Table(
+    name="fused",
+    stage="fuse",
+    description="one interaction that an item-to-item model learns from",
+    key=("variant", "user_id", "item_id"),
+    columns=columns_of(
+        VARIANT,
+        "user_id string: whose",
+        "item_id string: which item",
+        "weight double: of the edge, in (0, 1]; 1 for a real interaction",
+        "source string: real or synthetic",
+        "confidence? double: of a synthetic row the calibrated one, of a real row p_yes",
+        "ts? timestamp: of a real interaction, UTC",
+        "position? int: of a real interaction, 0-based rank in the user's history",
+    ),
+    scope=("variant",),
+    checks={
+        "known_source": "source IN ('real', 'synthetic')",
+        "edge_weight": "weight > 0 AND weight <= 1",
+        "real_edge_weight": "source <> 'real' OR weight = 1",
+    },
+    cluster_by=("item_id",),
+    change_feed=True,
+)
+
+ITEM_SIMILARITY = Table(
+    name="item_similarity",
+    stage="i2i",
+    description="how similar one item is to another",
+    key=("variant", "backbone", "item_id", "neighbor_id"),
+    columns=columns_of(
+        VARIANT,
+        BACKBONE,
+        "item_id string: whose neighbour",
+        "neighbor_id string: the neighbour",
+        "similarity double: above 0, on the backbone's own scale",
+        "support? int: users behind it; null where the backbone does not count them",
+        "synthetic_share? double: part of the similarity that synthetic interactions make up, "
+        "0 to 1; null where the backbone cannot tell",
+    ),
+    scope=("variant", "backbone"),
+    checks={"share": "synthetic_share BETWEEN 0 AND 1"},
+    cluster_by=("item_id",),
+)
+
+ITEM_INDEX = Table(
+    name="item_index",
+    stage="index",
+    description="the list of neighbours that is served for an item",
+    key=("variant", "backbone", "item_id"),
+    columns=columns_of(
+        VARIANT,
+        BACKBONE,
+        "item_id string: whose list",
+        f"neighbors array<{NEIGHBOR}>: best first; score after damping and normalisation, rank "
+        "from 1, synthetic_share as in item_similarity",
+    ),
+    scope=("variant", "backbone"),
+    cluster_by=("item_id",),
+)
+
+METRICS = Table(
+    name="metrics",
+    stage="evaluate",
+    description="one figure of an evaluation",
+    key=("run_id", "variant", "backbone", "protocol", "slice", "name", "k"),
+    columns=columns_of(
+        "run_id string: of the evaluation",
+        VARIANT,
+        BACKBONE,
+        "protocol string: strict or refit",
+        "slice string: which held-out items count: all, long_tail, head, new, …",
+        "name string: the metric; `<name>_gain` is the paired difference to variant real",
+        "k int: length of the list; 0 where the metric has none",
+        "value double: the mean over users, or over items",
+        "ci_low? double: lower end of the 95 % bootstrap interval over users",
+        "ci_high? double: its upper end",
+        "n bigint: users, or items, behind the value",
+    ),
+    append=True,
+)
+
 TABLES: dict[str, Table] = {
     table.name: table
     for table in (
-        Table(
-            "interactions",
-            "ingest",
-            ("user_id", "item_id"),
-            _columns(
-                "user_id string",
-                "item_id string",
-                "ts? timestamp",
-                "position int",
-                "event string",
-                "weight double",
-                "fold string",
-            ),
-            {"known_fold": "fold IN ('train', 'valid', 'test')", "positive_weight": "weight > 0"},
-            ("user_id",),
-        ),
-        Table(
-            "quarantine",
-            "ingest",
-            ("table", "raw"),
-            _columns("table string", "raw string", "reason string", "run_id string"),
-        ),
-        Table(
-            "items",
-            "ingest",
-            ("item_id",),
-            _columns(
-                "item_id string",
-                "title? string",
-                "brand? string",
-                "category? string",
-                "text string",
-                "extra map<string,string>",
-            ),
-            cluster_by=("item_id",),
-        ),
-        Table(
-            "item_stats",
-            "ingest",
-            ("item_id",),
-            _columns(
-                "item_id string",
-                "n_interactions bigint",
-                "n_users bigint",
-                "popularity_rank int",
-                "is_long_tail boolean",
-            ),
-        ),
-        Table(
-            "sft_generator",
-            "export",
-            ("example_id",),
-            _columns(
-                "example_id string",
-                "user_id string",
-                "split string",
-                f"history array<{ITEM}>",
-                f"targets array<{TARGET}>",
-            ),
-            {"known_split": "split IN ('train', 'calibration')"},
-        ),
-        Table(
-            "sft_discriminator",
-            "export",
-            ("example_id",),
-            _columns(
-                "example_id string",
-                "user_id string",
-                "position int",
-                f"history array<{ITEM}>",
-                f"candidate {ITEM}",
-                "label boolean",
-            ),
-        ),
-        Table(
-            "checkpoints",
-            "sft",
-            ("role", "model_digest"),
-            _columns(
-                "role string",
-                "model_digest string",
-                "path string",
-                "base_model string",
-                "export_version bigint",
-                "manifest string",
-            ),
-        ),
-        Table(
-            "candidates",
-            "generate",
-            ("user_id", "item_id"),
-            _columns(
-                "user_id string",
-                "item_id string",
-                "rank int",
-                "log_prob double",
-                "model_digest string",
-                "prompt_digest string",
-                "decode_digest string",
-            ),
-            {"log_probability": "log_prob <= 0"},
-            ("user_id",),
-        ),
-        Table(
-            "scored",
-            "discriminate",
-            ("user_id", "item_id"),
-            _columns(
-                "user_id string",
-                "item_id string",
-                "source string",
-                "p_yes double",
-                "confidence double",
-                "decision boolean",
-                "model_digest string",
-                "prompt_digest string",
-            ),
-            {"probabilities": "p_yes BETWEEN 0 AND 1 AND confidence BETWEEN 0 AND 1"},
-            ("user_id",),
-        ),
-        Table(
-            "fused",
-            "fuse",
-            ("variant", "user_id", "item_id"),
-            _columns(
-                "variant string",
-                "user_id string",
-                "item_id string",
-                "weight double",
-                "source string",
-                "confidence? double",
-                "ts? timestamp",
-                "position? int",
-            ),
-            {
-                "known_source": "source IN ('real', 'synthetic')",
-                "edge_weight": "weight > 0 AND weight <= 1",
-                "real_edge_weight": "source <> 'real' OR weight = 1",
-            },
-            ("item_id",),
-            change_feed=True,
-        ),
-        Table(
-            "item_numbers",
-            "i2i",
-            ("item_id",),
-            _columns("item_id string", "item int", "clicks bigint", "lot int"),
-        ),
-        Table(
-            "item_similarity",
-            "i2i",
-            ("variant", "backbone", "item_id", "neighbor_id"),
-            _columns(
-                "variant string",
-                "backbone string",
-                "item_id string",
-                "neighbor_id string",
-                "similarity double",
-                "support int",
-                "synthetic_share double",
-            ),
-            {"share": "synthetic_share BETWEEN 0 AND 1"},
-            ("item_id",),
-        ),
-        Table(
-            "item_index",
-            "index",
-            ("variant", "backbone", "item_id"),
-            _columns(
-                "variant string",
-                "backbone string",
-                "item_id string",
-                f"neighbors array<{NEIGHBOR}>",
-            ),
-            cluster_by=("item_id",),
-        ),
-        Table(
-            "metrics",
-            "evaluate",
-            ("run_id", "variant", "backbone", "protocol", "slice", "name", "k"),
-            _columns(
-                "run_id string",
-                "variant string",
-                "backbone string",
-                "protocol string",
-                "slice string",
-                "name string",
-                "k int",
-                "value double",
-                "ci_low? double",
-                "ci_high? double",
-                "n bigint",
-            ),
-            append=True,
-        ),
+        INTERACTIONS,
+        QUARANTINE,
+        ITEMS,
+        ITEM_STATS,
+        SFT_GENERATOR,
+        SFT_DISCRIMINATOR,
+        CHECKPOINTS,
+        CANDIDATES,
+        SCORED,
+        FUSED,
+        ITEM_SIMILARITY,
+        ITEM_INDEX,
+        METRICS,
     )
 }
-"""Every table by name, in the order of the way through."""
+"""Every table by name, in pipeline order."""

@@ -1,85 +1,74 @@
-"""Runs: what a stage is, the record that every commit carries, and the fingerprint that tells a
-finished stage.
+"""What a commit says of its own origin, and what can be read from it: the run record.
 
-A stage's result is a function of its input versions, the settings it reads, the seed and the code
-version. Their digest is the fingerprint; it is stored with every commit, so a later start knows by
-reading the table's history whether work is left.
+Every commit of the lake carries one, as JSON in Delta's `userMetadata`. A table in which results
+stand side by side is written scope by scope; the record names the scopes of its commit, each with
+the fingerprint of the result (see `base.fingerprint`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Any
 
-from llm_i2i_spark import __version__
-from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.base.contract import Scope, scope_key
 
-
-class TableStore(Protocol):
-    """What a stage without Spark needs to know of the lake."""
-
-    def version(self, table: str) -> int | None:
-        """The latest version of a table, None where it does not exist."""
-
-    def path(self, table: str) -> str:
-        """The folder or URI of a table."""
+SAME_ROWS = frozenset(
+    {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES"}
+    | {"ADD CONSTRAINT", "DROP CONSTRAINT", "CLUSTER BY", "REORG", "UPGRADE PROTOCOL"}
+    | {"COMPUTE STATS", "CREATE TABLE", "ADD COLUMNS"}
+)
+"""Delta's names of operations that leave the rows of a table as they are."""
 
 
 @dataclass(frozen=True)
-class Run:
-    """One execution of one stage: its id, the versions it reads, and the fingerprint of its result.
+class ScopeResult:
+    """One result in a table.
 
     Attributes:
-        run_id: shared by all stages that one command executes.
-        inputs: version of each table the stage reads, resolved once, before it starts.
-        sources: digests of inputs outside the lake (raw files), by name.
-        variants: the variants asked for, in order.
+        fingerprint: digest of everything the result depends on.
+        inputs: fingerprint of each result that was read, by table and scope.
     """
 
-    run_id: str
-    stage: str
-    inputs: dict[str, int]
-    variants: tuple[str, ...]
     fingerprint: str
-    sources: dict[str, str] = field(default_factory=dict)
-
-    def record(self, config: Config, table: str, **details: Any) -> RunRecord:
-        """The record to commit with a table of this run."""
-        return RunRecord(
-            run_id=self.run_id,
-            stage=self.stage,
-            table=table,
-            inputs=dict(self.inputs),
-            sources=dict(self.sources),
-            fingerprint=self.fingerprint,
-            config_digest=config.digest(),
-            code_version=__version__,
-            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
-            details=details,
-        )
+    inputs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class RunRecord:
-    """What a commit says of its own origin; JSON in Delta's `userMetadata`. Row counts stand in the
-    commit's own metrics.
+    """The origin of a commit. Row counts stand in the commit's own metrics.
+
+    Attributes:
+        run_id: shared by all stages that one command executes.
+        stage: that wrote the commit.
+        table: that was written.
+        reads: version of each table that was read.
+        external_inputs: digest of each input outside the lake (raw files), by name.
+        scopes: the results in the commit, by `contract.scope_key`; the key is empty where the
+            commit replaced the whole table.
+        settings: the options that the result depends on, by dotted key.
+        code_digest: of the code that the result depends on.
+        config_digest: of the whole configuration.
+        code_version: of the package.
+        created: UTC, ISO 8601.
+        attributes: what else the stage has to say.
     """
 
     run_id: str
     stage: str
     table: str
-    inputs: dict[str, int]
-    sources: dict[str, str]
-    fingerprint: str
+    reads: dict[str, int]
+    external_inputs: dict[str, str]
+    scopes: dict[str, ScopeResult]
     config_digest: str
     code_version: str
     created: str
-    details: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    code_digest: str = ""
+    attributes: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The record as one line of JSON with sorted keys."""
@@ -87,55 +76,76 @@ class RunRecord:
 
     @classmethod
     def from_json(cls, text: str | None) -> RunRecord | None:
-        """The record in a commit's metadata; None where the commit is not one of ours."""
+        """The record in a commit's metadata; None where the commit is not one of ours.
+
+        Records of version 0.1 are read too: they had one fingerprint for the whole table.
+        """
         try:
-            values = json.loads(text or "")
-            return cls(**values)
-        except (ValueError, TypeError):
+            values: dict[str, Any] = json.loads(text or "")
+            values = _of_version_0_1(values) if "fingerprint" in values else values
+            scopes = {key: ScopeResult(**result) for key, result in values.pop("scopes").items()}
+            return cls(scopes=scopes, **values)
+        except (ValueError, TypeError, KeyError, AttributeError):
             return None
+
+    def result(self, scope: Scope) -> ScopeResult | None:
+        """The result of a scope in this commit; None where it holds only others."""
+        return self.scopes.get(scope_key(scope), self.scopes.get(""))
+
+
+def _of_version_0_1(values: Mapping[str, Any]) -> dict[str, Any]:
+    renamed = {"inputs": "reads", "sources": "external_inputs", "details": "attributes"}
+    record = {renamed.get(name, name): value for name, value in values.items()}
+    record["scopes"] = {"": {"fingerprint": record.pop("fingerprint")}}
+    return record
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A step of the way through: what it reads, what it writes, which settings its result depends
-    on.
+class Commit:
+    """One version of a table.
 
     Attributes:
-        settings: names of config sections, or dotted keys, that change the result.
-        sources: digests of inputs outside the lake, by name.
-        needs: tables read, a function of the config, since `real` alone needs no model.
-        execute: does the work: `(lake, config, run)`; the lake is typed by the stage itself.
-        prepare: begins what takes long and needs no table, before the first stage of a command.
+        version: of the table.
+        timestamp: when.
+        operation: Delta's name for what was done, such as `WRITE`.
+        rows: how many it wrote; None where it does not say.
+        record: its run record; None where something else than this package wrote it.
     """
 
-    name: str
-    needs: Callable[[Config, tuple[str, ...]], tuple[str, ...]]
-    writes: tuple[str, ...]
-    settings: tuple[str, ...]
-    execute: Callable[[Any, Config, Run], None]
-    sources: Callable[[Config], dict[str, str]] = lambda config: {}
-    prepare: Callable[[Config], None] = lambda config: None
+    version: int
+    timestamp: datetime
+    operation: str
+    rows: int | None
+    record: RunRecord | None
+
+    @property
+    def changes_rows(self) -> bool:
+        """Whether the rows of the table may differ from those of the version before."""
+        return self.record is not None or self.operation not in SAME_ROWS
+
+
+def commit_of(history: Sequence[Commit], scope: Scope, version: int | None = None) -> Commit | None:
+    """The commit that wrote the rows of a scope, as a version of the table holds them.
+
+    Args:
+        history: the commits of the table, latest first.
+        scope: whose rows.
+        version: of the table; None for the latest.
+
+    Returns:
+        None where no commit did, or where something else than this package wrote rows since then,
+        so that nobody can say what they are.
+    """
+    for commit in history:
+        if (version is not None and commit.version > version) or not commit.changes_rows:
+            continue
+        if commit.record is None:
+            return None
+        if commit.record.result(scope) is not None:
+            return commit
+    return None
 
 
 def new_run_id() -> str:
     """An id that sorts by time: `20261121T054410-3f9c`."""
     return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S") + "-" + secrets.token_hex(2)
-
-
-def fingerprint(
-    stage: Stage,
-    config: Config,
-    inputs: dict[str, int],
-    variants: tuple[str, ...],
-    sources: dict[str, str],
-) -> str:
-    """Hex sha256 of everything a stage's result depends on."""
-    content = {
-        "stage": stage.name,
-        "inputs": inputs,
-        "sources": sources,
-        "settings": config.digest(*stage.settings, "seed"),
-        "variants": list(variants),
-        "code": __version__,
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

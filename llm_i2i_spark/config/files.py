@@ -17,17 +17,24 @@ from llm_i2i_spark.config.aliases import apply_aliases
 from llm_i2i_spark.config.config import Config
 
 
-def load_config(paths: Iterable[str | Path] = (), settings: Iterable[str] = ()) -> Config:
-    """Read YAML files in order, later ones on top, then apply `key=value` settings.
+def load_config(
+    paths: Iterable[str | Path] = (),
+    settings: Iterable[str] = (),
+    base: Config | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Config:
+    """Read YAML files in order, later ones on top, then apply settings.
 
     Args:
         paths: YAML files; `extends: other.yaml` in a file loads that one (relative to it) first.
         settings: such as `sft.alpha=4`; the value is read as YAML.
+        base: a configuration below all of it.
+        overrides: dotted key -> value, on top of all of it.
 
     Raises:
         UserError: a file is missing or not YAML, a key is unknown, a value does not fit.
     """
-    merged: dict[str, Any] = {}
+    merged: dict[str, Any] = base.model_dump(by_alias=True, exclude_unset=True) if base else {}
     for path in paths:
         _merge(merged, _read_yaml(Path(path)))
     for setting in settings:
@@ -35,6 +42,8 @@ def load_config(paths: Iterable[str | Path] = (), settings: Iterable[str] = ()) 
         if not separator or not key:
             raise UserError(f"--set wants key=value, such as sft.alpha=4, and got {setting!r}.")
         _merge(merged, apply_aliases(_nested(key.strip(), _parse_value(key, value))))
+    for key, value in (overrides or {}).items():
+        _merge(merged, apply_aliases(_nested(key, value)))
     try:
         return Config.model_validate(merged)
     except ValidationError as error:

@@ -74,6 +74,7 @@ class I2iConfig(Section):
         "block", description="reference: Swing alone, as graph algebra, for small logs"
     )
     swing: SwingConfig = SwingConfig()
+    item_knn: Section = Section()
     bm25: Bm25Config = Bm25Config()
     transitions: TransitionsConfig = TransitionsConfig()
     top_k: int = Field(

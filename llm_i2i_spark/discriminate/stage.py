@@ -6,29 +6,29 @@ from __future__ import annotations
 
 from functools import partial
 
+from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.run_record import Run, Stage
-from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.discriminate.transform import candidate_questions, in_buckets, real_questions
 from llm_i2i_spark.discriminate.worker import ScoreTask, score_partition
 from llm_i2i_spark.lake.capabilities import gpu_profile
 from llm_i2i_spark.lake.checkpoints import find_checkpoint
-from llm_i2i_spark.lake.tables import Lake, contract_schema
+from llm_i2i_spark.lake.stage_run import StageRun
+from llm_i2i_spark.lake.tables import result_schema
 from llm_i2i_spark.lake.user_histories import build_histories
 from llm_i2i_spark.prompts.templates import prompt_digest
 
 
-def execute(lake: Lake, config: Config, run: Run) -> None:
+def execute(run: StageRun) -> None:
     """Write `scored`: every candidate, and with `discriminate.score_real` every recent real
     interaction of the users.
     """
-    interactions, items, candidates = (
-        lake.read(name, run.inputs[name]) for name in ("interactions", "items", "candidates")
-    )
-    checkpoint = find_checkpoint(lake, "discriminator", run.inputs["checkpoints"])
+    config, branch = run.config, run.scopes[0]["branch"]
+    interactions, items, candidates = map(run.read, ("interactions", "items", "candidates"))
+    checkpoint = find_checkpoint(run.read("checkpoints"), "discriminator")
     settings, length = config.discriminate, config.export.history_length
     histories = build_histories(interactions, items, config.model_folds, length)
     questions = candidate_questions(histories, candidates, items)
@@ -37,29 +37,33 @@ def execute(lake: Lake, config: Config, run: Run) -> None:
             interactions, items, config.model_folds, config.export.sequence_length
         )
         questions = questions.unionByName(real_questions(longer, length))
-    contract = contract_schema(TABLES["scored"])
+    schema = result_schema(TABLES["scored"])
     task = ScoreTask(
         checkpoint_path=checkpoint.path,
         model_digest=checkpoint.digest,
         prompt_digest=prompt_digest(config.layout, "discriminator"),
         batch_tokens=settings.batch_tokens,
         device=settings.device,
-        schema=to_arrow_schema(contract),
+        schema=to_arrow_schema(schema),
     )
     log_message(
         f"  discriminator {checkpoint.digest[:12]},"
         f" {'candidates and real interactions' if settings.score_real else 'candidates'}"
     )
     scored = in_buckets(questions, settings.partitions, config.seed).mapInArrow(
-        partial(score_partition, task=task), contract, profile=gpu_profile(lake.spark)
+        partial(score_partition, task=task), schema, profile=gpu_profile(run.spark)
     )
-    lake.write(scored, run.record(config, "scored", model_digest=checkpoint.digest), "discriminate")
+    run.write(
+        "scored",
+        scored.select(F.lit(branch).alias("branch"), "*"),
+        "discriminate",
+        model_digest=checkpoint.digest,
+    )
 
 
 STAGE = Stage(
     name="discriminate",
-    needs=lambda config, variants: ("interactions", "items", "checkpoints", "candidates"),
-    writes=("scored",),
+    reads=("interactions", "items", "checkpoints", "candidates"),
     settings=(
         "discriminate",
         "export.history_length",
@@ -67,5 +71,6 @@ STAGE = Stage(
         "split.protocol",
         "split.holdout",
     ),
+    code=("discriminate", "lm", "prompts", "lake/user_histories"),
     execute=execute,
 )

@@ -5,15 +5,13 @@ statistics.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.run_record import Run, Stage
+from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.ingest.paths import digest_sources
 from llm_i2i_spark.ingest.quarantine import (
@@ -31,68 +29,49 @@ from llm_i2i_spark.ingest.transform import (
     keep_one_per_pair,
     order_positions,
 )
-from llm_i2i_spark.lake.materialize import materialized
-from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.lake.stage_run import StageRun
 
 
-def execute(lake: Lake, config: Config, run: Run) -> None:
+def execute(run: StageRun) -> None:
     """Write the four tables of this stage.
 
     Raises:
         UserError: the input cannot be read, has no good row, or too many bad ones; nothing is
             written then.
     """
-    ingest, spark = config.ingest, lake.spark
-    with ExitStack() as stack:
-        stack.enter_context(nanosecond_times(spark))
-        log = read_source(spark, ingest, "interactions")
-        _check_order(log, config)
-        rows, reasons = stack.enter_context(
-            _checked(lake, config, log, check_interactions(log, ingest), "interactions")
-        )
+    ingest = run.config.ingest
+    with nanosecond_times(run.spark):
+        log = read_source(run.spark, ingest, "interactions")
+        _check_order(log, run.config)
+        rows, reasons = _checked(run, log, check_interactions(log, ingest), "interactions")
         bad, products = quarantined(rows, "interactions", run.run_id), None
         if ingest.items:
-            catalogue = read_source(spark, ingest, "items")
-            checked, more = stack.enter_context(
-                _checked(lake, config, catalogue, check_items(catalogue, ingest), "items")
-            )
-            bad, products = (
-                bad.unionByName(quarantined(checked, "items", run.run_id)),
-                checked.where("kept"),
-            )
-            reasons = reasons + more
-        version = lake.write(_split(rows, log, config), run.record(config, "interactions"))
-        interactions = lake.read("interactions", version)
-        lake.write(bad, run.record(config, "quarantine", reasons=dict(reasons)))
-        items = lake.read(
-            "items", lake.write(build_items(products, interactions), run.record(config, "items"))
-        )
+            catalogue = read_source(run.spark, ingest, "items")
+            checked, more = _checked(run, catalogue, check_items(catalogue, ingest), "items")
+            bad = bad.unionByName(quarantined(checked, "items", run.run_id))
+            products, reasons = checked.where("kept"), reasons + more
+        interactions = run.written("interactions", _split(rows, log, run.config))
+        run.write("quarantine", bad, reasons=dict(reasons))
+        items = run.written("items", build_items(products, interactions))
         stats = item_statistics(items, interactions, ingest.long_tail_share)
-        stats = lake.read("item_stats", lake.write(stats, run.record(config, "item_stats")))
-        _report(interactions, items, stats, reasons)
+        _report(interactions, items, run.written("item_stats", stats), reasons)
 
 
-@contextmanager
 def _checked(
-    lake: Lake, config: Config, source: Source, checked: DataFrame, table: str
-) -> Iterator[tuple[DataFrame, Counter[str]]]:
+    run: StageRun, source: Source, checked: DataFrame, table: str
+) -> tuple[DataFrame, Counter[str]]:
     """The checked rows, computed once, and the number of bad ones by reason, after refusing what is
     too bad.
     """
-    with explained(source.path, f"ingest.{table}"), ExitStack() as stack:
-        rows = stack.enter_context(materialized(lake, checked, f"ingest: reading {table}"))
+    with explained(source.path, f"ingest.{table}"):
+        rows = run.staged(checked, f"ingest: reading {table}")
         counted = rows.groupBy("reason").agg(F.count("*").alias("rows")).collect()
-        kept = stack.pop_all()
-    with kept:
-        counts = {row["reason"]: int(row["rows"]) for row in counted}
-        log_message(
-            f"ingest: read {sum(counts.values()):,} rows of {source.path} ({_found(source)})"
-        )
-        refuse_bad_input(counts, table, source.path, config.ingest.max_quarantine_share)
-        yield (
-            rows,
-            Counter({reason: number for reason, number in counts.items() if reason is not None}),
-        )
+    counts = {row["reason"]: int(row["rows"]) for row in counted}
+    log_message(f"ingest: read {sum(counts.values()):,} rows of {source.path} ({_found(source)})")
+    refuse_bad_input(counts, table, source.path, run.config.ingest.max_quarantine_share)
+    return rows, Counter(
+        {reason: number for reason, number in counts.items() if reason is not None}
+    )
 
 
 def _check_order(log: Source, config: Config) -> None:
@@ -154,9 +133,9 @@ def _report(
 
 STAGE = Stage(
     name="ingest",
-    needs=lambda config, variants: (),
-    writes=("interactions", "quarantine", "items", "item_stats"),
-    settings=("ingest",),
+    reads=(),
+    settings=("ingest", "split.holdout", "split.holdout_share"),
+    code=("ingest",),
     execute=execute,
-    sources=digest_sources,
+    external_inputs=digest_sources,
 )

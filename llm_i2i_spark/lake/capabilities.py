@@ -55,6 +55,15 @@ def gpu_profile(spark: SparkSession) -> ResourceProfile | None:
     return profile
 
 
+def has_delta(spark: SparkSession) -> bool:
+    """Whether Delta's classes are in the session; over Spark Connect nobody can tell, so True."""
+    if is_remote() or on_databricks():
+        return True
+    jvm: Any = spark.sparkContext._jvm
+    # A class that is not there is taken for a package by the bridge.
+    return type(jvm.io.delta.tables.DeltaTable).__name__ == "JavaClass"
+
+
 def has_graphframes_jvm(spark: SparkSession) -> bool:
     """Whether the JVM half of GraphFrames is on the classpath (motif queries, community detection)."""
     if is_remote():

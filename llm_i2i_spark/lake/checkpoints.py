@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.lake.tables import Lake
 
 
 @dataclass(frozen=True)
@@ -20,21 +20,17 @@ class Checkpoint:
     digest: str
 
 
-def find_checkpoint(lake: Lake, role: str, version: int) -> Checkpoint:
-    """The checkpoint of a role (`generator` or `discriminator`) in a version of the table
-    `checkpoints`.
+def find_checkpoint(checkpoints: DataFrame, role: str) -> Checkpoint:
+    """The checkpoint of a role, such as `generator`.
+
+    Args:
+        checkpoints: rows of the table `checkpoints`, of one branch.
+        role: which model.
 
     Raises:
-        UserError: that version holds none for the role.
+        UserError: there is none for the role.
     """
-    rows = (
-        lake.read("checkpoints", version)
-        .where(F.col("role") == role)
-        .select("path", "model_digest")
-        .collect()
-    )
+    rows = checkpoints.where(F.col("role") == role).select("path", "model_digest").collect()
     if not rows:
-        raise UserError(
-            f"Version {version} of the table checkpoints holds no {role}; run stage sft first."
-        )
+        raise UserError(f"The table checkpoints holds no {role}; run stage sft first.")
     return Checkpoint(path=rows[0]["path"], digest=rows[0]["model_digest"])

@@ -1,47 +1,34 @@
-"""The commits of a Delta table with the run records they carry."""
+"""The commits of a Delta table with the run records they carry, read with Spark.
+
+Where the tables are in a local folder, `lake.delta_rs.table_history` reads the same in a thousandth
+of the time.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import datetime
-
 from delta.tables import DeltaTable
 
-from llm_i2i_spark.base.run_record import RunRecord
-
-
-@dataclass(frozen=True)
-class Commit:
-    """One version of a table: when, what operation, how many rows it wrote, and the run record,
-    where it has one.
-    """
-
-    version: int
-    timestamp: datetime
-    operation: str
-    rows: int | None
-    record: RunRecord | None
+from llm_i2i_spark.base.run_record import Commit, RunRecord
 
 
 def read_commits(table: DeltaTable, limit: int | None = None) -> list[Commit]:
     """The commits of a table, latest first.
 
     Args:
+        table: which.
         limit: how many of the latest; None for all that are kept.
     """
     frame = table.history(limit) if limit else table.history()
-    rows = frame.select(
-        "version", "timestamp", "operation", "operationMetrics", "userMetadata"
-    ).collect()
+    columns = ("version", "timestamp", "operation", "operationMetrics", "userMetadata")
     return [
         Commit(
             version=row["version"],
-            timestamp=row["timestamp"],
+            timestamp=row["timestamp"].astimezone(),
             operation=row["operation"],
             rows=_rows_written(row["operationMetrics"]),
             record=RunRecord.from_json(row["userMetadata"]),
         )
-        for row in rows
+        for row in frame.select(*columns).collect()
     ]
 
 

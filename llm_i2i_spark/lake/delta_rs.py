@@ -1,11 +1,13 @@
-"""The lake without a JVM: the export read at pinned versions, the checkpoints committed, through
-delta-rs.
+"""The lake without a JVM: histories, rows at a version and commits, through delta-rs.
+
+For local roots. Fine-tuning and everything that only looks (`audit runs`, the plan of a run) works
+with it; `lake.tables.Lake` is the same lake with Spark.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
+from datetime import datetime, timezone
 from typing import Any
 
 import pyarrow as pa
@@ -13,22 +15,59 @@ import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from llm_i2i_spark.base.contract import Scope, scope_condition, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.run_record import RunRecord
+from llm_i2i_spark.base.run_record import Commit, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.lake.location import local_root, missing_table, retention_properties
 
 ARROW_TYPES = {"string": pa.string(), "bigint": pa.int64()}
 
 
-class DeltaRsLake:
-    """The tables under a folder, as fine-tuning sees them.
+def table_exists(path: str) -> bool:
+    """Whether a local folder is a Delta table."""
+    return DeltaTable.is_deltatable(path)
+
+
+def table_version(path: str) -> int | None:
+    """The latest version of the table in a local folder; None where there is none."""
+    return int(DeltaTable(path).version()) if table_exists(path) else None
+
+
+def table_history(path: str, limit: int | None = None) -> list[Commit]:
+    """The commits of the table in a local folder, latest first; empty where there is none.
 
     Args:
-        config: with `lake.root`, a folder that every rank can reach.
+        path: of the table.
+        limit: how many of the latest; None for all that are kept.
+    """
+    return (
+        [_commit(entry) for entry in DeltaTable(path).history(limit)] if table_exists(path) else []
+    )
+
+
+def _commit(entry: dict[str, Any]) -> Commit:
+    metrics = entry.get("operationMetrics") or {}
+    # Spark counts output rows; delta-rs, which fine-tuning commits with, counts added rows.
+    rows = metrics.get("numOutputRows", metrics.get("num_added_rows"))
+    return Commit(
+        version=int(entry["version"]),
+        timestamp=datetime.fromtimestamp(entry["timestamp"] / 1000, timezone.utc),
+        operation=entry.get("operation", ""),
+        rows=int(rows) if rows is not None else None,
+        record=RunRecord.from_json(entry.get("userMetadata")),
+    )
+
+
+class DeltaRsLake:
+    """The tables under a local folder, read and written without Spark.
+
+    Args:
+        config: with `lake.root`, a folder that every process can reach.
 
     Raises:
-        UserError: there is no root, or it is not a folder.
+        UserError: there is no root, or it is not a folder of this machine.
     """
 
     def __init__(self, config: LakeConfig) -> None:
@@ -37,13 +76,14 @@ class DeltaRsLake:
                 "Fine-tuning reads and writes files: set lake.root to a folder (on Databricks one"
                 " below /Volumes)."
             )
-        if "://" in config.root:
+        root = local_root(config)
+        if root is None:
             raise UserError(
                 f"Fine-tuning needs lake.root as a mounted folder, and {config.root} is a URI (on"
                 " Databricks: below /Volumes)."
             )
-        self.root = Path(config.root).expanduser().resolve()
-        self._retention = f"interval {config.retention_days} days"
+        self.root = root
+        self._properties = retention_properties(config)
 
     def path(self, table: str) -> str:
         """The folder of a table."""
@@ -51,82 +91,113 @@ class DeltaRsLake:
 
     def version(self, table: str) -> int | None:
         """The latest version of a table; None where it does not exist."""
-        return (
-            DeltaTable(self.path(table)).version()
-            if DeltaTable.is_deltatable(self.path(table))
-            else None
-        )
+        return table_version(self.path(table))
 
-    def read(self, table: str, version: int, columns: Sequence[str]) -> pa.Table:
-        """Columns of a table at a version, sorted by its first key column, so that the order of
-        files does not matter.
+    def history(self, table: str, limit: int | None = None) -> list[Commit]:
+        """The commits of a table, latest first; empty where it does not exist."""
+        return table_history(self.path(table), limit)
 
-        Parquet's page checksums are verified: a flipped bit is an error here, not a wrong example.
+    def read(
+        self, table: str, version: int | None, columns: Sequence[str], scope: Scope | None = None
+    ) -> pa.Table:
+        """Columns of a table at a version, sorted by the first key column below its scope, so that
+        the order of files does not matter.
+
+        Parquet's page checksums are verified: a flipped bit is an error here, not a wrong row.
+
+        Args:
+            table: its name.
+            version: None for the latest.
+            columns: which.
+            scope: which of the results that stand side by side; None for all rows.
 
         Raises:
             UserError: the table, the version or a file is not there, a page is damaged, or there
                 are no rows.
         """
+        contract, filters = TABLES[table], _filters(scope)
         try:
             # to_pyarrow_table() of delta-rs can abort the interpreter at exit: its files are read
             # with pyarrow instead.
             files = sorted(DeltaTable(self.path(table), version=version).file_uris())
-            parts = [
-                pq.read_table(
-                    file, columns=list(columns), page_checksum_verification=True, partitioning=None
-                )
-                for file in files
-            ]
+            parts = [_read_file(file, columns, filters) for file in files]
         except TableNotFoundError:
-            raise UserError(
-                f"There is no table {table} in {self.root}; run stage {TABLES[table].stage} first."
-            ) from None
+            raise missing_table(table, self.root) from None
         except (DeltaError, OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
             raise UserError(
                 f"Version {version} of {table} cannot be read ({reason}); run stage"
-                f" {TABLES[table].stage} again."
+                f" {contract.stage} again."
             ) from error
         rows = pa.concat_tables(parts) if parts else None
         if rows is None or rows.num_rows == 0:
             raise UserError(
-                f"Version {version} of {table} has no rows; run stage {TABLES[table].stage} on a"
-                " longer log."
+                f"Version {version} of {table} has no rows; run stage {contract.stage} on a longer"
+                " log."
             )
-        return rows.sort_by(TABLES[table].key[0])
+        return rows.sort_by(next(name for name in contract.key if name not in contract.scope))
 
     def commit(self, rows: Sequence[dict[str, Any]], record: RunRecord) -> tuple[int, bool]:
-        """Replace the table named in the record by some rows, in one commit that carries it.
+        """Replace the scopes named in the record by some rows, in one commit that carries it.
 
         Returns:
-            (version, added): the version that holds the rows, and False where a commit of the same
-            fingerprint was already the latest.
+            (version, added): the version that holds the rows, and False where these very results
+            were already there.
         """
-        contract = TABLES[record.table]
-        latest = self._latest_record(record.table)
-        if latest is not None and latest[1].fingerprint == record.fingerprint:
-            return latest[0], False
-        schema = pa.schema(
-            [pa.field(c.name, ARROW_TYPES[c.type], nullable=c.nullable) for c in contract.columns]
-        )
-        keys = ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration")
-        create = latest is None and self.version(record.table) is None
+        contract, path = TABLES[record.table], self.path(record.table)
+        history = self.history(record.table)
+        if history and all(_is_there(history, key, record) for key in record.scopes):
+            return history[0].version, False
+        fields = [
+            pa.field(column.name, ARROW_TYPES[column.type], nullable=column.nullable)
+            for column in contract.columns
+        ]
+        scopes = tuple(scope_of(key) for key in record.scopes if key)
         write_deltalake(
-            self.path(record.table),
-            pa.Table.from_pylist(list(rows), schema=schema),
+            path,
+            pa.Table.from_pylist(list(rows), schema=pa.schema(fields)),
             mode="overwrite",
-            configuration=dict.fromkeys(keys, self._retention) if create else None,
-            # Under this name Spark's own DESCRIBE HISTORY shows the record like that of any other
-            # commit.
+            predicate=scope_condition(scopes)
+            if scopes and _has_scope(path, contract.scope)
+            else None,
+            schema_mode=None if _has_scope(path, contract.scope) else "overwrite",
+            configuration=None if history else self._properties,
+            # Under this name Spark's own DESCRIBE HISTORY shows the record like any other commit's.
             commit_properties=CommitProperties(custom_metadata={"userMetadata": record.to_json()}),
         )
         version = self.version(record.table)
         assert version is not None
         return version, True
 
-    def _latest_record(self, table: str) -> tuple[int, RunRecord] | None:
-        if not DeltaTable.is_deltatable(self.path(table)):
-            return None
-        commit = DeltaTable(self.path(table)).history(1)[0]
-        record = RunRecord.from_json(commit.get("userMetadata"))
-        return (int(commit["version"]), record) if record is not None else None
+
+def _read_file(
+    file: str, columns: Sequence[str], filters: list[tuple[str, str, str]] | None
+) -> pa.Table:
+    names = pq.read_schema(file).names
+    # A table of version 0.1 has no columns of scopes yet: all its rows are of the one result.
+    known = [one for one in filters or [] if one[0] in names] or None
+    return pq.read_table(
+        file,
+        columns=[name for name in columns if name in names],
+        filters=known,
+        page_checksum_verification=True,
+        partitioning=None,
+    )
+
+
+def _filters(scope: Scope | None) -> list[tuple[str, str, str]] | None:
+    return [(name, "=", value) for name, value in scope.items()] if scope else None
+
+
+def _is_there(history: Sequence[Commit], key: str, record: RunRecord) -> bool:
+    commit = commit_of(history, scope_of(key))
+    found = commit.record.scopes.get(key) if commit and commit.record else None
+    return found is not None and found.fingerprint == record.scopes[key].fingerprint
+
+
+def _has_scope(path: str, scope: Sequence[str]) -> bool:
+    """Whether a table has the columns by which its results are told apart; one without scopes has."""
+    if not table_exists(path):
+        return True
+    names = {field.name for field in DeltaTable(path).schema().fields}
+    return names.issuperset(scope)

@@ -23,8 +23,10 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from llm_i2i_spark.base.errors import MissingDependencyError
-from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, on_databricks
+from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.base.sections.spark import SparkConfig
+from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, has_delta, on_databricks
+from llm_i2i_spark.lake.location import local_root
 
 JAVA_MAJOR = (17, 21)
 LOG_FILE = "spark.log"
@@ -45,6 +47,8 @@ _LOCAL_SETTINGS = {
     # Jobs in a row, nobody waits for a pause: the collector that takes the least time of the cores.
     "spark.driver.extraJavaOptions": f"{_JAVA_OPTIONS} -XX:+UseParallelGC",
 }
+_SESSION_SETTINGS = ("spark.databricks.delta.snapshotPartitions",)
+"""Those of them that a session which is already active takes, where nobody has set them."""
 # Most of a short job's time goes into compiling code that runs once: the JVM's second compiler and
 # Spark's generated classes.
 _SHORT_JOB_SETTINGS = {
@@ -54,26 +58,46 @@ _SHORT_JOB_SETTINGS = {
 }
 
 
-def open_session(config: Config) -> SparkSession:
+def open_session(settings: SparkConfig, log: Path) -> SparkSession:
     """The active session where there is one (Databricks, notebook, spark-submit), else a local one
     with Delta.
 
+    Args:
+        settings: section `spark`.
+        log: file for the output of a session that is built here.
+
     Raises:
         MissingDependencyError: Java is missing or too old, or the Delta jar cannot be found or
-            fetched.
+            fetched, or the active session has none.
     """
     active = SparkSession.getActiveSession()
     if active is None and (on_databricks() or "PYSPARK_GATEWAY_PORT" in os.environ):
         active = SparkSession.builder.getOrCreate()
     if active is not None:
-        for key, value in config.spark.conf.items():
-            active.conf.set(key, value)
-        return active
+        return _adopt(active, settings)
     check_java()
     # PySpark logs every failed query with the JVM's whole stack to standard error; the error itself
     # is raised all the same.
     logging.getLogger("DataFrameQueryContextLogger").disabled = True
-    return _build_local(config)
+    return _build_local(settings, log)
+
+
+def _adopt(active: SparkSession, settings: SparkConfig) -> SparkSession:
+    """A session that somebody else started, with what can still be set in it."""
+    if not has_delta(active):
+        raise MissingDependencyError(
+            "The active Spark session has no Delta: start it with --packages"
+            f" {delta_package()} --conf spark.sql.extensions={_LOCAL_SETTINGS['spark.sql.extensions']}"
+            " --conf spark.sql.catalog.spark_catalog="
+            f"{_LOCAL_SETTINGS['spark.sql.catalog.spark_catalog']}."
+        )
+    for key in _SESSION_SETTINGS:
+        with suppress(*SPARK_ERRORS):
+            if active.conf.get(key, None) is None:
+                active.conf.set(key, _LOCAL_SETTINGS[key])
+    for key, value in settings.conf.items():
+        active.conf.set(key, value)
+    return active
 
 
 def check_java() -> None:
@@ -105,22 +129,22 @@ def delta_package() -> str:
     return f"io.delta:delta-spark_{spark}_2.13:{version('delta-spark')}"
 
 
-def _build_local(config: Config) -> SparkSession:
+def _build_local(config: SparkConfig, log: Path) -> SparkSession:
     settings = {
         **_LOCAL_SETTINGS,
-        **(_SHORT_JOB_SETTINGS if config.spark.short_jobs else {}),
+        **(_SHORT_JOB_SETTINGS if config.short_jobs else {}),
         **_delta_jar(config),
     }
     cores = os.cpu_count() or 2
-    settings["spark.sql.shuffle.partitions"] = str(config.spark.shuffle_partitions or 2 * cores)
-    settings["spark.driver.memory"] = config.spark.memory
-    settings.update(config.spark.conf)
+    settings["spark.sql.shuffle.partitions"] = str(config.shuffle_partitions or 2 * cores)
+    settings["spark.driver.memory"] = config.memory
+    settings["spark.sql.warehouse.dir"] = str(log.parent / "spark-warehouse")
+    settings.update(config.conf)
     # Executors must run the interpreter that has this package, not the first `python3` of the PATH.
     os.environ["PYSPARK_PYTHON"] = os.environ["PYSPARK_DRIVER_PYTHON"] = sys.executable
-    builder = SparkSession.builder.appName("llm-i2i").master(config.spark.master)
+    builder = SparkSession.builder.appName("llm-i2i").master(config.master)
     for key, value in settings.items():
         builder = builder.config(key, value)
-    log = log_file(config)
     try:
         with _stderr_to(log):
             spark = builder.getOrCreate()
@@ -130,22 +154,21 @@ def _build_local(config: Config) -> SparkSession:
     return spark
 
 
-def _delta_jar(config: Config) -> dict[str, str]:
-    if config.spark.delta_jar is None:
+def _delta_jar(config: SparkConfig) -> dict[str, str]:
+    if config.delta_jar is None:
         return {"spark.jars.packages": delta_package()}
-    if not Path(config.spark.delta_jar).is_file():
+    if not Path(config.delta_jar).is_file():
         raise MissingDependencyError(
-            f"spark.delta_jar names {config.spark.delta_jar}, which is not a file."
+            f"spark.delta_jar names {config.delta_jar}, which is not a file."
         )
-    return {"spark.jars": config.spark.delta_jar}
+    return {"spark.jars": config.delta_jar}
 
 
-def log_file(config: Config) -> Path:
+def log_file(lake: LakeConfig) -> Path:
     """Where Spark's own output goes: `spark.log` under a local `lake.root`, else in the working
     folder.
     """
-    root = config.lake.root
-    folder = Path(root) if root and "://" not in root else Path(".")
+    folder = local_root(lake) or Path(".")
     folder.mkdir(parents=True, exist_ok=True)
     return (folder / LOG_FILE).resolve()
 

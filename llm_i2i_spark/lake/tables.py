@@ -1,26 +1,34 @@
-"""The lake: every read and write of a Delta table, by contract, name and version. Nothing else
-touches storage.
+"""The lake: every read and write of a Delta table with Spark, by contract, name, version and scope.
+
+Nothing else touches storage, but for `lake.delta_rs`, which is the same lake without a JVM.
 """
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
+from collections.abc import Sequence
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
+from pyspark.sql.types import StringType, StructType
 
-from llm_i2i_spark.base.contracts import TABLES, Table
+from llm_i2i_spark.base.contract import Scope, Table, scope_condition
+from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError, UserError
-from llm_i2i_spark.base.run_record import RunRecord
+from llm_i2i_spark.base.run_record import Commit, RunRecord
 from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.base.variants import BASE_BRANCH
+from llm_i2i_spark.lake import delta_rs
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
-from llm_i2i_spark.lake.commits import Commit, read_commits
+from llm_i2i_spark.lake.commits import read_commits
+from llm_i2i_spark.lake.location import (
+    lake_root,
+    local_root,
+    missing_table,
+    require_location,
+    retention_properties,
+)
 from llm_i2i_spark.lake.spark_progress import show_task_progress
-
-TABLE_NAME = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
 
 
 class Lake:
@@ -38,8 +46,9 @@ class Lake:
         require_location(config)
         self.spark = spark
         self.root = lake_root(config)
+        self._is_local = local_root(config) is not None
         self._schema = config.schema_name
-        self._retention = f"interval {config.retention_days} days"
+        self._properties = retention_properties(config)
 
     def path(self, table: str) -> str:
         """The folder or URI of a table.
@@ -61,32 +70,29 @@ class Lake:
 
     def history(self, table: str, limit: int | None = None) -> list[Commit]:
         """The commits of a table, latest first; empty where it does not exist."""
+        if self._is_local:
+            return delta_rs.table_history(self.path(table), limit)
         return read_commits(self._handle(table), limit) if self._exists(table) else []
 
-    def read(self, table: str, version: int | None = None) -> DataFrame:
-        """A table at a version (the latest without one).
+    def read(self, table: str, version: int | None = None, scope: Scope | None = None) -> DataFrame:
+        """A table at a version (the latest without one), all rows or those of one scope.
 
         Raises:
             UserError: the table does not exist, or the version is no longer readable.
         """
         if not self._exists(table):
-            raise UserError(
-                f"There is no table {table} in {self.root or self._schema}; run stage"
-                f" {TABLES[table].stage} first."
-            )
+            raise missing_table(table, self.root or self._schema)
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
         try:
-            return (
-                reader.load(self.path(table))
-                if self.root
-                else reader.table(f"{self._schema}.{table}")
-            )
+            frame = reader.load(self.path(table)) if self.root else reader.table(self._name(table))
         except SPARK_ERRORS as error:
             raise UserError(
                 f"Version {version} of {table} cannot be read ({str(error).splitlines()[0]})."
             ) from error
+        frame = _with_scope_columns(frame, TABLES[table])
+        return frame.where(scope_condition((scope,))) if scope else frame
 
     def changes(self, table: str, after: int, until: int) -> DataFrame | None:
         """What commits did to the rows of a table with a change feed: its columns and `change`, 1
@@ -95,60 +101,67 @@ class Lake:
         A row that is removed and added again stands in it twice.
 
         Args:
+            table: which.
             after: version before the first change.
             until: version after the last one.
 
         Returns:
             None where the feed does not reach back that far.
         """
-        feed = self.spark.read.format("delta").options(
-            readChangeFeed="true", startingVersion=after + 1, endingVersion=until
-        )
+        options = {"startingVersion": after + 1, "endingVersion": until}
+        feed = self.spark.read.format("delta").options(readChangeFeed="true", **options)
         added = F.when(F.col("_change_type").isin("insert", "update_postimage"), 1).otherwise(-1)
         try:
-            rows = (
-                feed.load(self.path(table)) if self.root else feed.table(f"{self._schema}.{table}")
-            )
+            rows = feed.load(self.path(table)) if self.root else feed.table(self._name(table))
             return rows.select(*TABLES[table].names, added.alias("change"))
         except SPARK_ERRORS:
             return None
 
-    def write(self, frame: DataFrame, record: RunRecord, title: str | None = None) -> int:
-        """Replace (or, for append tables, extend) a table in one atomic commit that carries the run
-        record.
+    def write(
+        self,
+        frame: DataFrame,
+        record: RunRecord,
+        scopes: Sequence[Scope] = (),
+        title: str | None = None,
+    ) -> int:
+        """Replace the rows of some scopes (or extend an append table) in one atomic commit that
+        carries the run record; the rows of other scopes stay.
 
         A retry of the same run adds nothing: the commit's transaction version is the table version
-        it is meant to create.
+        that it is meant to create.
 
         Args:
             frame: rows with the contract's columns and types; other columns are an error, never
                 dropped in silence.
             record: who writes, from what.
+            scopes: whose rows these are; without any the whole table is replaced.
             title: words for the progress bar.
 
         Returns:
             The version that holds the rows.
 
         Raises:
-            StageError: the columns do not fit the contract or a constraint does not hold.
+            StageError: the columns do not fit the contract, a constraint does not hold, or a row is
+                of none of the scopes.
         """
         table = TABLES[record.table]
-        before = self._create(table)
-        ready = _fit(frame, table)
+        before = self._prepare(table)
         writer = (
-            ready.write.format("delta")
+            _fit(frame, table)
+            .write.format("delta")
             .mode("append" if table.append else "overwrite")
             .option("userMetadata", record.to_json())
             .option("txnAppId", f"llm_i2i.{record.stage}.{table.name}")
             .option("txnVersion", before + 1)
         )
+        if table.scope and scopes:
+            writer = writer.option("replaceWhere", _replaced(table, scopes))
         try:
             with show_task_progress(self.spark, title or f"{record.stage}: {table.name}"):
-                (
+                if self.root:
                     writer.save(self.path(table.name))
-                    if self.root
-                    else writer.saveAsTable(f"{self._schema}.{table.name}")
-                )
+                else:
+                    writer.saveAsTable(self._name(table.name))
         except SPARK_ERRORS as error:
             raise StageError(
                 f"Stage {record.stage} could not write {table.name}: {_reason(error)}"
@@ -157,66 +170,48 @@ class Lake:
         assert version is not None
         return version
 
-    def _create(self, table: Table) -> int:
-        """Make the table where it is missing, constraints included; its latest version."""
+    def _prepare(self, table: Table) -> int:
+        """Make the table where it is missing, constraints included, and give a table of version 0.1
+        the columns of its scope; its latest version.
+        """
+        if not self._exists(table.name):
+            self._create(table)
+        elif missing := _missing_scope(self._handle(table.name).toDF(), table):
+            columns = ", ".join(f"{name} STRING" for name in missing)
+            where = f"delta.`{self.path(table.name)}`" if self.root else self._name(table.name)
+            self.spark.sql(f"ALTER TABLE {where} ADD COLUMNS ({columns})")
         version = self.version(table.name)
-        if version is not None:
-            return version
+        assert version is not None
+        return version
+
+    def _create(self, table: Table) -> None:
         builder = DeltaTable.createIfNotExists(self.spark).addColumns(contract_schema(table))
         builder = builder.location(self.path(table.name)) if self.root else builder
-        builder = builder.tableName(f"{self._schema}.{table.name}") if self._schema else builder
+        builder = builder.tableName(self._name(table.name)) if self._schema else builder
         builder = builder.clusterBy(*table.cluster_by) if table.cluster_by else builder
-        for key in ("delta.deletedFileRetentionDuration", "delta.logRetentionDuration"):
-            builder = builder.property(key, self._retention)
-        builder = (
-            builder.property("delta.enableChangeDataFeed", "true") if table.change_feed else builder
-        )
-        for name, condition in table.checks.items():
-            # The property that ALTER TABLE ADD CONSTRAINT sets; given at creation it costs no
-            # commit of its own.
-            builder = builder.property(f"delta.constraints.{name}", condition)
+        properties = dict(self._properties)
+        if table.change_feed:
+            properties["delta.enableChangeDataFeed"] = "true"
+        # What ALTER TABLE ADD CONSTRAINT sets; given at creation it costs no commit of its own.
+        properties |= {f"delta.constraints.{name}": rule for name, rule in table.checks.items()}
+        for key, value in properties.items():
+            builder = builder.property(key, value)
         builder.execute()
-        created = self.version(table.name)
-        assert created is not None
-        return created
 
     def _exists(self, table: str) -> bool:
         if self.root is None:
-            return self.spark.catalog.tableExists(f"{self._schema}.{table}")
+            return self.spark.catalog.tableExists(self._name(table))
+        if self._is_local:
+            return delta_rs.table_exists(self.path(table))
         return DeltaTable.isDeltaTable(self.spark, self.path(table))
 
     def _handle(self, table: str) -> DeltaTable:
         if self.root is None:
-            return DeltaTable.forName(self.spark, f"{self._schema}.{table}")
+            return DeltaTable.forName(self.spark, self._name(table))
         return DeltaTable.forPath(self.spark, self.path(table))
 
-
-def require_location(config: LakeConfig) -> None:
-    """Check, before anything starts, that the configuration says where tables go.
-
-    Raises:
-        UserError: neither a root nor a schema is set, or the schema is not a valid name.
-    """
-    if not config.root and not config.schema_name:
-        raise UserError(
-            "Say where the tables go: --set lake.root=FOLDER (or lake.schema=catalog.schema on a"
-            " cluster)."
-        )
-    if config.schema_name and not TABLE_NAME.match(config.schema_name):
-        raise UserError(
-            f"lake.schema must look like catalog.schema, and is {config.schema_name!r}."
-        )
-
-
-def lake_root(config: LakeConfig) -> str | None:
-    """The root as an absolute path or URI; None where only a schema is set."""
-    if not config.root:
-        return None
-    return (
-        config.root.rstrip("/")
-        if "://" in config.root
-        else str(Path(config.root).expanduser().resolve())
-    )
+    def _name(self, table: str) -> str:
+        return f"{self._schema}.{table}"
 
 
 def contract_schema(table: Table) -> StructType:
@@ -226,8 +221,34 @@ def contract_schema(table: Table) -> StructType:
     return schema
 
 
+def result_schema(table: Table) -> StructType:
+    """The Spark schema of one result of a table: the contract without the columns of the scope."""
+    return StructType([one for one in contract_schema(table) if one.name not in table.scope])
+
+
+def _missing_scope(frame: DataFrame, table: Table) -> list[str]:
+    return [name for name in table.scope if name not in frame.columns]
+
+
+def _with_scope_columns(frame: DataFrame, table: Table) -> DataFrame:
+    """The frame with the columns of the table's scope; rows of version 0.1 are of the base branch."""
+    for name in _missing_scope(frame, table):
+        frame = frame.withColumn(name, F.lit(None).cast(StringType()))
+    if "branch" in table.scope:
+        frame = frame.withColumn("branch", F.coalesce("branch", F.lit(BASE_BRANCH)))
+    return frame.select(*(name for name in table.names if name in frame.columns))
+
+
+def _replaced(table: Table, scopes: Sequence[Scope]) -> str:
+    """The condition for the rows that a write replaces."""
+    condition = scope_condition(tuple(scopes))
+    if any(scope.get("branch") == BASE_BRANCH for scope in scopes):
+        condition = f"branch IS NULL OR {condition}"  # rows that version 0.1 wrote
+    return condition
+
+
 def _fit(frame: DataFrame, table: Table) -> DataFrame:
-    """The frame with the contract's columns in order, after checking that names and types agree."""
+    """The frame with the contract's columns in order, its names and types checked."""
     wanted = {field.name: field.dataType.simpleString() for field in contract_schema(table)}
     found = {field.name: field.dataType.simpleString() for field in frame.schema}
     if wanted != found:

@@ -1,207 +1,205 @@
-"""The order of the stages, and running them: only those whose result is not there yet. The only
-file that knows the order.
-"""
+"""Running a plan: the stages in order, each only for the results that are not there yet."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import StageError, UserError
-from llm_i2i_spark.base.run_record import Run, Stage, fingerprint, new_run_id
-from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.discriminate.stage import STAGE as DISCRIMINATE
-from llm_i2i_spark.evaluate.stage import STAGE as EVALUATE
-from llm_i2i_spark.export.stage import STAGE as EXPORT
-from llm_i2i_spark.fuse.stage import STAGE as FUSE
-from llm_i2i_spark.generate.stage import STAGE as GENERATE
-from llm_i2i_spark.i2i.stage import STAGE as I2I
-from llm_i2i_spark.index.stage import STAGE as INDEX
-from llm_i2i_spark.ingest.stage import STAGE as INGEST
-from llm_i2i_spark.lake.commits import Commit
+from llm_i2i_spark.base.contract import result_name, scope_key
+from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.base.run_record import Commit, commit_of
+from llm_i2i_spark.base.stage import PinnedRun, Stage
+from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import Lake
-from llm_i2i_spark.sft.stage import STAGE as SFT
-
-STAGES: tuple[Stage, ...] = (
-    INGEST,
-    EXPORT,
-    SFT,
-    GENERATE,
-    DISCRIMINATE,
-    FUSE,
-    I2I,
-    INDEX,
-    EVALUATE,
-)
-STAGE_NAMES = tuple(stage.name for stage in STAGES)
-WITHOUT_MODELS = ("ingest", "fuse", "i2i", "index", "evaluate")
+from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage, find_result
 
 
 @dataclass(frozen=True)
 class StageOutcome:
-    """What became of one stage: its seconds, whether it was up to date, and the versions and rows
-    it left.
+    """The result of one stage.
+
+    Attributes:
+        stage: its name.
+        seconds: of wall clock; 0 where it was skipped.
+        skipped: whether everything was up to date.
+        commits: the latest commit of this run's results in each table.
     """
 
     stage: str
     seconds: float
     skipped: bool
-    versions: dict[str, int]
-    rows: dict[str, int | None]
+    commits: dict[str, Commit]
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """Version of each table."""
+        return {table: commit.version for table, commit in self.commits.items()}
+
+    @property
+    def rows(self) -> dict[str, int | None]:
+        """Rows that the commit of each table wrote; None where it does not say."""
+        return {table: commit.rows for table, commit in self.commits.items()}
 
 
-def stages_for(
-    config: Config, variants: Sequence[str], first: str | None = None, last: str | None = None
-) -> tuple[Stage, ...]:
-    """The stages that these variants need, in order, from `first` to `last` (both included).
-
-    Raises:
-        UserError: a name is no stage, or the range is empty.
-    """
-    for name in (first, last):
-        if name is not None and name not in STAGE_NAMES:
-            raise UserError(f"There is no stage {name}; the stages are {', '.join(STAGE_NAMES)}.")
-    needed = [stage for stage in STAGES if set(variants) - {"real"} or stage.name in WITHOUT_MODELS]
-    if config.split.holdout == "none":
-        needed = [stage for stage in needed if stage is not EVALUATE]
-    start = STAGE_NAMES.index(first) if first else 0
-    end = STAGE_NAMES.index(last) if last else len(STAGES) - 1
-    chosen = tuple(stage for stage in needed if start <= STAGE_NAMES.index(stage.name) <= end)
-    if not chosen:
-        raise UserError(
-            f"Nothing lies between {first or STAGE_NAMES[0]} and {last or STAGE_NAMES[-1]} for"
-            f" --variants {','.join(variants)}."
-        )
-    return chosen
+def skip_plan(plan: Plan) -> list[StageOutcome]:
+    """The outcomes of a plan in which everything is up to date; needs no session."""
+    return [
+        _skipped(planned, _heading(number, plan))
+        for number, planned in enumerate(plan.stages, start=1)
+    ]
 
 
-def run_stages(
-    lake: Lake,
-    config: Config,
-    variants: Sequence[str],
-    stages: Sequence[Stage],
-    force: bool = False,
-    run_id: str | None = None,
-) -> tuple[str, list[StageOutcome]]:
-    """Run stages in order; one whose tables already hold exactly this result is left as it is.
+def run_plan(lake: Lake, plan: Plan, run_id: str) -> list[StageOutcome]:
+    """Run the stages of a plan in order; one whose tables already hold its results is left alone.
 
     A killed command is resumed by giving it again: the stages that had committed all their tables
-    are found up to date by their fingerprint, and the first that had not starts over from its
+    are found up to date by their fingerprints, and the first that had not starts over from its
     pinned inputs.
 
     Args:
         lake: the tables.
-        config: the settings.
-        variants: what the rows are made from; `real`, `llm_i2i`, ...
-        stages: in order, from `stages_for`.
-        force: run even what is up to date.
-        run_id: of the records; a new one without.
+        plan: from `make_plan`.
+        run_id: of the records.
 
     Returns:
-        The run id, and an outcome a stage.
+        An outcome a stage.
+
+    Raises:
+        StageError: another run changed what this one reads or writes.
     """
-    chosen = tuple(variants)
-    run_id = run_id or new_run_id()
+    for planned in plan.stages:
+        if not planned.up_to_date:
+            planned.stage.prepare(planned.results[0].config)
     outcomes = []
-    for stage in stages:
-        stage.prepare(config)
-    for number, stage in enumerate(stages, start=1):
-        outcomes.append(
-            _run_stage(
-                lake, config, chosen, stage, force, run_id, f"[{number}/{len(stages)}] {stage.name}"
-            )
-        )
-    return run_id, outcomes
+    for number, planned in enumerate(plan.stages, start=1):
+        heading = _heading(number, plan)
+        if planned.up_to_date:
+            outcomes.append(_skipped(planned, heading))
+        else:
+            outcomes.append(_run_stage(lake, planned, run_id, heading))
+    return outcomes
 
 
-def _run_stage(
-    lake: Lake,
-    config: Config,
-    variants: tuple[str, ...],
-    stage: Stage,
-    force: bool,
-    run_id: str,
-    heading: str,
-) -> StageOutcome:
-    inputs = _resolve_inputs(lake, config, variants, stage)
-    # Tables without a column `variant` are the same for any set of variants.
-    relevant = variants if any("variant" in TABLES[table].names for table in stage.writes) else ()
-    sources = stage.sources(config)
-    run = Run(
-        run_id,
-        stage.name,
-        inputs,
-        relevant,
-        fingerprint(stage, config, inputs, relevant, sources),
-        sources,
-    )
-    present = _latest_commits(lake, stage)
-    if not force and _is_complete(stage, present, run.fingerprint):
-        log_message(f"{heading}: up to date")
-        return _outcome(stage, present, 0.0, skipped=True)
-    read = ", ".join(f"{table} v{version}" for table, version in inputs.items()) or ", ".join(
-        sources
-    )
-    log_message(f"{heading}: reads {read}")
+def _heading(number: int, plan: Plan) -> str:
+    return f"[{number}/{len(plan.stages)}] {plan.stages[number - 1].stage.name}"
+
+
+def _skipped(planned: PlannedStage, heading: str) -> StageOutcome:
+    log_message(f"{heading}: up to date")
+    return StageOutcome(planned.stage.name, 0.0, True, _latest(planned.results))
+
+
+def _latest(results: Sequence[PlannedResult]) -> dict[str, Commit]:
+    """Of each table the latest commit that holds one of the results."""
+    commits: dict[str, Commit] = {}
+    for result in results:
+        for table, commit in result.present.items():
+            if table not in commits or commits[table].version < commit.version:
+                commits[table] = commit
+    return commits
+
+
+def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> StageOutcome:
+    stage = planned.stage
     started = time.monotonic()
-    stage.execute(lake, config, run)
-    written = _latest_commits(lake, stage)
-    if not _is_complete(stage, written, run.fingerprint):
-        raise StageError(
-            f"Stage {stage.name} ended without committing {', '.join(stage.writes)}; another run"
-            " may have written them meanwhile."
-        )
-    outcome = _outcome(stage, written, time.monotonic() - started, skipped=False)
-    wrote = ", ".join(
-        f"{table} v{version} ({_count(outcome.rows[table])})"
-        for table, version in outcome.versions.items()
+    wanted = [result for result in planned.results if not result.up_to_date]
+    versions = _resolve_versions(lake, stage, wanted)
+    read = ", ".join(f"{table} v{version}" for table, version in versions.items())
+    log_message(f"{heading}: reads {read or ', '.join(wanted[0].ingredients.external_inputs)}")
+    kept = len(planned.results) - len(wanted)
+    if kept:
+        names = ", ".join(scope_key(result.scope) for result in wanted)
+        log_message(f"  for {names}; {kept} other results are up to date")
+    for group in _same_settings(wanted):
+        pinned = _pin(stage, group, versions, run_id)
+        with StageRun(lake, group[0].config, stage, pinned) as run:
+            stage.execute(run)
+    commits = _check_written(lake, stage, wanted)
+    seconds = time.monotonic() - started
+    wrote = ", ".join(f"{table} v{one.version} ({_count(one)})" for table, one in commits.items())
+    log_message(f"  wrote {wrote} in {seconds:.0f} s")
+    return StageOutcome(stage.name, seconds, False, commits)
+
+
+def _resolve_versions(lake: Lake, stage: Stage, results: Sequence[PlannedResult]) -> dict[str, int]:
+    """The version of each table that is read, once it is sure that it holds what was planned."""
+    versions: dict[str, int] = {}
+    for table in stage.reads:
+        scopes = [scope for result in results for scope in result.reads.get(table, ())]
+        if not scopes:
+            continue
+        history = lake.history(table)
+        for result in results:
+            for scope in result.reads.get(table, ()):
+                commit = commit_of(history, scope)
+                found = commit.record.result(scope) if commit and commit.record else None
+                name = result_name(table, scope)
+                if found is None or found.fingerprint != result.ingredients.inputs[name]:
+                    raise StageError(
+                        f"Stage {stage.name} found another {name} than this run made; another run"
+                        " may have written it meanwhile. Start this run again."
+                    )
+        versions[table] = history[0].version
+    return versions
+
+
+def _same_settings(results: Sequence[PlannedResult]) -> list[list[PlannedResult]]:
+    """The results in groups that one execution can produce: equal settings, and for the stages of
+    the models one branch at a time.
+    """
+    groups: dict[str, list[PlannedResult]] = {}
+    for result in results:
+        branch = result.scope.get("branch", "")
+        groups.setdefault(f"{branch} {result.config.digest()}", []).append(result)
+    return list(groups.values())
+
+
+def _pin(
+    stage: Stage, group: Sequence[PlannedResult], versions: dict[str, int], run_id: str
+) -> PinnedRun:
+    first = group[0]
+    reads: dict[str, tuple[dict[str, str], ...]] = {}
+    for result in group:
+        for table, scopes in result.reads.items():
+            known = reads.get(table, ())
+            reads[table] = (*known, *(scope for scope in scopes if scope not in known))
+    return PinnedRun(
+        run_id=run_id,
+        stage=stage.name,
+        reads={table: versions[table] for table in reads},
+        read_scopes=reads,
+        scopes=tuple(result.scope for result in group),
+        results={scope_key(result.scope): result.ingredients.result for result in group},
+        external_inputs=dict(first.ingredients.external_inputs),
+        settings={
+            key: value for result in group for key, value in result.ingredients.settings.items()
+        },
+        code_digest=first.ingredients.code_digest,
     )
-    log_message(f"  wrote {wrote} in {outcome.seconds:.0f} s")
-    return outcome
 
 
-def _resolve_inputs(
-    lake: Lake, config: Config, variants: tuple[str, ...], stage: Stage
-) -> dict[str, int]:
-    inputs = {}
-    for table in stage.needs(config, variants):
-        version = lake.version(table)
-        if version is None:
-            raise UserError(
-                f"Stage {stage.name} reads the table {table}, which is not there; run stage"
-                f" {TABLES[table].stage} first."
-            )
-        inputs[table] = version
-    return inputs
+def _check_written(lake: Lake, stage: Stage, results: Sequence[PlannedResult]) -> dict[str, Commit]:
+    """The commits that hold the results.
+
+    Raises:
+        StageError: one is missing.
+    """
+    commits: dict[str, Commit] = {}
+    for table in stage.writes:
+        history = lake.history(table)
+        for result in results:
+            commit = find_result(history, table, result.ingredients)
+            if commit is None:
+                raise StageError(
+                    f"Stage {stage.name} ended without committing {table}; another run may have"
+                    " written it meanwhile."
+                )
+            if table not in commits or commits[table].version < commit.version:
+                commits[table] = commit
+    return commits
 
 
-def _latest_commits(lake: Lake, stage: Stage) -> dict[str, Commit]:
-    """The latest commit of each table of a stage that exists."""
-    found = {table: lake.history(table, limit=1) for table in stage.writes}
-    return {table: commits[0] for table, commits in found.items() if commits}
-
-
-def _is_complete(stage: Stage, commits: Mapping[str, Commit], wanted: str) -> bool:
-    """Whether the latest commit of every table of the stage carries this fingerprint."""
-    records = [commits[table].record if table in commits else None for table in stage.writes]
-    return all(record is not None and record.fingerprint == wanted for record in records)
-
-
-def _outcome(
-    stage: Stage, commits: Mapping[str, Commit], seconds: float, skipped: bool
-) -> StageOutcome:
-    versions = {table: commit.version for table, commit in commits.items()}
-    return StageOutcome(
-        stage.name,
-        seconds,
-        skipped,
-        versions,
-        {table: commit.rows for table, commit in commits.items()},
-    )
-
-
-def _count(rows: int | None) -> str:
-    return "rows unknown" if rows is None else f"{rows:,} rows"
+def _count(commit: Commit) -> str:
+    return "rows unknown" if commit.rows is None else f"{commit.rows:,} rows"

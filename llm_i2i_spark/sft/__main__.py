@@ -12,8 +12,13 @@ import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
+from llm_i2i_spark.base.contract import result_name, scope_key
+from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import LlmI2iError, UserError
-from llm_i2i_spark.base.run_record import Run, fingerprint, new_run_id
+from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
+from llm_i2i_spark.base.run_record import commit_of, new_run_id
+from llm_i2i_spark.base.stage import PinnedRun
+from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
@@ -101,10 +106,9 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _pinned_run(path: Path) -> Run:
+def _pinned_run(path: Path) -> PinnedRun:
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        return Run(**{**values, "variants": tuple(values["variants"])})
+        return PinnedRun.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise UserError(
             f"--run {path} is not the JSON of a run ({error}); leave it out to take the latest"
@@ -112,16 +116,33 @@ def _pinned_run(path: Path) -> Run:
         ) from None
 
 
-def _latest_run(config: Config, lake: DeltaRsLake) -> Run:
-    inputs = {}
-    for table in STAGE.needs(config, ()):
-        version = lake.version(table)
-        if version is None:
+def _latest_run(config: Config, lake: DeltaRsLake) -> PinnedRun:
+    """The run that the latest exports ask for; its result is the one that `llm-i2i run` looks for."""
+    scope = {"branch": BASE_BRANCH}
+    versions, inputs = {}, {}
+    for table in STAGE.reads:
+        of_table = scope if TABLES[table].scope else {}
+        history = lake.history(table)
+        commit = commit_of(history, of_table)
+        result = commit.record.result(of_table) if commit and commit.record else None
+        if result is None:
             raise UserError(
                 f"There is no table {table} in {lake.root}; run ingest and export first."
             )
-        inputs[table] = version
-    return Run(new_run_id(), STAGE.name, inputs, (), fingerprint(STAGE, config, inputs, (), {}))
+        versions[table] = history[0].version
+        inputs[result_name(table, of_table)] = result.fingerprint
+    settings = config.settings(*STAGE.settings, "seed")
+    code = code_digest(*STAGE.code)
+    ingredients = Ingredients(STAGE.name, scope, inputs, {}, settings, code)
+    return PinnedRun(
+        run_id=new_run_id(),
+        stage=STAGE.name,
+        reads=versions,
+        scopes=(scope,),
+        results={scope_key(scope): ingredients.result},
+        settings=settings,
+        code_digest=code,
+    )
 
 
 def _become_launcher(processes: int, arguments: Sequence[str]) -> None:

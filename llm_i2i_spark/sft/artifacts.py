@@ -18,7 +18,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from llm_i2i_spark import __version__
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.files import sha256_of
-from llm_i2i_spark.base.run_record import Run
+from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.encoding import Encoder
@@ -90,14 +90,14 @@ class Material:
         )
 
     def manifest_fields(
-        self, role: Role, run: Run, ranks: Ranks, loss: float, seconds: float
+        self, role: Role, run: PinnedRun, ranks: Ranks, loss: float, seconds: float
     ) -> dict[str, Any]:
         """Where a checkpoint comes from."""
         return {
             **self.limits(role),
             "layout": self.config.layout,
             "prompt_digest": prompt_digest(self.config.layout, role),
-            "inputs": dict(run.inputs),
+            "inputs": dict(run.reads),
             "fingerprint": run.fingerprint,
             "config_digest": self.config.digest(),
             "base_model": self.config.sft.base_model or "compact",

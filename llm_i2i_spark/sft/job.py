@@ -14,8 +14,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.run_record import Run
+from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lm.calibration import Calibration
@@ -59,7 +60,7 @@ class Job:
     """One fine-tuning run on one rank."""
 
     config: Config
-    run: Run
+    run: PinnedRun
     lake: DeltaRsLake
     ranks: Ranks
     reporter: Reporter
@@ -146,7 +147,8 @@ class Job:
         )
 
     def _read(self, table: str, *columns: str) -> pa.Table:
-        return self.lake.read(table, self.run.inputs[table], columns)
+        scope = self.run.scopes[0] if TABLES[table].scope else None
+        return self.lake.read(table, self.run.reads[table], columns, scope)
 
     def _train(
         self, model: ItemLanguageModel, objective: Any, plan: TrainingPlan
@@ -235,11 +237,12 @@ class Job:
         if self.ranks.first:
             rows = [
                 {
+                    **self.run.scopes[0],
                     "role": one.role,
                     "model_digest": one.digest,
                     "path": one.path,
                     "base_model": self.config.sft.base_model or "compact",
-                    "export_version": self.run.inputs[EXPORTS[one.role]],
+                    "export_version": self.run.reads[EXPORTS[one.role]],
                     "manifest": json.dumps(one.fields, sort_keys=True),
                 }
                 for one in saved

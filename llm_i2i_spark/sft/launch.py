@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from llm_i2i_spark.base.errors import StageError, UserError
-from llm_i2i_spark.base.run_record import Run
+from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.sft.events import EventReader, EventView
 
@@ -28,7 +28,7 @@ RANK_VARIABLES = frozenset(
 )
 
 
-def launch(config: Config, run: Run, log: Path) -> None:
+def launch(config: Config, run: PinnedRun, log: Path) -> None:
     """Run the job and show its progress until it ends.
 
     Args:
@@ -89,7 +89,7 @@ def telling_line(log: Path, returncode: int) -> str:
     return (telling or lines or [f"it ended with code {returncode}"])[-1][:500]
 
 
-def _command(folder: Path, config: Config, run: Run) -> list[str]:
+def _command(folder: Path, config: Config, run: PinnedRun) -> list[str]:
     settings, pinned = folder / "config.yaml", folder / "run.json"
     settings.write_text(
         json.dumps(config.model_dump(mode="json", by_alias=True)), encoding="utf-8"

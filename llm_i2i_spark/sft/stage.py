@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.run_record import Run, Stage, TableStore
+from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.sft.launch import launch
 
+if TYPE_CHECKING:
+    from llm_i2i_spark.lake.stage_run import StageRun
 
-def execute(lake: TableStore, config: Config, run: Run) -> None:
-    """Launch the job at the pinned versions, show its progress, and see that `checkpoints` has a
-    new version.
+
+def execute(run: StageRun) -> None:
+    """Launch the job at the pinned versions, show its progress, and see that `checkpoints` has a new
+    version.
+
+    Raises:
+        UserError: the lake is not a local folder, or the job says that the user can mend it.
     """
-    folder = lake.path("checkpoints")
+    config, folder = run.config, run.lake.path("checkpoints")
     if "://" in folder:
         raise UserError(
             f"Fine-tuning writes files, and {folder} is a URI: set lake.root to a mounted folder"
@@ -25,9 +32,9 @@ def execute(lake: TableStore, config: Config, run: Run) -> None:
     log = Path(folder).parent / "sft.log"
     model = config.sft.base_model or f"a compact model of {config.sft.layers} layers"
     log_message(
-        f"  fine-tuning {model} on sft_generator v{run.inputs['sft_generator']}; log in {log}"
+        f"  fine-tuning {model} on sft_generator v{run.versions['sft_generator']}; log in {log}"
     )
-    launch(config, run, log)
+    launch(config, run.pinned, log)
 
 
 def check_layout(config: Config) -> None:
@@ -48,8 +55,8 @@ def check_layout(config: Config) -> None:
 
 STAGE = Stage(
     name="sft",
-    needs=lambda config, variants: ("sft_generator", "sft_discriminator", "items"),
-    writes=("checkpoints",),
+    reads=("sft_generator", "sft_discriminator", "items"),
     settings=("sft", "export.negatives", "generate.per_user"),
+    code=("sft", "lm", "prompts"),
     execute=execute,
 )

@@ -20,7 +20,8 @@ from llm_i2i_spark import __version__
 from llm_i2i_spark.backbones.cooccurrence.item_ids import Items
 from llm_i2i_spark.backbones.cooccurrence.item_norms import BACKBONES
 from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.run_record import Run, RunRecord
+from llm_i2i_spark.base.run_record import RunRecord
+from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
@@ -55,12 +56,12 @@ class Increment:
 
 def settings_digest(config: Config) -> str:
     """Of all that a similarity depends on beside the rows."""
-    return config.digest(
-        "i2i.backbone", "i2i.swing", "i2i.bm25", "i2i.transitions", "i2i.top_k", "seed"
-    )
+    return config.digest("i2i.swing", "i2i.bm25", "i2i.transitions", "i2i.top_k", "seed")
 
 
-def find_increment(lake: Lake, config: Config, run: Run, staged: ExitStack) -> Increment | None:
+def find_increment(
+    lake: Lake, config: Config, run: PinnedRun, staged: ExitStack
+) -> Increment | None:
     """What is new since the last result, where that can be built upon.
 
     It can if it has the same settings, variants and code, if the rows of its backbone change only
@@ -73,7 +74,7 @@ def find_increment(lake: Lake, config: Config, run: Run, staged: ExitStack) -> I
     record = latest[0].record if latest else None
     if record is None or not _can_build(config) or not _is_alike(record, config, run):
         return None
-    changed = _changed_items(lake, run, record.inputs["fused"])
+    changed = _changed_items(lake, run, record.reads["fused"])
     if changed is None:
         log_message(
             "  the change feed of fused does not reach back to the last result: all rows are"
@@ -82,7 +83,11 @@ def find_increment(lake: Lake, config: Config, run: Run, staged: ExitStack) -> I
         return None
     changed = staged.enter_context(materialized(lake, changed, "i2i: what changed"))
     last = lake.read("item_similarity", latest[0].version)
-    return Increment(run.variants, changed, last.join(changed, ["variant", "item_id"], "left_anti"))
+    return Increment(
+        tuple(scope["variant"] for scope in run.scopes),
+        changed,
+        last.join(changed, ["variant", "item_id"], "left_anti"),
+    )
 
 
 def _can_build(config: Config) -> bool:
@@ -93,27 +98,27 @@ def _can_build(config: Config) -> bool:
     )
 
 
-def _is_alike(record: RunRecord, config: Config, run: Run) -> bool:
-    details = record.details
-    same = details.get("settings") == settings_digest(config) and details.get("variants") == list(
-        run.variants
-    )
+def _is_alike(record: RunRecord, config: Config, run: PinnedRun) -> bool:
+    attributes = record.attributes
+    same = attributes.get("settings") == settings_digest(config) and attributes.get(
+        "variants"
+    ) == list(tuple(scope["variant"] for scope in run.scopes))
     return (
         same
         and record.code_version == __version__
-        and record.inputs.get("fused", run.inputs["fused"]) < run.inputs["fused"]
+        and record.reads.get("fused", run.reads["fused"]) < run.reads["fused"]
     )
 
 
-def _changed_items(lake: Lake, run: Run, before: int) -> DataFrame | None:
+def _changed_items(lake: Lake, run: PinnedRun, before: int) -> DataFrame | None:
     """The items in the lists of changed users. Rows that were only written anew cancel out, however
     `fused` was written.
     """
-    now = run.inputs["fused"]
+    now = run.reads["fused"]
     feed = lake.changes("fused", before, now)
     if feed is None:
         return None
-    of_run: Column = F.col("variant").isin(*run.variants)
+    of_run: Column = F.col("variant").isin(*tuple(scope["variant"] for scope in run.scopes))
     row = ("variant", "user_id", "item_id", "weight", "source", "position")
     net = feed.where(of_run).groupBy(*row).agg(F.sum("change").alias("change")).where("change <> 0")
     users = net.select("variant", "user_id").distinct()

@@ -1,0 +1,113 @@
+"""What a stage of the pipeline is, and one execution of it pinned to versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from llm_i2i_spark import __version__
+from llm_i2i_spark.base.contract import scope_key
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.run_record import RunRecord, ScopeResult
+
+if TYPE_CHECKING:
+    from llm_i2i_spark.config.config import Config
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A step of the pipeline.
+
+    Attributes:
+        name: also its folder, its command, and the `stage` of its tables.
+        reads: tables that it may read; reading another one is an error.
+        settings: sections or dotted keys of the options that its result depends on; `{backbone}`
+            stands for the backbone of a result.
+        code: modules or folders of the package that its result depends on.
+        execute: does the work; its argument is a `lake.stage_run.StageRun`.
+        external_inputs: digests of inputs outside the lake, by name.
+        prepare: starts what takes long and needs no table, before the first stage of a command.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    settings: tuple[str, ...]
+    code: tuple[str, ...]
+    execute: Callable[[Any], None]
+    external_inputs: Callable[[Config], dict[str, str]] = lambda config: {}
+    prepare: Callable[[Config], None] = lambda config: None
+
+    @property
+    def writes(self) -> tuple[str, ...]:
+        """The tables that it writes."""
+        return tuple(table.name for table in TABLES.values() if table.stage == self.name)
+
+    @property
+    def scope(self) -> tuple[str, ...]:
+        """The columns by which its results stand side by side."""
+        return TABLES[self.writes[0]].scope
+
+
+@dataclass(frozen=True)
+class PinnedRun:
+    """One execution of a stage: what it reads and what it must produce. Plain data, so that it can
+    travel to another process.
+
+    Attributes:
+        run_id: shared by all stages that one command executes.
+        stage: its name.
+        reads: version of each table it reads, resolved once, before it starts.
+        read_scopes: which of the results in each of these tables are read.
+        scopes: the results to produce; one empty dictionary for a stage without scopes.
+        results: fingerprint and inputs of each, by `contract.scope_key`.
+        external_inputs: digests of inputs outside the lake, by name.
+        settings: options that the results depend on, by dotted key.
+        code_digest: of the stage's code.
+    """
+
+    run_id: str
+    stage: str
+    reads: dict[str, int]
+    read_scopes: dict[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
+    scopes: tuple[dict[str, str], ...] = ({},)
+    results: dict[str, ScopeResult] = field(default_factory=dict)
+    external_inputs: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    code_digest: str = ""
+
+    @property
+    def fingerprint(self) -> str:
+        """That of the first result; the only one of a stage that produces one at a time."""
+        return self.results[scope_key(self.scopes[0])].fingerprint if self.results else ""
+
+    def record(self, config: Config, table: str, **attributes: Any) -> RunRecord:
+        """The record to commit with a table of this run."""
+        scopes = {scope_key(scope): ScopeResult("") for scope in self.scopes}
+        return RunRecord(
+            run_id=self.run_id,
+            stage=self.stage,
+            table=table,
+            reads=dict(self.reads),
+            external_inputs=dict(self.external_inputs),
+            scopes={**scopes, **self.results},
+            settings=dict(self.settings),
+            code_digest=self.code_digest,
+            config_digest=config.digest(),
+            code_version=__version__,
+            created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            attributes=attributes,
+        )
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PinnedRun:
+        """The run that `dataclasses.asdict` wrote.
+
+        Raises:
+            TypeError, KeyError: the dictionary is not one of a run.
+        """
+        results = {key: ScopeResult(**result) for key, result in values["results"].items()}
+        scopes = tuple(dict(scope) for scope in values["scopes"])
+        reads = {table: tuple(one) for table, one in values["read_scopes"].items()}
+        return cls(**{**values, "read_scopes": reads, "scopes": scopes, "results": results})

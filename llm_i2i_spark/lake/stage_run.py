@@ -1,0 +1,124 @@
+"""One execution of a stage with Spark: what it may read, where it writes, what it keeps meanwhile."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame, SparkSession
+
+from llm_i2i_spark.base.contract import Scope, scope_condition
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.base.run_record import Commit, commit_of
+from llm_i2i_spark.base.stage import PinnedRun, Stage
+from llm_i2i_spark.lake.materialize import materialized
+from llm_i2i_spark.lake.tables import Lake
+
+if TYPE_CHECKING:
+    from llm_i2i_spark.config.config import Config
+
+
+class StageRun:
+    """What a stage's `execute` gets. As a context manager it ends what was staged.
+
+    Args:
+        lake: the tables.
+        config: the settings of these results.
+        stage: what is executed.
+        pinned: versions to read, results to produce.
+    """
+
+    def __init__(self, lake: Lake, config: Config, stage: Stage, pinned: PinnedRun) -> None:
+        self.lake, self.config, self.stage, self.pinned = lake, config, stage, pinned
+        self._staged = ExitStack()
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session."""
+        return self.lake.spark
+
+    @property
+    def run_id(self) -> str:
+        """Shared by all stages that one command executes."""
+        return self.pinned.run_id
+
+    @property
+    def scopes(self) -> tuple[dict[str, str], ...]:
+        """The results to produce, each with a value for the columns of the stage's scope."""
+        return self.pinned.scopes
+
+    @property
+    def versions(self) -> dict[str, int]:
+        """The version of each table that is read."""
+        return self.pinned.reads
+
+    def read(self, table: str, scope: Scope | None = None) -> DataFrame:
+        """A table at its pinned version: the rows that these results are made from, or those of one
+        scope.
+
+        Raises:
+            StageError: the stage does not declare that it reads this table.
+            UserError: the version is no longer readable.
+        """
+        if table not in self.stage.reads or table not in self.versions:
+            raise StageError(f"Stage {self.stage.name} reads {table} without declaring it.")
+        frame = self.lake.read(table, self.versions[table], scope)
+        scopes = tuple(one for one in self.pinned.read_scopes.get(table, ()) if one)
+        return frame if scope or not scopes else frame.where(scope_condition(scopes))
+
+    def inputs(self, table: str) -> tuple[dict[str, str], ...]:
+        """Which of the results in a table these results are made from."""
+        return self.pinned.read_scopes.get(table, ())
+
+    def write(
+        self, table: str, frame: DataFrame, title: str | None = None, **attributes: Any
+    ) -> int:
+        """Replace this run's scopes of a table in one commit.
+
+        Args:
+            table: one that the stage writes.
+            frame: rows of the contract.
+            title: words for the progress bar.
+            attributes: for the run record.
+
+        Returns:
+            The version that holds the rows.
+
+        Raises:
+            StageError: the table is not the stage's, or the rows do not fit its contract.
+        """
+        if TABLES[table].stage != self.stage.name:
+            raise StageError(f"Stage {self.stage.name} may not write {table}.")
+        record = self.pinned.record(self.config, table, **attributes)
+        scopes = self.scopes if TABLES[table].scope else ()
+        return self.lake.write(frame, record, scopes, title)
+
+    def written(self, table: str, frame: DataFrame, **attributes: Any) -> DataFrame:
+        """Write a table, and read it back as it stands in that commit."""
+        return self.lake.read(table, self.write(table, frame, **attributes))
+
+    def staged(self, frame: DataFrame, title: str) -> DataFrame:
+        """The same rows, computed once, readable until the stage ends.
+
+        Args:
+            frame: what to compute.
+            title: words for the progress bar.
+        """
+        return self._staged.enter_context(materialized(self.lake, frame, title))
+
+    def last_commit(self, table: str, scope: Scope) -> Commit | None:
+        """The commit that wrote a result as the latest version of a table holds it."""
+        return commit_of(self.lake.history(table), scope)
+
+    def __enter__(self) -> StageRun:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._staged.close()

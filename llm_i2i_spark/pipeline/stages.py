@@ -1,0 +1,60 @@
+"""The order of the stages. The only file that knows it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.stage import Stage
+from llm_i2i_spark.base.variants import Variant
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.discriminate.stage import STAGE as DISCRIMINATE
+from llm_i2i_spark.evaluate.stage import STAGE as EVALUATE
+from llm_i2i_spark.export.stage import STAGE as EXPORT
+from llm_i2i_spark.fuse.stage import STAGE as FUSE
+from llm_i2i_spark.generate.stage import STAGE as GENERATE
+from llm_i2i_spark.i2i.stage import STAGE as I2I
+from llm_i2i_spark.index.stage import STAGE as INDEX
+from llm_i2i_spark.ingest.stage import STAGE as INGEST
+from llm_i2i_spark.sft.stage import STAGE as SFT
+
+STAGES: tuple[Stage, ...] = (
+    INGEST,
+    EXPORT,
+    SFT,
+    GENERATE,
+    DISCRIMINATE,
+    FUSE,
+    I2I,
+    INDEX,
+    EVALUATE,
+)
+STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+
+def stages_for(
+    config: Config, variants: Sequence[Variant], first: str | None = None, last: str | None = None
+) -> tuple[Stage, ...]:
+    """The stages that these variants need, in order, from `first` to `last` (both included).
+
+    Raises:
+        UserError: a name is no stage, or the range is empty.
+    """
+    for name in (first, last):
+        if name is not None and name not in STAGE_NAMES:
+            raise UserError(f"There is no stage {name}; the stages are {', '.join(STAGE_NAMES)}.")
+    with_models = any(variant.needs_models for variant in variants)
+    evaluated = [variant for variant in variants if not variant.served]
+    needed = [stage for stage in STAGES if with_models or stage.scope != ("branch",)]
+    if config.split.holdout == "none" or not evaluated:
+        needed = [stage for stage in needed if stage is not EVALUATE]
+    start = STAGE_NAMES.index(first) if first else 0
+    end = STAGE_NAMES.index(last) if last else len(STAGES) - 1
+    chosen = tuple(stage for stage in needed if start <= STAGE_NAMES.index(stage.name) <= end)
+    if not chosen:
+        names = ",".join(variant.name for variant in variants)
+        raise UserError(
+            f"Nothing lies between {first or STAGE_NAMES[0]} and {last or STAGE_NAMES[-1]} for"
+            f" --variants {names}."
+        )
+    return chosen

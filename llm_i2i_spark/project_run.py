@@ -1,0 +1,79 @@
+"""What a run of a project gives back: its stages, metrics and report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from llm_i2i_spark.base.contracts import METRICS
+from llm_i2i_spark.lake.location import local_root
+
+if TYPE_CHECKING:
+    from llm_i2i_spark.evaluate.accuracy import MetricRow
+    from llm_i2i_spark.pipeline.runner import StageOutcome
+    from llm_i2i_spark.project import Project
+
+
+@dataclass(frozen=True)
+class ProjectRun:
+    """The result of `Project.run`.
+
+    Attributes:
+        run_id: of the records of its commits.
+        stages: an outcome a stage: seconds, whether it was up to date, versions and rows.
+        metrics: the metric rows of the evaluation that holds for this run; empty without one.
+        summary: what `summary.json` holds.
+    """
+
+    run_id: str
+    stages: tuple[StageOutcome, ...]
+    metrics: list[MetricRow]
+    summary: dict[str, Any]
+
+    @property
+    def report(self) -> str | None:
+        """Path of the HTML report; None where nothing was evaluated."""
+        return self.summary.get("report")
+
+    @classmethod
+    def of(
+        cls,
+        project: Project,
+        run_id: str,
+        variants: Sequence[str],
+        backbones: Sequence[str],
+        outcomes: Sequence[StageOutcome],
+    ) -> ProjectRun:
+        """Gather what some outcomes left in the tables."""
+        from llm_i2i_spark.pipeline.summary import evaluation_record, summarize
+
+        record = evaluation_record(outcomes)
+        metrics = _metric_rows(project, record.run_id) if record else []
+        summary = summarize(project.config, variants, backbones, run_id, outcomes, metrics)
+        return cls(run_id, tuple(outcomes), metrics, summary)
+
+    def lines(self) -> list[str]:
+        """The comparison of the systems as aligned text; empty where nothing was evaluated."""
+        from llm_i2i_spark.evaluate.headline import comparison_lines
+
+        return comparison_lines(self.summary.get("metrics", {}))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines()) or f"run {self.run_id}"
+
+    def _repr_html_(self) -> str:
+        report = f"<p>report: {self.report}</p>" if self.report else ""
+        return f"<pre>{self}</pre>{report}"
+
+
+def _metric_rows(project: Project, run_id: str) -> list[MetricRow]:
+    """The rows of one evaluation, read without a JVM where the tables are local."""
+    if local_root(project.config.lake) is None:
+        rows: Any = project.lake.read("metrics").where(f"run_id = '{run_id}'").collect()
+        return [row.asDict() for row in rows]
+    from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+
+    table = DeltaRsLake(project.config.lake).read("metrics", None, METRICS.names)
+    found: Any = [row for row in table.to_pylist() if row["run_id"] == run_id]
+    return list(found)
