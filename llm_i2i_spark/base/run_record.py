@@ -146,6 +146,25 @@ def commit_of(history: Sequence[Commit], scope: Scope, version: int | None = Non
     return None
 
 
+def fingerprint_in(history: Sequence[Commit], scope: Scope) -> str | None:
+    """What tells the rows of a scope, as the latest version of a table holds them, from others.
+
+    Args:
+        history: the commits of the table, latest first.
+        scope: whose rows.
+
+    Returns:
+        The fingerprint of the result; the version where something else than this package wrote the
+        rows; None where there are none.
+    """
+    commit = commit_of(history, scope)
+    if commit is not None and commit.record is not None:
+        result = commit.record.result(scope)
+        return result.fingerprint if result else None
+    written = next((one for one in history if one.changes_rows), None)
+    return f"version {written.version}" if written and written.record is None else None
+
+
 def new_run_id() -> str:
     """An id that sorts by time: `20261121T054410-3f9c`."""
     return datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S") + "-" + secrets.token_hex(2)

@@ -15,7 +15,7 @@ from llm_i2i_spark.base.contract import Scope, result_name, scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
-from llm_i2i_spark.base.run_record import Commit, commit_of
+from llm_i2i_spark.base.run_record import Commit, commit_of, fingerprint_in
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import Variant, find_variant
 from llm_i2i_spark.config.config import Config
@@ -238,12 +238,10 @@ class _Planner:
         expected = self._expected.get((table, scope_key(scope)))
         if expected is not None:
             return expected
-        commit = commit_of(self._history(table), scope)
-        if commit is None or commit.record is None:
+        present = fingerprint_in(self._history(table), scope)
+        if present is None:
             raise _not_there(stage, table, scope, bool(self._history(table)))
-        result = commit.record.result(scope)
-        assert result is not None
-        return result.fingerprint
+        return present
 
     def _present(self, stage: Stage, ingredients: Ingredients) -> dict[str, Commit]:
         """The commit of each table that holds exactly this result."""

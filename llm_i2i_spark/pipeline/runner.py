@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contract import result_name, scope_key
 from llm_i2i_spark.base.errors import StageError
-from llm_i2i_spark.base.run_record import Commit, commit_of
+from llm_i2i_spark.base.run_record import Commit, fingerprint_in
 from llm_i2i_spark.base.stage import PinnedRun, Stage
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import Lake
@@ -133,10 +133,8 @@ def _resolve_versions(lake: Lake, stage: Stage, results: Sequence[PlannedResult]
         history = lake.history(table)
         for result in results:
             for scope in result.reads.get(table, ()):
-                commit = commit_of(history, scope)
-                found = commit.record.result(scope) if commit and commit.record else None
                 name = result_name(table, scope)
-                if found is None or found.fingerprint != result.ingredients.inputs[name]:
+                if fingerprint_in(history, scope) != result.ingredients.inputs[name]:
                     raise StageError(
                         f"Stage {stage.name} found another {name} than this run made; another run"
                         " may have written it meanwhile. Start this run again."

@@ -16,7 +16,7 @@ from llm_i2i_spark.base.contract import result_name, scope_key
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import LlmI2iError, UserError
 from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
-from llm_i2i_spark.base.run_record import commit_of, new_run_id
+from llm_i2i_spark.base.run_record import fingerprint_in, new_run_id
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.config.config import Config
@@ -123,14 +123,13 @@ def _latest_run(config: Config, lake: DeltaRsLake) -> PinnedRun:
     for table in STAGE.reads:
         of_table = scope if TABLES[table].scope else {}
         history = lake.history(table)
-        commit = commit_of(history, of_table)
-        result = commit.record.result(of_table) if commit and commit.record else None
-        if result is None:
+        fingerprint = fingerprint_in(history, of_table)
+        if fingerprint is None:
             raise UserError(
                 f"There is no table {table} in {lake.root}; run ingest and export first."
             )
         versions[table] = history[0].version
-        inputs[result_name(table, of_table)] = result.fingerprint
+        inputs[result_name(table, of_table)] = fingerprint
     settings = config.settings(*STAGE.settings, "seed")
     code = code_digest(*STAGE.code)
     ingredients = Ingredients(STAGE.name, scope, inputs, {}, settings, code)

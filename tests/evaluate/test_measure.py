@@ -13,12 +13,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.run_record import Run
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.evaluate.measure import Measured, Tables, check_holdout, measure
-from llm_i2i_spark.evaluate.stage import NEEDS, STAGE
+from llm_i2i_spark.evaluate.stage import READS, STAGE
 from llm_i2i_spark.evaluate.supplied import evaluate_index
 from llm_i2i_spark.lake.tables import Lake, contract_schema
+from tests.stage_runs import run_stage
 
 pytestmark = pytest.mark.spark
 
@@ -265,13 +265,12 @@ def test_the_stage_writes_metrics_and_a_report_and_a_supplied_index_is_measured_
 ) -> None:
     for name, frame in frames(spark, tables).items():
         frame.write.format("delta").save(lake.path(name))
-    run = Run(
-        "r7", "evaluate", {name: lake.version(name) for name in NEEDS}, ("real", "llm_i2i"), "f"
-    )
-    STAGE.execute(lake, config, run)
+    versions = {name: lake.version(name) for name in READS}
+    systems = tuple({"variant": name, "backbone": "swing"} for name in ("real", "llm_i2i"))
+    run_stage(STAGE, lake, config, versions, run_id="r7", read_scopes={"item_index": systems})
     rows = lake.read("metrics").where("run_id = 'r7'")
     assert rows.where("slice = 'all' AND name = 'recall' AND k = 5").count() == 2
-    path = lake.history("metrics", 1)[0].record.details["report"]
+    path = lake.history("metrics", 1)[0].record.attributes["report"]
     page = Path(path).read_text(encoding="utf-8")
     assert path == f"{lake.root}/reports/r7/report.html"
     assert "Title of i" in page

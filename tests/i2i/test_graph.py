@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.run_record import Run
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.i2i.graph import interaction_graph, item_graph
 from llm_i2i_spark.lake.capabilities import has_graphframes_jvm
-from llm_i2i_spark.lake.tables import Lake, contract_schema
+from llm_i2i_spark.lake.tables import Lake
+from tests.stage_runs import put_rows
 
 pytestmark = pytest.mark.spark
 
@@ -25,8 +24,7 @@ def lake(spark, tmp_path_factory) -> Lake:
     ]
     similar = [("real", "swing", "1", "2", 0.5, 2, 0.0), ("real", "swing", "2", "1", 0.5, 2, 0.0)]
     for table, content in (("fused", rows), ("item_similarity", similar)):
-        frame = spark.createDataFrame(content, contract_schema(TABLES[table]))
-        lake.write(frame, Run("r", TABLES[table].stage, {}, ("real",), "x").record(config, table))
+        put_rows(lake, config, table, content)
     return lake
 
 

@@ -8,13 +8,12 @@ import random
 
 import pytest
 
-from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.run_record import Run
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.i2i.stage import STAGE
-from llm_i2i_spark.lake.tables import Lake, contract_schema
+from llm_i2i_spark.lake.tables import Lake
+from tests.stage_runs import put_rows, run_stage
 
 pytestmark = pytest.mark.spark
 
@@ -34,14 +33,14 @@ def lake(spark, tmp_path_factory) -> Lake:
         rows += [("llm_i2i", *row[1:]) for row in rows[-4:]]
         rows.append(("llm_i2i", f"u{user}", str(items[4]), 0.5, "synthetic", 0.05, None, None))
     for part in (rows, [("real", "u", item, 1.0, "real", None, None, 0) for item in "123"]):
-        frame = spark.createDataFrame(part, contract_schema(TABLES["fused"]))
-        lake.write(frame, Run("r", "fuse", {}, ("real",), "x").record(config, "fused"))
+        put_rows(lake, config, "fused", part)
     return lake
 
 
 def similar(lake: Lake, version: int, variants: tuple[str, ...], *settings: str):
     config: Config = load_config([], ["lake.root=unused", *settings])
-    STAGE.execute(lake, config, Run("r", "i2i", {"fused": version}, variants, "x"))
+    scopes = [{"variant": name, "backbone": config.i2i.backbone} for name in variants]
+    run_stage(STAGE, lake, config, {"fused": version}, scopes)
     return sorted(map(tuple, lake.read("item_similarity").collect()))
 
 
@@ -56,11 +55,11 @@ def test_variants_share_a_commit_and_engines_a_result(lake):
     block = similar(lake, first, ("real", "llm_i2i"), "i2i.top_k=5", "index.size=5")
     record = lake.history("item_similarity", limit=1)[0].record
     assert record is not None
-    assert {name: plan["users"] for name, plan in record.details["plans"].items()} == {
+    assert {name: plan["users"] for name, plan in record.attributes["plans"].items()} == {
         "real": 20,
         "llm_i2i": 20,
     }
-    pairs = {name: plan["user_wedges"] for name, plan in record.details["plans"].items()}
+    pairs = {name: plan["user_wedges"] for name, plan in record.attributes["plans"].items()}
     assert 0 < pairs["real"] < pairs["llm_i2i"]
     assert block == similar(
         lake, first, ("real", "llm_i2i"), "i2i.top_k=5", "index.size=5", "i2i.engine=reference"
@@ -85,8 +84,7 @@ def test_a_variant_without_rows_is_a_sentence(lake):
 
 def write_fused(lake: Lake, rows) -> int:
     config = load_config([], ["lake.root=unused"])
-    frame = lake.spark.createDataFrame(rows, contract_schema(TABLES["fused"]))
-    return lake.write(frame, Run("r", "fuse", {}, ("real",), "x").record(config, "fused"))
+    return put_rows(lake, config, "fused", rows)
 
 
 @pytest.mark.parametrize("backbone", ["swing", "transitions"])
@@ -120,11 +118,11 @@ def test_after_new_clicks_only_their_users_items_are_computed_again_and_the_resu
     after = similar(lake, version, ("real",), *settings)
     record = lake.history("item_similarity", limit=1)[0].record
     assert record is not None
-    assert 0.3 < record.details["saved_work"]["real"] < 0.95
+    assert 0.3 < record.attributes["saved_work"]["real"] < 0.95
     assert after == similar(lake, version, ("real",), *settings, "i2i.incremental=false")
     full = lake.history("item_similarity", limit=1)[0].record
     assert full is not None
-    assert full.details["saved_work"] == {}
+    assert full.attributes["saved_work"] == {}
 
 
 def test_other_settings_and_other_variants_start_afresh(lake):
@@ -137,7 +135,7 @@ def test_other_settings_and_other_variants_start_afresh(lake):
         similar(lake, second, ("real",), *after)
         record = lake.history("item_similarity", limit=1)[0].record
         assert record is not None
-        assert record.details["saved_work"] == {}
+        assert record.attributes["saved_work"] == {}
 
 
 def test_a_cap_counts_the_users_of_each_variant_for_itself(lake):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.run_record import Run
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.index.stage import STAGE
-from llm_i2i_spark.lake.tables import Lake, contract_schema
+from llm_i2i_spark.lake.tables import Lake
+from tests.stage_runs import put_rows, run_stage
 
 pytestmark = pytest.mark.spark
 
@@ -29,11 +28,11 @@ def test_stage_writes_the_lists_of_the_run_from_pinned_versions(spark, tmp_path)
         for variant, item, neighbor, score in similar
     ]
     versions = {}
-    for name, stage, rows in (("fused", "fuse", fused), ("item_similarity", "i2i", similar)):
-        frame = spark.createDataFrame(rows, contract_schema(TABLES[name]))
-        versions[name] = lake.write(frame, Run("r", stage, {}, ("real",), "x").record(config, name))
-    run = Run("r", "index", versions, ("real",), "x")
-    STAGE.execute(lake, config, run)
+    for name, rows in (("fused", fused), ("item_similarity", similar)):
+        versions[name] = put_rows(lake, config, name, rows)
+    real, scope = {"variant": "real"}, {"variant": "real", "backbone": "swing"}
+    read = {"fused": (real,), "item_similarity": (scope,)}
+    run_stage(STAGE, lake, config, versions, [scope], read_scopes=read)
     found = {
         row["item_id"]: [tuple(n) for n in row["neighbors"]]
         for row in lake.read("item_index").collect()
@@ -41,5 +40,4 @@ def test_stage_writes_the_lists_of_the_run_from_pinned_versions(spark, tmp_path)
     assert found == {"a": [("b", 0.5, 1, 0.0)], "b": [("a", pytest.approx(0.5 / 3), 1, 0.0)]}
     commit = lake.history("item_index", limit=1)[0]
     assert commit.record is not None
-    assert commit.record.inputs == versions
-    assert STAGE.needs(config, ("real",)) == ("item_similarity", "fused")
+    assert commit.record.reads == versions

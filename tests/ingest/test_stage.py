@@ -8,20 +8,18 @@ from pathlib import Path
 import pytest
 
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.run_record import Run
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.ingest.stage import STAGE
 from llm_i2i_spark.lake.tables import Lake
+from tests.stage_runs import run_stage
 
 pytestmark = pytest.mark.spark
 
 
-def run_stage(spark, root: Path, log: Path, *settings: str) -> Lake:
+def ingest(spark, root: Path, log: Path, *settings: str) -> Lake:
     config = load_config([], [f"lake.root={root}", f"ingest.interactions={log}", *settings])
     lake = Lake(spark, config.lake)
-    STAGE.execute(
-        lake, config, Run("run-1", "ingest", {}, ("real",), "fingerprint", STAGE.sources(config))
-    )
+    run_stage(STAGE, lake, config, run_id="run-1")
     return lake
 
 
@@ -41,9 +39,9 @@ def test_poison_is_quarantined_and_changes_nothing_else(spark, tmp_path: Path, c
         '{"item_id": "i1", "title": "Lamp"}\n{"item_id": "cold", "title": "Desk"}\nnot'
         ' json\n{"title": "x"}\n'
     )
-    plain = run_stage(spark, tmp_path / "plain", tmp_path / "clean.jsonl")
+    plain = ingest(spark, tmp_path / "plain", tmp_path / "clean.jsonl")
     items = [f"ingest.items={tmp_path / 'items.jsonl'}", "ingest.max_quarantine_share=0.6"]
-    lake = run_stage(spark, tmp_path / "lake", tmp_path / "poisoned.jsonl", *items)
+    lake = ingest(spark, tmp_path / "lake", tmp_path / "poisoned.jsonl", *items)
     rows = [sorted(map(str, one.read("interactions").collect())) for one in (plain, lake)]
     assert rows[0] == rows[1]
     assert len(rows[0]) == 20
@@ -69,7 +67,7 @@ def test_poison_is_quarantined_and_changes_nothing_else(spark, tmp_path: Path, c
     assert sum(stats.values()) == 10
     record = lake.history("quarantine", limit=1)[0].record
     assert record is not None
-    assert record.details["reasons"]["item_id is missing"] == 1
+    assert record.attributes["reasons"]["item_id is missing"] == 1
     said = capsys.readouterr().err
     assert "wrote interactions (10 train, 5 valid, 5 test) of 5 users with 21 items" in said
     assert "1 user_id is missing" in said
@@ -78,16 +76,16 @@ def test_poison_is_quarantined_and_changes_nothing_else(spark, tmp_path: Path, c
 def test_too_much_poison_writes_nothing(spark, tmp_path: Path):
     (tmp_path / "log.csv").write_text("user_id,item_id,ts\nu,a,1394618400\nu,b,never\n")
     with pytest.raises(UserError, match=r"1 of 2 rows of .* are bad"):
-        run_stage(spark, tmp_path / "lake", tmp_path / "log.csv")
+        ingest(spark, tmp_path / "lake", tmp_path / "log.csv")
     assert not any((tmp_path / "lake" / table).exists() for table in STAGE.writes)
     (tmp_path / "log.csv").write_text("user_id,item_id\nu,a\n")
     with pytest.raises(UserError, match="holdout=time needs times"):
-        run_stage(spark, tmp_path / "lake", tmp_path / "log.csv", "split.holdout=time")
+        ingest(spark, tmp_path / "lake", tmp_path / "log.csv", "split.holdout=time")
 
 
 def test_one_row_without_any_order_is_a_valid_log(spark, tmp_path: Path, capsys):
     (tmp_path / "log.csv").write_text("user_id,item_id\n007,a\n")
-    lake = run_stage(spark, tmp_path / "lake", tmp_path / "log.csv")
+    lake = ingest(spark, tmp_path / "lake", tmp_path / "log.csv")
     (row,) = lake.read("interactions").collect()
     assert row.asDict() == {
         "user_id": "007",
@@ -107,7 +105,7 @@ def test_one_row_without_any_order_is_a_valid_log(spark, tmp_path: Path, capsys)
 @pytest.mark.data
 def test_beauty(spark, tmp_path: Path, data_folder: Path):
     items = f"ingest.items={data_folder / 'beauty_items.parquet'}"
-    lake = run_stage(spark, tmp_path / "lake", data_folder / "beauty_interactions.parquet", items)
+    lake = ingest(spark, tmp_path / "lake", data_folder / "beauty_interactions.parquet", items)
     counts = (
         lake.read("interactions")
         .selectExpr("count(*)", "count(DISTINCT user_id)", "count(DISTINCT item_id)")

@@ -10,10 +10,10 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError, UserError
-from llm_i2i_spark.base.run_record import Run
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.tables import Lake, contract_schema
+from tests.stage_runs import put_rows, record_of
 
 pytestmark = pytest.mark.spark
 
@@ -42,26 +42,22 @@ def test_a_write_is_one_commit_with_its_record_and_old_versions_stay_readable(
 ) -> None:
     lake = Lake(spark, config.lake)
     assert lake.version("fused") is None
-    first = lake.write(
-        _fused(spark),
-        Run("r1", "fuse", {"interactions": 3}, ("real",), "f1").record(config, "fused"),
-    )
-    second = lake.write(
-        _fused(spark, 0.5),
-        Run("r2", "fuse", {"interactions": 4}, ("real",), "f2").record(config, "fused"),
+    first = put_rows(lake, config, "fused", _fused(spark), run_id="r1")
+    second = put_rows(
+        lake, config, "fused", _fused(spark, 0.5), run_id="r2", reads={"interactions": 4}
     )
     latest = lake.history("fused", limit=1)[0]
     assert latest.version == second == first + 1
     assert latest.rows == 2
     assert latest.record is not None
-    assert (latest.record.run_id, latest.record.inputs) == ("r2", {"interactions": 4})
+    assert (latest.record.run_id, latest.record.reads) == ("r2", {"interactions": 4})
     assert {row["weight"] for row in lake.read("fused", first).collect()} == {1.0}
     assert {row["item_id"] for row in lake.read("fused").collect()} == {"i1", "007"}
 
 
 def test_a_retried_write_adds_nothing(spark: SparkSession, config: Config) -> None:
     lake = Lake(spark, config.lake)
-    record = Run("r1", "evaluate", {}, ("real",), "f1").record(config, "metrics")
+    record = record_of(config, "metrics")
     lake.write(_metrics(spark, "r1"), record)
     version = lake.version("metrics")
     assert version is not None
@@ -76,9 +72,7 @@ def test_a_retried_write_adds_nothing(spark: SparkSession, config: Config) -> No
         lake.path("metrics")
     )
     assert lake.read("metrics").count() == 1
-    lake.write(
-        _metrics(spark, "r2"), Run("r2", "evaluate", {}, ("real",), "f2").record(config, "metrics")
-    )
+    put_rows(lake, config, "metrics", _metrics(spark, "r2"), run_id="r2")
     assert lake.read("metrics").count() == 2
 
 
@@ -86,7 +80,7 @@ def test_rows_that_break_the_contract_are_refused_and_the_table_stays(
     spark: SparkSession, config: Config
 ) -> None:
     lake = Lake(spark, config.lake)
-    record = Run("r1", "fuse", {}, ("real",), "f1").record(config, "fused")
+    record = record_of(config, "fused", [{"variant": "real"}])
     version = lake.write(_fused(spark), record)
     with pytest.raises(StageError, match="edge_weight"):
         lake.write(_fused(spark, -1.0), record)
@@ -109,6 +103,6 @@ def test_missing_tables_and_places_are_sentences(spark: SparkSession, config: Co
 def test_tables_can_be_registered_in_a_schema(spark: SparkSession, config: Config) -> None:
     spark.sql("CREATE SCHEMA IF NOT EXISTS shop_lake")
     lake = Lake(spark, config.lake.model_copy(update={"schema_name": "shop_lake"}))
-    lake.write(_fused(spark), Run("r1", "fuse", {}, ("real",), "f1").record(config, "fused"))
+    put_rows(lake, config, "fused", _fused(spark))
     assert spark.table("shop_lake.fused").count() == 2
     spark.sql("DROP SCHEMA shop_lake CASCADE")

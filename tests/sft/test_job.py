@@ -80,8 +80,8 @@ def test_the_commit_is_one_that_spark_and_audit_understand(finished_lake):
     ]
     assert table.metadata().configuration["delta.logRetentionDuration"] == "interval 90 days"
     record = RunRecord.from_json(table.history(1)[0]["userMetadata"])
-    assert (record.stage, record.table, record.inputs["items"]) == ("sft", "checkpoints", 0)
-    assert record.details["generator_digest"] == committed(root)["generator"]["model_digest"]
+    assert (record.stage, record.table, record.reads["items"]) == ("sft", "checkpoints", 0)
+    assert record.attributes["generator_digest"] == committed(root)["generator"]["model_digest"]
 
 
 def test_the_generator_learned_what_the_users_like(finished_lake):

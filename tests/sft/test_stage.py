@@ -8,13 +8,13 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import psutil
 import pytest
 from deltalake import DeltaTable
 
 from llm_i2i_spark.base.errors import StageError, UserError
-from llm_i2i_spark.base.run_record import Run, fingerprint
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
@@ -22,23 +22,24 @@ from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.sft.events import EventFile, EventReader, EventView, Reporter
 from llm_i2i_spark.sft.launch import telling_line
 from llm_i2i_spark.sft.stage import STAGE
+from tests.stage_runs import record_of, run_stage
 
 pytestmark = pytest.mark.lm
 PARENT = """
 import sys
 from llm_i2i_spark.config.files import load_config
-from llm_i2i_spark.base.run_record import Run, fingerprint
-from llm_i2i_spark.sft.stage import STAGE
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+from llm_i2i_spark.sft.stage import STAGE
+from tests.stage_runs import record_of, run_stage
 config = load_config([sys.argv[1]])
-inputs = {name: 0 for name in STAGE.needs(config, ())}
-STAGE.execute(DeltaRsLake(config.lake), config, Run("r1", "sft", inputs, (), fingerprint(STAGE, config, inputs, (), {})))
+reads = dict.fromkeys(STAGE.reads, 0)
+run_stage(STAGE, DeltaRsLake(config.lake), config, reads, [{"branch": "base"}], "r1")
 """
 
 
-def make_run(config: Config, **versions: int) -> Run:
-    inputs = {**dict.fromkeys(STAGE.needs(config, ()), 0), **versions}
-    return Run("r1", "sft", inputs, (), fingerprint(STAGE, config, inputs, (), {}))
+def fine_tune(lake: Any, config: Config, **versions: int) -> None:
+    reads = {**dict.fromkeys(STAGE.reads, 0), **versions}
+    run_stage(STAGE, lake, config, reads, [{"branch": "base"}], "r1")
 
 
 def wait_for(condition, seconds=240.0):
@@ -79,7 +80,7 @@ def test_killed_in_the_middle_the_job_dies_too_and_the_next_start_ends_with_the_
     assert not (root / "checkpoints").exists()
 
     config = load_config([path])
-    STAGE.execute(DeltaRsLake(config.lake), config, make_run(config))
+    fine_tune(DeltaRsLake(config.lake), config)
     said = capfd.readouterr()
     assert "resumed the generator after epoch" in said.err or "is already trained" in said.err
     assert said.out == ""
@@ -88,21 +89,21 @@ def test_killed_in_the_middle_the_job_dies_too_and_the_next_start_ends_with_the_
     ]
     assert names[0] == names[1]  # the names hold the digests of all weights
     record = json.loads(DeltaTable(str(root / "checkpoints")).history(1)[0]["userMetadata"])
-    assert (record["run_id"], record["fingerprint"]) == ("r1", make_run(config).fingerprint)
+    assert (record["run_id"], record["scopes"]["branch=base"]["fingerprint"]) == ("r1", "x")
 
 
 def test_a_mistake_of_the_user_comes_back_as_one(finished_lake, tiny):
     root, _ = finished_lake
     config = load_config([root / "config.yaml"])
     with pytest.raises(UserError, match="Version 7 of sft_generator cannot be read"):
-        STAGE.execute(DeltaRsLake(config.lake), config, make_run(config, sft_generator=7))
+        fine_tune(DeltaRsLake(config.lake), config, sft_generator=7)
 
 
 def test_a_failure_names_its_reason_and_the_log(tiny, tmp_path):
     root = tiny.write_lake(tmp_path)
     config = load_config([tiny.write_config(root, {"learning_rate": 1e38, "warmup_share": 0.0})])
     with pytest.raises(StageError, match=r"loss is not a number in epoch 1.*sft\.log"):
-        STAGE.execute(DeltaRsLake(config.lake), config, make_run(config))
+        fine_tune(DeltaRsLake(config.lake), config)
     assert not (root / "checkpoints").exists()
 
 
@@ -112,7 +113,7 @@ def test_a_uri_is_refused_before_a_process_starts():
             return f"s3://bucket/{table}"
 
     with pytest.raises(UserError, match="is a URI"):
-        STAGE.execute(ObjectStore(), Config(), make_run(Config()))
+        fine_tune(ObjectStore(), Config())
 
 
 def test_the_last_telling_line_of_a_log(tmp_path):
@@ -148,21 +149,29 @@ def test_events_travel_through_a_file_line_by_line(tmp_path):
     assert view.failure == {"kind": "failed", "message": "no", "user": True}
 
 
-def test_a_commit_is_added_once_for_a_fingerprint(tmp_path):
+def test_a_commit_is_added_once_for_a_fingerprint_and_leaves_other_branches(tmp_path):
     lake = DeltaRsLake(LakeConfig(root=str(tmp_path), retention_days=7))
-    config = Config()
-    row = {
-        "role": "generator",
-        "model_digest": "d",
-        "path": "p",
-        "base_model": "compact",
-        "export_version": 3,
-        "manifest": "{}",
+
+    def commit(branch: str, fingerprint: str) -> tuple[int, bool]:
+        row = {"branch": branch, "role": "generator", "model_digest": fingerprint, "path": "p"}
+        row |= {"base_model": "compact", "export_version": 3, "manifest": "{}"}
+        scopes = [{"branch": branch}]
+        return lake.commit(
+            [row], record_of(Config(), "checkpoints", scopes, fingerprint=fingerprint)
+        )
+
+    assert commit("base", "f") == (0, True)
+    assert commit("base", "f") == (0, False)
+    assert commit("no_long_tail_loss", "g") == (1, True)
+    assert commit("base", "h") == (2, True)
+    assert commit("no_long_tail_loss", "g") == (2, False)
+    found = lake.read("checkpoints", 2, ["branch", "model_digest"]).to_pylist()
+    assert {row["branch"]: row["model_digest"] for row in found} == {
+        "base": "h",
+        "no_long_tail_loss": "g",
     }
-    assert lake.commit([row], make_run(config).record(config, "checkpoints")) == (0, True)
-    assert lake.commit([row], make_run(config).record(config, "checkpoints")) == (0, False)
-    assert lake.commit([row], make_run(config, items=1).record(config, "checkpoints")) == (1, True)
-    assert lake.read("checkpoints", 1, ["role"]).num_rows == 1
+    base = lake.read("checkpoints", None, ["model_digest"], {"branch": "base"})
+    assert base.to_pylist() == [{"model_digest": "h"}]
     assert (
         DeltaTable(lake.path("checkpoints"))
         .metadata()
