@@ -100,8 +100,8 @@ class DeltaRsLake:
     def read(
         self, table: str, version: int | None, columns: Sequence[str], scope: Scope | None = None
     ) -> pa.Table:
-        """Columns of a table at a version, sorted by the first key column below its scope, so that
-        the order of files does not matter.
+        """Columns of a table at a version, sorted by those of its key, so that the order of files
+        does not matter.
 
         Parquet's page checksums are verified: a flipped bit is an error here, not a wrong row.
 
@@ -135,7 +135,8 @@ class DeltaRsLake:
                 f"Version {version} of {table} has no rows; run stage {contract.stage} on a longer"
                 " log."
             )
-        return rows.sort_by(next(name for name in contract.key if name not in contract.scope))
+        keys = [name for name in contract.key if name not in contract.scope and name in columns]
+        return rows.sort_by([(name, "ascending") for name in keys]) if keys else rows
 
     def commit(self, rows: Sequence[dict[str, Any]], record: RunRecord) -> tuple[int, bool]:
         """Replace the scopes named in the record by some rows, in one commit that carries it.
