@@ -69,7 +69,7 @@ class Ingredients:
                 found.append(f"the source of {name} has changed")
         for name, digest in self.inputs.items():
             if before is None or before.inputs.get(name) != digest:
-                found.append(f"{name} is another one")
+                found.append(f"{name} has changed")
         found += _changed_settings(record.settings, self.settings)
         if record.code_digest != self.code_digest:
             found.append(f"the code of {self.stage} has changed")
