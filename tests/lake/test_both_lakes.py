@@ -79,7 +79,7 @@ def test_the_history_tells_which_commit_wrote_a_result(lake: Lake | DeltaRsLake)
 def test_a_table_that_is_not_there_is_a_sentence(lake: Lake | DeltaRsLake) -> None:
     assert lake.version("scored") is None
     assert lake.history("scored") == []
-    with pytest.raises(UserError, match="There is no table scored in .*; run stage discriminate"):
+    with pytest.raises(UserError, match=r"There is no table scored in .*; run stage discriminate"):
         lake.read("scored", None, ["user_id"]) if isinstance(lake, DeltaRsLake) else lake.read(
             "scored"
         )
