@@ -70,6 +70,9 @@ class Ingredients:
         for name, digest in self.inputs.items():
             if before is None or before.inputs.get(name) != digest:
                 found.append(f"{name} has changed")
+        for name in before.inputs if before else ():
+            if name not in self.inputs:
+                found.append(f"{name} is left out")
         found += _changed_settings(record.settings, self.settings)
         if record.code_digest != self.code_digest:
             found.append(f"the code of {self.stage} has changed")

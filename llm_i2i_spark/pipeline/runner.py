@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contract import result_name, scope_key
@@ -30,7 +30,7 @@ class StageOutcome:
     stage: str
     seconds: float
     skipped: bool
-    commits: dict[str, Commit]
+    commits: dict[str, Commit] = field(repr=False)
 
     @property
     def versions(self) -> dict[str, int]:

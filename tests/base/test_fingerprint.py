@@ -23,6 +23,7 @@ OTHERS = {
     "fuse.mode was soft and is threshold": {"settings": {"fuse.mode": "threshold", "seed": 42}},
     "seed was 42 and is 1": {"settings": {"fuse.mode": "soft", "seed": 1}},
     "interactions has changed": {"inputs": {"interactions": "j"}},
+    "interactions is left out": {"inputs": {}},
     "the source of log has changed": {"external_inputs": {"log": "m"}},
     "the code of fuse has changed": {"code_digest": "d"},
 }
