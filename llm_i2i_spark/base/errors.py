@@ -1,17 +1,41 @@
-"""What can go wrong, in three kinds. A message is one sentence that says what to do next."""
+"""What can go wrong, by who can mend it. A message is one sentence that says what to do next."""
 
 
 class LlmI2iError(Exception):
-    """Root of every error this package raises on purpose."""
+    """Root of every error that this package raises on purpose.
+
+    Attributes:
+        exit_code: of a command that ends with it: 2 where the user can mend it, 1 otherwise.
+    """
+
+    exit_code = 1
 
 
 class UserError(LlmI2iError):
-    """A mistake the user can mend: a wrong key, a missing file, an empty log. Exit code 2."""
+    """Something the user can mend: a wrong option, a missing table, an empty log."""
+
+    exit_code = 2
+
+
+class ConfigError(UserError):
+    """An option, or a combination of options, that cannot be used: unknown key, wrong value, a
+    variant, backbone or stage that does not exist.
+    """
+
+
+class InputDataError(UserError):
+    """Raw data or a file of the user's that is missing, unreadable, empty or of the wrong form."""
+
+
+class TableNotFoundError(UserError):
+    """A table of the lake, a version of it, or the rows of a variant and backbone in it, that is
+    not there yet.
+    """
 
 
 class MissingDependencyError(UserError):
-    """The machine lacks something: Java, a compiler, a package, the network. Exit code 2."""
+    """Something the machine lacks: Java, a compiler, a Python package, the network."""
 
 
 class StageError(LlmI2iError):
-    """A stage failed on data or in a worker. Names the stage and the table. Exit code 1."""
+    """A stage failed on data or in a worker. The message names the stage and the table."""
