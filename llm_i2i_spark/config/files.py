@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.config.aliases import apply_aliases
 from llm_i2i_spark.config.config import Config
 
@@ -32,7 +32,7 @@ def load_config(
         overrides: dotted key -> value, on top of all of it.
 
     Raises:
-        UserError: a file is missing or not YAML, a key is unknown, a value does not fit.
+        ConfigError: a file is missing or not YAML, a key is unknown, a value does not fit.
     """
     merged: dict[str, Any] = base.model_dump(by_alias=True, exclude_unset=True) if base else {}
     for path in paths:
@@ -40,14 +40,14 @@ def load_config(
     for setting in settings:
         key, separator, value = setting.partition("=")
         if not separator or not key:
-            raise UserError(f"--set wants key=value, such as sft.alpha=4, and got {setting!r}.")
+            raise ConfigError(f"--set wants key=value, such as sft.alpha=4, and got {setting!r}.")
         _merge(merged, apply_aliases(_nested(key.strip(), _parse_value(key, value))))
     for key, value in (overrides or {}).items():
         _merge(merged, apply_aliases(_nested(key, value)))
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
-        raise UserError(_explain(error)) from None
+        raise ConfigError(_explain(error)) from None
 
 
 def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
@@ -65,15 +65,15 @@ def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     if not path.is_file():
-        raise UserError(
+        raise ConfigError(
             f"There is no configuration file {path}; conf/local.yaml is the one to start from."
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {str(error).splitlines()[0]}.") from None
+        raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}.") from None
     if not isinstance(content, dict):
-        raise UserError(
+        raise ConfigError(
             f"{path} must hold sections such as `lake:` and `ingest:`, and holds a"
             f" {type(content).__name__}."
         )
@@ -87,7 +87,7 @@ def _parse_value(key: str, value: str) -> Any:
     try:
         return yaml.safe_load(value)
     except yaml.YAMLError:
-        raise UserError(
+        raise ConfigError(
             f"The value of --set {key} is not readable: {value!r}; quote it as YAML would."
         ) from None
 

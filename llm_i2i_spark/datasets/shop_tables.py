@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.datasets.synthetic_shop import (
     CLICK_SCHEMA,
     ITEM_SCHEMA,
@@ -43,7 +43,7 @@ def write_shop(
         The two paths, interactions first.
 
     Raises:
-        UserError: the shop would be too small.
+        ConfigError: the shop would be too small.
     """
     shop = _shop(users, items, seed)
     place = Path(folder)
@@ -69,7 +69,7 @@ def shop_interactions(
         partitions: tasks; None for Spark's default. The rows do not depend on it.
 
     Raises:
-        UserError: the shop would be too small.
+        ConfigError: the shop would be too small.
     """
     return _frame(spark, users, partitions, _shop(users, items, seed), shop_clicks, CLICK_DDL)
 
@@ -80,7 +80,7 @@ def shop_catalogue(
     """The catalogue (item_id, title, brand, category) as a Spark frame.
 
     Raises:
-        UserError: the shop would be too small.
+        ConfigError: the shop would be too small.
     """
     return _frame(spark, items, partitions, _shop(1, items, seed), shop_items, ITEM_DDL)
 
@@ -104,7 +104,7 @@ def _frame(
 def _shop(users: int, items: int, seed: int) -> Shop:
     least = STEPS * len(DEPARTMENTS)
     if users < 1 or items < least:
-        raise UserError(
+        raise ConfigError(
             f"The synthetic shop wants at least 1 user and {least} items, and was asked for {users}"
             f" and {items}."
         )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError, InputDataError
 
 WANTED: dict[str, tuple[str, ...]] = {
     "interactions": ("user_id", "item_id", "ts", "pos", "event", "weight"),
@@ -40,8 +40,8 @@ def find_columns(
         path: of the table, for messages.
 
     Raises:
-        UserError: a mapped or a required column is not there, or a key of the mapping is none of
-            the contract's.
+        ConfigError: a mapped column is not there, or a key of the mapping is none of the contract's.
+        InputDataError: a required column is not there.
     """
     _check_keys(mapping)
     has = ", ".join(found) or "no columns"
@@ -57,7 +57,7 @@ def find_columns(
         # The log and the catalogue share the key item_id, so a mapping meant for the one may not
         # fit the other.
         if mapped and not matches[0] and (name != "item_id" or not any(matches)):
-            raise UserError(
+            raise ConfigError(
                 f"ingest.columns.{name} names {mapped!r}, which is not a column of {path}; it has"
                 f" {has}."
             )
@@ -65,7 +65,7 @@ def find_columns(
         if chosen:
             result[name] = chosen
         elif name in REQUIRED[table]:
-            raise UserError(
+            raise InputDataError(
                 f"{path} has no column {name}, but {has}; name the right one with --set"
                 f" ingest.columns.{name}=COLUMN."
             )
@@ -76,7 +76,7 @@ def _check_keys(mapping: Mapping[str, str]) -> None:
     keys = {*WANTED["interactions"], *WANTED["items"], ITEMS_ID_KEY}
     unknown = sorted(set(mapping) - keys)
     if unknown:
-        raise UserError(
+        raise ConfigError(
             f"ingest.columns knows no {unknown[0]!r}; its keys are {', '.join(sorted(keys))}."
         )
 

@@ -8,7 +8,7 @@ import hashlib
 import re
 from pathlib import Path
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.config.config import Config
 
 _TABLE = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
@@ -52,7 +52,7 @@ def container_of(path: str) -> str | None:
     that tells nothing.
 
     Raises:
-        UserError: a local folder holds no data file.
+        InputDataError: a local folder holds no data file.
     """
     place = local_path(path)
     if place is None or place.is_file():
@@ -61,7 +61,7 @@ def container_of(path: str) -> str | None:
         return "delta"
     files = _data_files(place)
     if not files:
-        raise UserError(
+        raise InputDataError(
             f"The folder {path} holds no data files; name the file or folder of the raw table."
         )
     return _by_ending(files[0].name)

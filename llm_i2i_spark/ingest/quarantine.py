@@ -12,7 +12,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.ingest.readers import INTERNAL, LINE, MALFORMED, Source
 from llm_i2i_spark.ingest.values import id_text, is_blank, is_simple, number_of, text_of, time_of
@@ -40,7 +40,8 @@ def check_interactions(source: Source, config: IngestConfig) -> DataFrame:
         column ts and pos are null, event `click`, weight 1.
 
     Raises:
-        UserError: a column's type cannot hold what it should, or a bound is not a day.
+        ConfigError: a bound is not a day.
+        InputDataError: a column's type cannot hold what it should.
     """
     has = source.columns
     rows = source.frame.select(
@@ -87,7 +88,7 @@ def check_items(source: Source, config: IngestConfig) -> DataFrame:
         the row as JSON.
 
     Raises:
-        UserError: a column's type cannot hold what it should.
+        InputDataError: a column's type cannot hold what it should.
     """
     parts = ("title", "brand", "category")
     nothing = F.lit(None).cast("string")
@@ -145,7 +146,7 @@ def refuse_bad_input(
         max_share: of the bad among all rows.
 
     Raises:
-        UserError: the share is exceeded, or the log has no good row.
+        InputDataError: the share is exceeded, or the log has no good row.
     """
     bad = {
         reason: rows
@@ -155,13 +156,13 @@ def refuse_bad_input(
     total = sum(counts.values())
     told = describe(bad)
     if sum(bad.values()) > max_share * total:
-        raise UserError(
+        raise InputDataError(
             f"{sum(bad.values()):,} of {total:,} rows of {path} are bad ({told}); mend them or"
             " their mapping in ingest.columns, or raise ingest.max_quarantine_share."
         )
     if table == "interactions" and total == sum(bad.values()):
         why = f"none of its {total:,} rows is good ({told})" if total else "it is empty"
-        raise UserError(
+        raise InputDataError(
             f"There is no interaction in {path}: {why}; name a log with rows in"
             " ingest.interactions."
         )
@@ -197,7 +198,7 @@ def _day(text: str, key: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UserError(
+        raise ConfigError(
             f"ingest.{key} must be a day such as 1995-01-01, and is {text!r}."
         ) from None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

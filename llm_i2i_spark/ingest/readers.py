@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.ingest.columns import find_columns
 from llm_i2i_spark.ingest.paths import container_of, is_table_name, local_path, resolve_folder
@@ -54,12 +54,12 @@ def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source
         table: `interactions` or `items`.
 
     Raises:
-        UserError: no path is given, nothing is there, the format cannot be told, or a column is
-            missing.
+        ConfigError: no path is given, or the format cannot be told.
+        InputDataError: nothing is there, or a column is missing.
     """
     path = config.interactions if table == "interactions" else config.items
     if not path:
-        raise UserError(
+        raise ConfigError(
             f"Say where the raw {table} are: --set ingest.{table}=PATH (Parquet, CSV, JSON lines,"
             " Delta or a table name)."
         )
@@ -85,7 +85,7 @@ def explained(path: str, key: str) -> Iterator[None]:
     """Turn what Spark says of an unreadable source into one sentence.
 
     Raises:
-        UserError: something inside the block failed in Spark.
+        InputDataError: something inside the block failed in Spark.
     """
     try:
         yield
@@ -99,7 +99,7 @@ def explained(path: str, key: str) -> Iterator[None]:
         said = lines[0] if lines else type(error).__name__
         missing = "PATH_NOT_FOUND" in said or "TABLE_OR_VIEW_NOT_FOUND" in said
         what = "There is nothing at" if missing else f"Spark cannot read ({said[:200]})"
-        raise UserError(
+        raise InputDataError(
             f"{what} {path}; {key} must name a file, a folder or a table, and ingest.format its"
             " format."
         ) from error
@@ -130,7 +130,7 @@ def _container(spark: SparkSession, path: str, form: str, key: str) -> str:
     if told is None and is_table_name(path) and local_path(path) is None:
         if spark.catalog.tableExists(path):
             return "table"
-        raise UserError(
+        raise InputDataError(
             f"{path} is neither a file or folder here nor a table of the catalog; {key} must name"
             " one."
         )
@@ -152,7 +152,7 @@ def _container(spark: SparkSession, path: str, form: str, key: str) -> str:
         return told
     if form in FORMATS:
         return "csv" if form == "movielens" else "json"
-    raise UserError(
+    raise ConfigError(
         f"The format of {path} cannot be told from its name; set ingest.format (parquet, csv, json,"
         " delta, amazon2014, ...)."
     )

@@ -21,7 +21,7 @@ from pyspark.sql.types import (
     TimestampType,
 )
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 
 PATH_SEPARATOR = " > "
 _NUMBER = r"^\s*[+-]?\d+(\.\d+)?\s*$"
@@ -42,7 +42,7 @@ def id_text(column: Column, kind: DataType, name: str) -> Column:
         name: of the raw column, for the message.
 
     Raises:
-        UserError: the column's type cannot hold ids.
+        InputDataError: the column's type cannot hold ids.
     """
     if isinstance(kind, (StringType, IntegralType)):
         return column.cast("string")
@@ -52,7 +52,7 @@ def id_text(column: Column, kind: DataType, name: str) -> Column:
         limit = float(2**24 if isinstance(kind, FloatType) else 2**53)
         exact = (F.abs(column) < limit) & (column % 1 == 0)
         return F.when(exact, column.try_cast("bigint").cast("string"))
-    raise UserError(
+    raise InputDataError(
         f"Ids must be text or whole numbers, and column {name} is {kind.simpleString()}; map"
         " another column in ingest.columns."
     )
@@ -67,7 +67,7 @@ def time_of(column: Column, kind: DataType, name: str) -> Column:
     zone are in the session's zone, UTC in our own sessions.
 
     Raises:
-        UserError: the column's type cannot hold times.
+        InputDataError: the column's type cannot hold times.
     """
     if isinstance(kind, (TimestampType, TimestampNTZType, DateType)):
         return column.cast("timestamp")
@@ -77,7 +77,7 @@ def time_of(column: Column, kind: DataType, name: str) -> Column:
         return F.when(column.rlike(_NUMBER), _since_1970(column.try_cast("double"))).otherwise(
             column.try_cast("timestamp")
         )
-    raise UserError(
+    raise InputDataError(
         f"Times must be timestamps, dates, numbers or text, and column {name} is"
         f" {kind.simpleString()}; map another as ts."
     )
@@ -99,14 +99,14 @@ def number_of(column: Column, kind: DataType, name: str) -> Column:
     number, NaN, infinity).
 
     Raises:
-        UserError: the column's type cannot hold numbers.
+        InputDataError: the column's type cannot hold numbers.
     """
     if isinstance(kind, IntegralType):
         return column.cast("bigint")
     if isinstance(kind, (NumericType, StringType)):
         number = column.try_cast("double")
         return F.when(F.abs(number) < float("inf"), number)
-    raise UserError(
+    raise InputDataError(
         f"Column {name} must hold numbers and is {kind.simpleString()}; map another in"
         " ingest.columns."
     )
@@ -117,7 +117,7 @@ def text_of(column: Column, kind: DataType, name: str) -> Column:
     counts.
 
     Raises:
-        UserError: the column is a struct, map or binary.
+        InputDataError: the column is a struct, map or binary.
     """
     if isinstance(kind, ArrayType) and isinstance(kind.elementType, ArrayType):
         return text_of(F.try_element_at(column, F.lit(1)), kind.elementType, name)
@@ -126,7 +126,7 @@ def text_of(column: Column, kind: DataType, name: str) -> Column:
     elif is_simple(kind):
         text = column.cast("string")
     else:
-        raise UserError(
+        raise InputDataError(
             f"Column {name} must hold text or lists of text and is {kind.simpleString()}; map"
             " another in ingest.columns."
         )
