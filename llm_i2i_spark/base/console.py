@@ -199,8 +199,8 @@ def in_notebook() -> bool:
 
 
 class _ConsoleHandler(logging.Handler):
-    """Shows records on the chosen console, but for those that the program's own logging writes to
-    the same screen.
+    """Shows records on the chosen console; without a choice, only those that the program's own
+    logging does not write to the same screen.
     """
 
     choice: ConsoleName = "auto"
@@ -218,7 +218,7 @@ class _ConsoleHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show one record."""
-        if not _shown_by_program(record):
+        if self.choice != "auto" or not _shown_by_program(record):
             self.console().message(self.format(record))
 
 

@@ -1,4 +1,4 @@
-"""The first run: a synthetic shop of the package's own, small settings, everything in one folder."""
+"""The first run: a synthetic data set, small settings, everything in one folder."""
 
 from __future__ import annotations
 

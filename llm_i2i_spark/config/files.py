@@ -1,16 +1,18 @@
-"""From YAML files and `--set key=value` to a checked `Config`; what is wrong becomes one sentence
-with the nearest key.
+"""From YAML files and `--set key=value` to a checked `Config`, and back to YAML; what is wrong
+becomes one sentence with the nearest key.
 """
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.config.aliases import apply_aliases
@@ -63,14 +65,53 @@ def known_keys(model: type[BaseModel] = Config, prefix: str = "") -> list[str]:
     return keys
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def commented_yaml(config: BaseModel) -> str:
+    """Every option with its value as YAML that `load_config` reads, what it is for above it as a
+    comment.
+    """
+    return "\n".join(_commented_lines(config)) + "\n"
+
+
+def _commented_lines(model: BaseModel, indent: str = "") -> Iterator[str]:
+    values = model.model_dump(mode="json", by_alias=True)
+    for name, field in type(model).model_fields.items():
+        key, value = field.alias or name, getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from () if indent else ("",)
+            yield from _comment((type(value).__doc__ or "").partition("\n\n")[0], indent)
+            yield f"{indent}{key}:"
+            yield from _commented_lines(value, indent + "  ")
+        else:
+            yield from _comment(_field_comment(field), indent)
+            text = yaml.safe_dump({key: values[key]}, sort_keys=False, allow_unicode=True)
+            yield from textwrap.indent(text.rstrip(), indent).splitlines()
+
+
+def _field_comment(field: FieldInfo) -> str:
+    choices = [
+        str(choice)
+        for part in (field.annotation, *get_args(field.annotation))
+        if get_origin(part) is Literal
+        for choice in get_args(part)
+    ]
+    listed = f"one of {', '.join(choices)}" if choices else ""
+    return "; ".join(part for part in (field.description, listed) if part)
+
+
+def _comment(text: str, indent: str) -> list[str]:
+    prefix = f"{indent}# "
+    words = " ".join(text.split())
+    return textwrap.wrap(words, 100, initial_indent=prefix, subsequent_indent=prefix)
+
+
+def _read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(
             f"There is no configuration file {path}; conf/local.yaml is the one to start from."
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}.") from None
     if not isinstance(content, dict):
         raise ConfigError(
@@ -78,7 +119,9 @@ def _read_yaml(path: Path) -> dict[str, Any]:
             f" {type(content).__name__}."
         )
     base = content.pop("extends", None)
-    merged = _read_yaml(path.parent / base) if base else {}
+    if base is not None and (not isinstance(base, str) or path in above):
+        raise ConfigError(f"`extends` in {path} must name another file, and is {base!r}.")
+    merged = _read_yaml(path.parent / base, (*above, path)) if base else {}
     _merge(merged, apply_aliases(content))
     return merged
 

@@ -29,6 +29,7 @@ TWO_LINES = (
 @pytest.fixture(autouse=True)
 def _as_at_the_start() -> Iterator[None]:
     level = LOGGER.level
+    set_console("auto")
     yield
     set_console("auto")
     LOGGER.setLevel(level)

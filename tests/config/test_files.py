@@ -42,6 +42,13 @@ def test_a_missing_file_and_a_broken_one_are_sentences(tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("sft: [1,")
     with pytest.raises(UserError, match="not valid YAML"):
         load_config([tmp_path / "broken.yaml"])
+    (tmp_path / "latin.yaml").write_bytes(b"seed: \xff")
+    with pytest.raises(UserError, match="not valid YAML"):
+        load_config([tmp_path / "latin.yaml"])
+    for base in ("5", "circle.yaml"):
+        (tmp_path / "circle.yaml").write_text(f"extends: {base}")
+        with pytest.raises(UserError, match="must name another file"):
+            load_config([tmp_path / "circle.yaml"])
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(UserError, match="must hold sections"):
         load_config([tmp_path / "list.yaml"])

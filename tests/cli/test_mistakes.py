@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_i2i_spark.__main__ import main
+from llm_i2i_spark.cli.main import main
 
 
 @pytest.mark.parametrize(
@@ -17,13 +17,30 @@ from llm_i2i_spark.__main__ import main
         (["run", "--set", "sft.alfa=3"], "did you mean sft.alpha"),
         (["run", "--config", "nowhere.yaml"], "nowhere.yaml"),
         (["run"], "lake.root"),
-        (["run", "--set", "lake.root=l", "--variants", "real,best"], "--variants"),
+        (
+            ["run", "--set", "lake.root=l", "--variants", "real,best"],
+            "--variants takes a list of real",
+        ),
+        (
+            ["i2i", "--set", "lake.root=l", "--backbones", "swing,ring"],
+            "--backbones takes a list of",
+        ),
+        (["explain", "--set", "lake.root=l", "--backbones", ","], "--backbones takes a list of"),
         (["run", "--set", "lake.root=l", "--from", "fuze"], "fuze"),
         (
             ["run", "--set", "lake.root=l", "--from", "fuse", "--to", "ingest"],
             "Nothing lies between",
         ),
         (["lookup", "--set", "lake.root=l", "--items", ","], "--items"),
+        (["lookup", "--set", "lake.root=l"], "--items"),
+        (
+            ["lookup", "--set", "lake.root=l", "--item", "a", "--variant", "best"],
+            "There is no variant best",
+        ),
+        (
+            ["index-export", "--set", "lake.root=l", "--out", "f", "--backbone", "ring"],
+            "There is no backbone ring; the backbones are swing",
+        ),
         (["evaluate-index", "nowhere.parquet", "--set", "lake.root=l"], "nowhere.parquet"),
     ],
 )
@@ -40,6 +57,7 @@ def test_a_mistake_is_one_sentence(
     assert words in said
     assert "Traceback" not in said
     assert said.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.spark
@@ -75,8 +93,3 @@ def test_a_bad_log_is_one_sentence_and_no_table(
     assert words in said.lower() or words in said
     assert "Traceback" not in said
     assert not (tmp_path / "lake" / "interactions").exists()
-
-
-def test_the_configuration_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["config", "--set", "sft.alpha=7"]) == 0
-    assert "alpha: 7" in capsys.readouterr().out

@@ -1,0 +1,42 @@
+"""`audit runs` and `audit trace`: what ran, and what stands behind an edge of the index."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import Any
+
+from llm_i2i_spark.cli.options import add_command, add_one_index, index_of
+from llm_i2i_spark.cli.session import open_project, show
+from llm_i2i_spark.config.config import Config
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands of this group."""
+    audit = commands.add_parser(
+        "audit", help="the history of runs; what stands behind an edge of the index"
+    )
+    audits = audit.add_subparsers(dest="audit", required=True, metavar="WHAT")
+    add_command(audits, "runs", "every run with its stages, versions and rows", _runs)
+    trace = add_command(
+        audits, "trace", "the users, rows, prompts and checkpoints behind a neighbour", _trace
+    )
+    trace.add_argument("--item", required=True)
+    trace.add_argument("--neighbor", required=True)
+    trace.add_argument("--users", type=int, default=20, help="how many users to show (default: 20)")
+    add_one_index(trace)
+
+
+def _runs(options: argparse.Namespace, config: Config) -> None:
+    from llm_i2i_spark.audit.runs import runs_lines
+
+    runs = open_project(config).runs()
+    show(options, [asdict(run) for run in runs], runs_lines(runs))
+
+
+def _trace(options: argparse.Namespace, config: Config) -> None:
+    from llm_i2i_spark.audit.trace_tree import trace_lines
+
+    index = index_of(options, config)
+    trace = open_project(config).trace(options.item, options.neighbor, users=options.users, **index)
+    show(options, asdict(trace), trace_lines(trace))

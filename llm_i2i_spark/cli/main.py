@@ -1,0 +1,125 @@
+"""One command from its arguments to its exit code: 0 done, 1 failed, 2 the user can mend it.
+
+Results go to standard output, messages and errors to standard error.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+from llm_i2i_spark.base.console import set_console
+from llm_i2i_spark.base.errors import LlmI2iError
+from llm_i2i_spark.cli.options import Handler
+from llm_i2i_spark.cli.parser import build_parser
+from llm_i2i_spark.cli.session import OutputClosedError
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.config.files import load_config
+
+INTERRUPTED, OUTPUT_CLOSED = 128 + signal.SIGINT, 128 + signal.SIGPIPE
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: without the program's name; None for the process's own.
+
+    Returns:
+        The exit code.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    set_console("terminal")
+    log = _Log()
+    options = build_parser().parse_args(arguments)
+    try:
+        config = log.config = _load(options)
+        execute: Handler = options.execute
+        execute(options, config)
+    except LlmI2iError as error:
+        return _fail(str(error), error.exit_code)
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session is stopped in peace
+        return _fail("Stopped; the same command goes on from the last complete stage.", INTERRUPTED)
+    except OutputClosedError:
+        return OUTPUT_CLOSED
+    except Exception as error:
+        return _fail(_unexpected(log, error), 1)
+    return 0
+
+
+class _Log(logging.Handler):
+    """Where libraries' log records and the traceback of an unexpected error go: Spark's own log,
+    or, for a command that needed no Spark, a file in the temporary folder.
+
+    py4j reports an interrupted call with a stack trace to the root logger, which would otherwise
+    write it on the screen. Handlers that the root logger has already are left to do their work.
+    """
+
+    config: Config | None = None
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        root = logging.getLogger()
+        if not root.handlers:
+            root.addHandler(self)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        if "pyspark" not in sys.modules:
+            return Path(tempfile.gettempdir()) / "llm-i2i.log"
+        from llm_i2i_spark.lake.session import log_file
+
+        return log_file(self.config or Config())
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Append one record."""
+        try:
+            self.append(self.format(record))
+        except OSError:
+            self.handleError(record)
+
+    def append(self, text: str) -> None:
+        """Append some lines.
+
+        Raises:
+            OSError: the file cannot be written to.
+        """
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(text.rstrip() + "\n")
+
+
+def _load(options: argparse.Namespace) -> Config:
+    if options.command != "quickstart":
+        return load_config(options.config, options.set)
+    from llm_i2i_spark.cli.quickstart import quickstart_config
+
+    return quickstart_config(options.workdir, options.set)
+
+
+def _unexpected(log: _Log, error: Exception) -> str:
+    """One line for the person; the whole traceback goes to the log."""
+    first = (str(error).splitlines() or [""])[0][:200]
+    message = f"Unexpected {type(error).__name__}: {first}"
+    try:
+        log.append(traceback.format_exc())
+    except OSError:
+        return message
+    return f"{message} (the whole of it is in {log.path})."
+
+
+def _fail(message: str, code: int) -> int:
+    sys.stderr.write(f"llm-i2i: {message}\n")
+    return code
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

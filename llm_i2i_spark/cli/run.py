@@ -1,0 +1,91 @@
+"""`run`, the stages as commands, `explain`, `quickstart` and `config`."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any
+
+from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.cli.options import (
+    STAGES,
+    add_command,
+    add_stage_range,
+    add_systems,
+    systems_of,
+)
+from llm_i2i_spark.cli.session import open_project, print_line, show
+from llm_i2i_spark.config.config import Config
+
+
+def add_commands(commands: Any) -> None:
+    """Add the commands of this group."""
+    quickstart = add_command(
+        commands,
+        "quickstart",
+        "synthetic data set, whole pipeline, report",
+        _quickstart,
+        configured=False,
+    )
+    quickstart.add_argument(
+        "--workdir",
+        default="quickstart",
+        help="folder for everything it makes (default: quickstart)",
+    )
+    run = add_command(
+        commands,
+        "run",
+        "the stages that the variants need, resuming after the last complete one",
+        _run,
+    )
+    explain = add_command(
+        commands, "explain", "which stages `run` would run, and why; runs nothing", _explain
+    )
+    for each in (run, explain):
+        add_stage_range(each)
+    stages = [add_command(commands, name, f"stage {name} alone", _stage) for name in STAGES]
+    for each in (quickstart, run, explain, *stages):
+        add_systems(each)
+    for each in (quickstart, run, *stages):
+        each.add_argument("--force", action="store_true", help="run also what is up to date")
+    add_command(commands, "config", "print the effective configuration", _config)
+
+
+def _quickstart(options: argparse.Namespace, config: Config) -> None:
+    from llm_i2i_spark.cli.quickstart import next_steps
+
+    _execute(options, config, None, None)
+    if not options.json:
+        print_line(
+            "\n".join(["", "try next", *(f"  {one}" for one in next_steps(options.workdir))])
+        )
+
+
+def _run(options: argparse.Namespace, config: Config) -> None:
+    _execute(options, config, options.first, options.last)
+
+
+def _stage(options: argparse.Namespace, config: Config) -> None:
+    _execute(options, config, options.command, options.command)
+
+
+def _execute(
+    options: argparse.Namespace, config: Config, first: str | None, last: str | None
+) -> None:
+    started = time.monotonic()
+    systems = systems_of(options)
+    result = open_project(config).run(**systems, first=first, last=last, force=options.force)
+    show(options, result.summary, result.lines())
+    log_message(f"done in {time.monotonic() - started:.0f} s")
+
+
+def _explain(options: argparse.Namespace, config: Config) -> None:
+    systems = systems_of(options)
+    plan = open_project(config).explain(**systems, first=options.first, last=options.last)
+    show(options, plan.to_dict(), plan.lines())
+
+
+def _config(options: argparse.Namespace, config: Config) -> None:
+    from llm_i2i_spark.config.files import commented_yaml
+
+    show(options, config.model_dump(mode="json", by_alias=True), [commented_yaml(config).rstrip()])
