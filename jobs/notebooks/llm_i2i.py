@@ -1,8 +1,8 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC # LLM-I2I: from a click log to an item-to-item index
-# MAGIC Install the wheel on the cluster first. The cells call what `llm-i2i run` calls, in the
-# notebook's own session.
+# MAGIC Install the wheel on the cluster first. The cells do what `llm-i2i run` does, in the session of
+# MAGIC the notebook.
 
 # COMMAND ----------
 
@@ -13,25 +13,24 @@ dbutils.widgets.text("base_model", "")  # noqa: F821
 
 # COMMAND ----------
 
-from llm_i2i_spark.config.files import load_config
-from llm_i2i_spark.lake.session import open_session
-from llm_i2i_spark.lake.tables import Lake
-from llm_i2i_spark.pipeline.runner import run_stages, stages_for
+from llm_i2i_spark import Project
 
-settings = {
-    "lake.root": dbutils.widgets.get("volume"),  # noqa: F821
-    "ingest.interactions": dbutils.widgets.get("clicks"),  # noqa: F821
-    "ingest.items": dbutils.widgets.get("products"),  # noqa: F821
-    "sft.base_model": dbutils.widgets.get("base_model") or "null",  # noqa: F821
-}
-config = load_config([], [f"{key}={value}" for key, value in settings.items()])
-lake = Lake(open_session(config), config.lake)
+project = Project(
+    dbutils.widgets.get("volume"),  # noqa: F821
+    interactions=dbutils.widgets.get("clicks"),  # noqa: F821
+    items=dbutils.widgets.get("products"),  # noqa: F821
+    settings={"sft.base_model": dbutils.widgets.get("base_model") or None},  # noqa: F821
+)
 
 # COMMAND ----------
 
-variants = ("real", "llm_i2i")
-run_id, outcomes = run_stages(lake, config, variants, stages_for(config, variants))
+# What would run, and why; nothing does yet.
+print("\n".join(project.explain(variants=("real", "llm_i2i")).lines()))
 
 # COMMAND ----------
 
-display(lake.read("metrics").where(f"run_id = '{run_id}' and k = 10"))  # noqa: F821
+run = project.run(variants=("real", "llm_i2i"))
+
+# COMMAND ----------
+
+display(project.table("metrics").where(f"run_id = '{run.run_id}' and k = 10"))  # noqa: F821

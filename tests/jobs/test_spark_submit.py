@@ -1,5 +1,5 @@
 """A stage as a cluster runs it: the wheel built, installed elsewhere, and the job given to
-spark-submit.
+spark-submit; the workflow of `conf/databricks` calls commands that exist.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
+from llm_i2i_spark.cli.parser import build_parser
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.session import delta_package
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +51,7 @@ def test_ingest_runs_by_spark_submit_from_the_installed_wheel(
         "user_id,item_id,ts\n"
         + "".join(f"u{n % 7},i{n % 5},{1_400_000_000 + n}\n" for n in range(60))
     )
-    job = shutil.copy(ROOT / "jobs" / "ingest.py", tmp_path)
+    job = shutil.copy(ROOT / "jobs" / "llm_i2i.py", tmp_path)
     config = tmp_path / "cluster.yaml"
     config.write_text(
         f"lake: {{root: {tmp_path / 'lake'}}}\ningest: {{interactions: {tmp_path / 'log.csv'}}}\n"
@@ -70,7 +73,7 @@ def test_ingest_runs_by_spark_submit_from_the_installed_wheel(
         "PYTHONSAFEPATH": "1",
     }
     done = subprocess.run(
-        [*submit, job, "--config", str(config), "--json"],
+        [*submit, job, "ingest", "--config", str(config), "--json"],
         cwd=tmp_path,
         env=env,
         capture_output=True,
@@ -92,3 +95,19 @@ def test_the_wheel_holds_what_the_package_reads_at_run_time(installed: Path) -> 
     assert (package / "py.typed").is_file()
     assert (package / "sft" / "zero2.json").is_file()
     assert list((package / "evaluate" / "templates").iterdir())
+
+
+def test_the_databricks_tasks_are_commands_that_exist() -> None:
+    workflow = yaml.safe_load((ROOT / "conf" / "databricks" / "job.yml").read_text())
+    tasks = [
+        task["spark_python_task"] for task in workflow["resources"]["jobs"]["llm_i2i"]["tasks"]
+    ]
+    assert len(tasks) == 3
+    for task in tasks:
+        assert (ROOT / "conf" / "databricks" / task["python_file"]).resolve().is_file()
+        assert build_parser().parse_args(task["parameters"]).command == "run"
+
+
+@pytest.mark.parametrize("name", ["base", "local", "cluster", "databricks"])
+def test_the_packaged_configurations_are_valid(name: str) -> None:
+    assert load_config([ROOT / "conf" / f"{name}.yaml"]).split.protocol == "refit"
