@@ -6,7 +6,7 @@ import re
 import shlex
 from pathlib import Path
 
-from llm_i2i_spark.__main__ import build_parser
+from llm_i2i_spark.cli.parser import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import yaml
 
+from llm_i2i_spark.base.files import write_atomically
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
-from llm_i2i_spark.datasets.shop_tables import write_shop
 
-USERS, ITEMS = 2_000, 2_000
+N_USERS, N_ITEMS = 2_000, 2_000
 CONFIG_FILE = "config.yaml"
 
 # A small log wants small batches (many steps) and the whole catalogue in the softmax, and more
@@ -29,9 +30,9 @@ _SETTINGS = (
 )
 
 
-def quickstart_config(workdir: str, settings: list[str]) -> Config:
-    """The settings of a quickstart, after making the shop's log and catalogue in
-    `workdir/shop-SEED` where they are not there yet.
+def quickstart_config(workdir: str, settings: Sequence[str]) -> Config:
+    """The settings of a quickstart, after making its log and catalogue in `workdir/data-SEED` where
+    they are not there yet.
 
     They are also written to `workdir/config.yaml`, so that any other command can be tried on the
     result.
@@ -39,15 +40,12 @@ def quickstart_config(workdir: str, settings: list[str]) -> Config:
     Args:
         workdir: the folder for everything; the lake goes to `workdir/lake`.
         settings: further `key=value` settings, on top.
+
+    Raises:
+        ConfigError: a setting is not one.
     """
     folder = Path(workdir).expanduser().resolve()
-    seed = load_config([], settings).seed
-    shop = folder / f"shop-{seed}"
-    interactions, items = shop / "interactions.parquet", shop / "items.parquet"
-    # Written once: new files would be a new source, and a run that was killed would begin from the
-    # start.
-    if not items.exists():
-        write_shop(shop, USERS, ITEMS, seed)
+    interactions, items = _data(folder, load_config([], settings).seed)
     paths = (
         f"lake.root={folder / 'lake'}",
         f"ingest.interactions={interactions}",
@@ -55,7 +53,7 @@ def quickstart_config(workdir: str, settings: list[str]) -> Config:
     )
     config = load_config([], [*_SETTINGS, *paths, *settings])
     values = config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-    (folder / CONFIG_FILE).write_text(yaml.safe_dump(values, sort_keys=False), encoding="utf-8")
+    write_atomically(folder / CONFIG_FILE, yaml.safe_dump(values, sort_keys=False))
     return config
 
 
@@ -71,3 +69,16 @@ def next_steps(workdir: str) -> list[str]:
         f"llm-i2i audit runs {config}",
         f"llm-i2i index-export {config} --out index.parquet",
     ]
+
+
+def _data(folder: Path, seed: int) -> tuple[Path, Path]:
+    """The files of the log and the catalogue, written once: new files would be a new source, and a
+    run that was killed would begin from the start.
+    """
+    data = folder / f"data-{seed}"
+    paths = data / "interactions.parquet", data / "items.parquet"
+    if not all(path.exists() for path in paths):
+        from llm_i2i_spark.datasets.tables import write_synthetic
+
+        write_synthetic(data, N_USERS, N_ITEMS, seed)
+    return paths

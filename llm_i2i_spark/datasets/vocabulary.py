@@ -1,7 +1,7 @@
-"""The words of the synthetic shop: departments with their product lines, and the parts that names
-are made of.
+"""The vocabulary of the synthetic data set: departments with their products, and the words that
+series and brands are named by.
 
-A department is a routine of six products. Bought together are neighbouring products of one series,
+A department has a routine of six products. Neighbouring products of one series are bought together,
 so a title such as "Velora Moon Orchid Repairing Shampoo, 250 ml" tells by its series and product
 what goes with it.
 """
@@ -10,13 +10,18 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-STEPS = 6
-"""Products in a department's routine."""
+PRODUCTS_PER_SERIES = 6
+"""Products in a department's routine, each of which every series of the department has."""
 
 
 class Department(NamedTuple):
-    """A department: its place in the catalogue, its routine in order, adjectives and sizes of its
-    titles.
+    """A department of the catalogue.
+
+    Attributes:
+        path: the category without its last part, the product.
+        products: the routine, in the order of use.
+        adjectives: four of which one stands in each title.
+        sizes: four of which one stands in each title.
     """
 
     path: str
@@ -197,52 +202,23 @@ DEPARTMENTS: tuple[Department, ...] = (
 )
 
 SERIES_FIRST = (
-    "Amber", "Aqua", "Arctic", "Autumn", "Blue", "Bright", "Cedar", "Coral", "Crystal", "Dawn", "Desert", "Ember", "Evening", "Fern",
-    "Forest", "Golden", "Harbor", "Hazel", "Indigo", "Ivory", "Jade", "Lunar", "Maple", "Meadow", "Misty", "Moon", "North", "Ocean",
-    "Opal", "Pearl", "Quiet", "River", "Sable", "Scarlet", "Silver", "Solar", "Spring", "Velvet", "Wild", "Winter",
+    "Amber", "Aqua", "Arctic", "Autumn", "Blue", "Bright", "Cedar", "Coral", "Crystal", "Dawn",
+    "Desert", "Ember", "Evening", "Fern", "Forest", "Golden", "Harbor", "Hazel", "Indigo",
+    "Ivory", "Jade", "Lunar", "Maple", "Meadow", "Misty", "Moon", "North", "Ocean", "Opal",
+    "Pearl", "Quiet", "River", "Sable", "Scarlet", "Silver", "Solar", "Spring", "Velvet", "Wild",
+    "Winter",
 )  # fmt: skip
 SERIES_SECOND = (
-    "Anchor", "Arrow", "Birch", "Bloom", "Breeze", "Brook", "Canyon", "Cloud", "Comet", "Cove", "Crane", "Drift", "Echo", "Falcon",
-    "Feather", "Field", "Finch", "Garden", "Glade", "Grove", "Heron", "Hill", "Island", "Lake", "Lantern", "Leaf", "Lotus", "Lynx",
-    "Orchid", "Otter", "Peak", "Petal", "Pine", "Ridge", "Shore", "Sparrow", "Stone", "Tide", "Trail", "Willow",
+    "Anchor", "Arrow", "Birch", "Bloom", "Breeze", "Brook", "Canyon", "Cloud", "Comet", "Cove",
+    "Crane", "Drift", "Echo", "Falcon", "Feather", "Field", "Finch", "Garden", "Glade", "Grove",
+    "Heron", "Hill", "Island", "Lake", "Lantern", "Leaf", "Lotus", "Lynx", "Orchid", "Otter",
+    "Peak", "Petal", "Pine", "Ridge", "Shore", "Sparrow", "Stone", "Tide", "Trail", "Willow",
 )  # fmt: skip
 BRAND_FIRST = (
-    "Al",
-    "Bel",
-    "Cor",
-    "Dal",
-    "El",
-    "Fen",
-    "Gal",
-    "Hol",
-    "Jor",
-    "Kel",
-    "Lum",
-    "Mar",
-    "Nor",
-    "Or",
-    "Pel",
-    "Ros",
-    "Sil",
-    "Tor",
-    "Vel",
-    "Zan",
-)
+    "Al", "Bel", "Cor", "Dal", "El", "Fen", "Gal", "Hol", "Jor", "Kel", "Lum", "Mar", "Nor", "Or",
+    "Pel", "Ros", "Sil", "Tor", "Vel", "Zan",
+)  # fmt: skip
 BRAND_SECOND = (
-    "ada",
-    "anto",
-    "aris",
-    "eca",
-    "edo",
-    "enne",
-    "era",
-    "ico",
-    "ilo",
-    "ina",
-    "iva",
-    "ona",
-    "ora",
-    "osse",
-    "uma",
-    "ura",
-)
+    "ada", "anto", "aris", "eca", "edo", "enne", "era", "ico", "ilo", "ina", "iva", "ona", "ora",
+    "osse", "uma", "ura",
+)  # fmt: skip

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from llm_i2i_spark.datasets.shop_tables import write_shop
+from llm_i2i_spark.datasets.tables import write_synthetic
 
 TINY = (
     "spark.master=local[2]",
@@ -51,7 +51,7 @@ class Shop:
 @pytest.fixture(scope="session")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """150 users and 120 items, made once."""
-    interactions, items = write_shop(tmp_path_factory.mktemp("shop"), 150, 120, 7)
+    interactions, items = write_synthetic(tmp_path_factory.mktemp("shop"), 150, 120, 7)
     return Shop(str(interactions), str(items))
 
 
