@@ -1,8 +1,8 @@
 # Databricks notebook source
 # MAGIC %md
 # MAGIC # LLM-I2I: from a click log to an item-to-item index
-# MAGIC Install the wheel on the cluster first. The cells do what `llm-i2i run` does, in the session of
-# MAGIC the notebook.
+# MAGIC Install the wheel on the cluster first. The cells do what `llm-i2i run` does, in the session
+# MAGIC of the notebook.
 
 # COMMAND ----------
 
