@@ -78,7 +78,7 @@ class _Log(logging.Handler):
             return Path(tempfile.gettempdir()) / "llm-i2i.log"
         from llm_i2i_spark.lake.session import log_file
 
-        return log_file(self.config or Config())
+        return log_file((self.config or Config()).lake)
 
     def emit(self, record: logging.LogRecord) -> None:
         """Append one record."""

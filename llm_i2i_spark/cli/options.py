@@ -8,7 +8,8 @@ from typing import Any
 
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import ConfigError, UserError
-from llm_i2i_spark.cli.pending import DEFAULT_VARIANTS, VARIANTS, backbone_names, find_variant
+from llm_i2i_spark.base.variants import DEFAULT_VARIANTS, VARIANTS, find_variant
+from llm_i2i_spark.cli.pending import backbone_names
 from llm_i2i_spark.config.config import Config
 
 STAGES = tuple(dict.fromkeys(table.stage for table in TABLES.values()))

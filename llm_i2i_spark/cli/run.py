@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.cli.options import (
@@ -16,6 +16,10 @@ from llm_i2i_spark.cli.options import (
 )
 from llm_i2i_spark.cli.session import open_project, print_line, show
 from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.lake.location import local_root
+
+if TYPE_CHECKING:
+    from llm_i2i_spark.pipeline.plan import Plan
 
 
 def add_commands(commands: Any) -> None:
@@ -74,15 +78,36 @@ def _execute(
 ) -> None:
     started = time.monotonic()
     systems = systems_of(options)
-    result = open_project(config).run(**systems, first=first, last=last, force=options.force)
-    show(options, result.summary, result.lines())
+    run = open_project(config).run(**systems, first=first, last=last, force=options.force)
+    lines = ["", *run.lines(), "", f"report   {run.report}"] if run.metrics else []
+    # A stage alone leaves the summary of the run that it belongs to as it is.
+    root = None if options.command in STAGES else local_root(config.lake)
+    if root is not None:
+        from llm_i2i_spark.pipeline.summary import write_summary
+
+        lines.append(f"summary  {write_summary(root, run.summary)}")
+    show(options, run.summary, lines)
     log_message(f"done in {time.monotonic() - started:.0f} s")
 
 
 def _explain(options: argparse.Namespace, config: Config) -> None:
     systems = systems_of(options)
     plan = open_project(config).explain(**systems, first=options.first, last=options.last)
-    show(options, plan.to_dict(), plan.lines())
+    show(options, _planned(plan), plan.lines())
+
+
+def _planned(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {
+            "stage": planned.stage.name,
+            "up_to_date": planned.up_to_date,
+            "results": [
+                {"scope": result.scope, "reasons": list(result.reasons)}
+                for result in planned.results
+            ],
+        }
+        for planned in plan.stages
+    ]
 
 
 def _config(options: argparse.Namespace, config: Config) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from llm_i2i_spark.cli.pending import Project
+from llm_i2i_spark.cli.pending import PendingProject
 from llm_i2i_spark.config.config import Config
 
 
@@ -17,9 +17,9 @@ class OutputClosedError(Exception):
     """Whoever read standard output has stopped reading, as `head` does."""
 
 
-def open_project(config: Config) -> Project:
+def open_project(config: Config) -> PendingProject:
     """The project that a configuration describes."""
-    return Project(config=config)
+    return PendingProject(config=config)
 
 
 def show(options: argparse.Namespace, values: Any, lines: Iterable[str]) -> None:

@@ -79,7 +79,7 @@ def _commented_lines(model: BaseModel, indent: str = "") -> Iterator[str]:
         if isinstance(value, BaseModel):
             yield from () if indent else ("",)
             yield from _comment((type(value).__doc__ or "").partition("\n\n")[0], indent)
-            yield f"{indent}{key}:"
+            yield f"{indent}{key}:" if values[key] else f"{indent}{key}: {{}}"
             yield from _commented_lines(value, indent + "  ")
         else:
             yield from _comment(_field_comment(field), indent)
