@@ -1,3 +1,3 @@
-"""Stage ingest: the raw log and catalogue become validated, deduplicated, split interactions, items
-and item statistics.
+"""Stage ingest: from the raw log and catalogue to validated, deduplicated interactions with their
+folds, items and item statistics.
 """

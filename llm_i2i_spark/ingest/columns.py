@@ -1,5 +1,5 @@
-"""Where the contract's columns are found in a raw table: by mapping, by their own name, or by a
-public format's name.
+"""Which columns of a raw table hold the columns that ingest reads: those that are mapped, those of
+the same name, or those that a public data set is known to use.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
 
-WANTED: dict[str, tuple[str, ...]] = {
+COLUMNS: dict[str, tuple[str, ...]] = {
     "interactions": ("user_id", "item_id", "ts", "pos", "event", "weight"),
     "items": ("item_id", "title", "brand", "category"),
 }
@@ -17,7 +17,7 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "items": ("item_id",),
 }
 ITEMS_ID_KEY = "items_item_id"
-"""The mapping key for a catalogue whose id column is called otherwise than the log's."""
+"""Key of `ingest.columns` for a catalogue whose id column has another name than the log's."""
 
 
 def find_columns(
@@ -27,26 +27,27 @@ def find_columns(
     known: Mapping[str, tuple[str, ...]],
     path: str,
 ) -> dict[str, tuple[str, ...]]:
-    """The raw columns behind each contract column; of several, the first filled one counts.
+    """The raw columns behind each column that ingest reads; of several, the first that is not null
+    counts row by row.
 
-    Order of search: `ingest.columns`, the contract's own name, the public format's names. Optional
+    Order of search: `ingest.columns`, the same name, the names of the public data set. Optional
     columns may be missing.
 
     Args:
         table: `interactions` or `items`.
         found: columns of the raw table.
         mapping: `ingest.columns`.
-        known: names that the table's public format uses; empty for others.
+        known: names that the public data set uses, by column; empty for other tables.
         path: of the table, for messages.
 
     Raises:
-        ConfigError: a mapped column is not there, or a key of the mapping is none of the contract's.
+        ConfigError: a mapped column is not there, or the mapping has a key that is no column.
         InputDataError: a required column is not there.
     """
     _check_keys(mapping)
-    has = ", ".join(found) or "no columns"
+    listed = ", ".join(found) or "no columns"
     result: dict[str, tuple[str, ...]] = {}
-    for name in WANTED[table]:
+    for name in COLUMNS[table]:
         mapped = (
             mapping.get(ITEMS_ID_KEY, mapping.get(name))
             if (table, name) == ("items", "item_id")
@@ -54,26 +55,26 @@ def find_columns(
         )
         candidates = [[mapped] if mapped else [], [name], list(known.get(name, ()))]
         matches = [tuple(_match(found, names)) for names in candidates]
-        # The log and the catalogue share the key item_id, so a mapping meant for the one may not
-        # fit the other.
+        # The log and the catalogue share the key item_id, so a mapping meant for one of them may
+        # name a column that the other does not have.
         if mapped and not matches[0] and (name != "item_id" or not any(matches)):
             raise ConfigError(
                 f"ingest.columns.{name} names {mapped!r}, which is not a column of {path}; it has"
-                f" {has}."
+                f" {listed}."
             )
         chosen = next((match for match in matches if match), ())
         if chosen:
             result[name] = chosen
         elif name in REQUIRED[table]:
             raise InputDataError(
-                f"{path} has no column {name}, but {has}; name the right one with --set"
+                f"{path} has no column {name}, but {listed}; name the right one with --set"
                 f" ingest.columns.{name}=COLUMN."
             )
     return result
 
 
 def _check_keys(mapping: Mapping[str, str]) -> None:
-    keys = {*WANTED["interactions"], *WANTED["items"], ITEMS_ID_KEY}
+    keys = {*COLUMNS["interactions"], *COLUMNS["items"], ITEMS_ID_KEY}
     unknown = sorted(set(mapping) - keys)
     if unknown:
         raise ConfigError(
@@ -82,14 +83,14 @@ def _check_keys(mapping: Mapping[str, str]) -> None:
 
 
 def _match(found: Sequence[str], names: Sequence[str]) -> list[str]:
-    """Those of `names` that are in the table, exactly or, where that is unambiguous, in another
-    case.
+    """Those of `names` that the table has, exactly or, where only one column fits, in another case
+    of letters.
     """
     matches = []
     for name in names:
-        loose = [column for column in found if column.lower() == name.lower()]
+        any_case = [column for column in found if column.lower() == name.lower()]
         if name in found:
             matches.append(name)
-        elif len(loose) == 1:
-            matches.append(loose[0])
+        elif len(any_case) == 1:
+            matches.append(any_case[0])
     return matches

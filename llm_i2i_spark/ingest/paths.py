@@ -1,5 +1,5 @@
-"""Paths of raw tables: what their names tell of the format, and digests that tell when they have
-changed. No Spark.
+"""Paths of raw tables: the file format by their names, and digests by which a change is noticed. No
+Spark.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import re
 from pathlib import Path
 
 from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.config.config import Config
 
 _TABLE = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
-_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:/")
 _COMPRESSION = {".gz", ".bz2", ".zst", ".snappy", ".lz4", ".deflate"}
 _CONTAINERS = {
     ".parquet": "parquet",
@@ -31,13 +31,15 @@ _MOVIELENS_FILES = {
 
 
 def local_path(path: str) -> Path | None:
-    """The file or folder on this machine; None where the path is remote, a table, or nothing."""
+    """The file or folder on this machine; None where the path is remote, names a table, or does not
+    exist.
+    """
     if path.startswith("file:"):
         path = re.sub(r"^file:/+", "/", path)
-    if _SCHEME.match(path) or "\0" in path:
+    if is_uri(path) or "\0" in path:
         return None
-    place = Path(path).expanduser()
-    return place if place.exists() else None
+    local = Path(path).expanduser()
+    return local if local.exists() else None
 
 
 def is_table_name(path: str) -> bool:
@@ -49,17 +51,17 @@ def is_table_name(path: str) -> bool:
 
 def container_of(path: str) -> str | None:
     """How rows are stored, by the ending of the file (or of a folder's first data file); None where
-    that tells nothing.
+    the ending is unknown.
 
     Raises:
         InputDataError: a local folder holds no data file.
     """
-    place = local_path(path)
-    if place is None or place.is_file():
+    local = local_path(path)
+    if local is None or local.is_file():
         return _by_ending(path)
-    if (place / "_delta_log").is_dir():
+    if (local / "_delta_log").is_dir():
         return "delta"
-    files = _data_files(place)
+    files = _data_files(local)
     if not files:
         raise InputDataError(
             f"The folder {path} holds no data files; name the file or folder of the raw table."
@@ -71,42 +73,41 @@ def resolve_folder(path: str, table: str) -> str:
     """The path as Spark should read it: absolute where it is local, and a MovieLens folder narrowed
     to the table's file.
     """
-    place = local_path(path)
-    if place is None:
+    local = local_path(path)
+    if local is None:
         return path
-    if place.is_dir() and all(
-        any((place / name).is_file() for name in names) for names in _MOVIELENS_FILES.values()
+    if local.is_dir() and all(
+        any((local / name).is_file() for name in names) for names in _MOVIELENS_FILES.values()
     ):
-        place = next(place / name for name in _MOVIELENS_FILES[table] if (place / name).is_file())
-    return str(place.resolve())
+        local = next(local / name for name in _MOVIELENS_FILES[table] if (local / name).is_file())
+    return str(local.resolve())
 
 
 def digest_sources(config: Config) -> dict[str, str]:
-    """Digests of the raw tables, for the run's fingerprint: path, size and modification time of
-    every file.
+    """Digests of the raw tables, for fingerprints: path, size and modification time of every file.
 
-    Of a Delta folder the log is enough, since every change is a commit. Of a remote path or a
-    catalog table only the name
-    enters: a change behind it is not seen, and the stage has to be asked for by name.
+    For a Delta folder the files of its log are enough, since every change is a commit. For a remote
+    path or a catalog table the digest is of the name alone: a change behind it is not noticed, and
+    the stage has to be run with `--force`.
     """
     named = {"interactions": config.ingest.interactions, "items": config.ingest.items}
     return {name: _digest(path) for name, path in named.items() if path}
 
 
 def _digest(path: str) -> str:
-    place = local_path(path)
+    local = local_path(path)
     lines = [path]
-    if place is not None:
-        log = place / "_delta_log"
-        inside = log if log.is_dir() else place
+    if local is not None:
+        log = local / "_delta_log"
+        folder = log if log.is_dir() else local
         files = (
-            [place]
-            if place.is_file()
-            else sorted(file for file in inside.rglob("*") if file.is_file())
+            [local]
+            if local.is_file()
+            else sorted(file for file in folder.rglob("*") if file.is_file())
         )
         for file in files:
-            facts = file.stat()
-            lines.append(f"{file.relative_to(place)} {facts.st_size} {facts.st_mtime_ns}")
+            status = file.stat()
+            lines.append(f"{file.relative_to(local)} {status.st_size} {status.st_mtime_ns}")
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

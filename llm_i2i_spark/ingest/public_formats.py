@@ -1,4 +1,4 @@
-"""The public data sets: which columns and fields they use, how to tell them, and their oddities.
+"""The public data sets: their columns and fields, how they are recognised, and their oddities.
 
 Amazon reviews 2014, 2018 and 2023 are JSON lines (the 2014 catalogue is Python literals, its
 ratings also headerless CSV); MovieLens is CSV with a header, or, in its 1M and 10M editions, fields
@@ -22,8 +22,8 @@ class Layout:
     Attributes:
         fields: DDL of the JSON fields that are read; numbers as strings, so that ids and times stay
             as written.
-        columns: contract column -> field names, the first filled one counts.
-        headerless: column names of the edition without a header (CSV, or `::`), in order.
+        columns: column that ingest reads -> field names; the first that is not null counts.
+        headerless: column names, in order, of the edition whose files have no header.
     """
 
     fields: str
@@ -84,9 +84,9 @@ FORMATS: dict[str, dict[str, Layout]] = {
     },
 }
 
-# What tells a data set by its columns; the first that fits counts. The reviews of 2014 and 2018 are
-# alike.
-_SIGNS: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {
+# Columns by which a data set is recognised; the first that fits counts. The reviews of 2014 and
+# 2018 have the same ones.
+_SIGNATURES: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {
     "interactions": (
         ("amazon2018", frozenset({"reviewerID", "asin"})),
         ("amazon2023", frozenset({"user_id", "parent_asin"})),
@@ -102,17 +102,19 @@ _SIGNS: dict[str, tuple[tuple[str, frozenset[str]], ...]] = {
 
 
 def detect_public(table: str, names: Collection[str]) -> str | None:
-    """The public data set whose columns these are; None for a table with an `item_id` of its own,
-    or an unknown one.
+    """The public data set that has these columns; None for a table with a column `item_id`, or an
+    unknown one.
     """
     if "item_id" in names:
         return None
-    return next((public for public, signs in _SIGNS[table] if signs <= set(names)), None)
+    return next(
+        (public for public, signature in _SIGNATURES[table] if signature <= set(names)), None
+    )
 
 
 def line_fields(lines: Sequence[str]) -> tuple[set[str], bool]:
-    """The fields of the first lines of a file, and whether they are Python literals where JSON is
-    expected.
+    """The fields of some lines of a file, and whether the lines are Python literals rather than
+    JSON.
     """
     fields: set[str] = set()
     json_lines = literal_lines = 0
@@ -127,7 +129,7 @@ def line_fields(lines: Sequence[str]) -> tuple[set[str], bool]:
 
 
 def literals_to_json(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Rewrite lines that are Python dictionaries as JSON, for `mapInArrow`; other lines pass
+    """Rewrite lines that are Python dictionaries as JSON, for `mapInArrow`; other lines stay
     unchanged.
 
     Args:

@@ -1,5 +1,5 @@
-"""Which raw rows are bad, why, and where they go: every one of them into `quarantine`, as JSON,
-with its reason.
+"""Which raw rows are bad and why. Every bad row goes to the table `quarantine`, as JSON with its
+reason.
 """
 
 from __future__ import annotations
@@ -22,13 +22,15 @@ MALFORMED_LINE = "line is malformed"
 REPEATED_ITEM = "item_id is repeated"
 LONG_TITLE = "title is too long"
 HARMLESS = (REPEATED_ITEM, LONG_TITLE)
-"""Reasons that cost no item: one row of a repeated item stays, and an item outlives its title."""
+"""Reasons by which no item is lost: of a repeated item one row stays, and an item whose title is
+too long stays without the title.
+"""
 
 Reason = tuple[Column, str]
 
 
 def check_interactions(source: Source, config: IngestConfig) -> DataFrame:
-    """The raw log in the contract's types, each row with the first reason that speaks against it.
+    """The raw log in the contract's types, each row with the first reason to quarantine it.
 
     Args:
         source: the raw log.
@@ -43,44 +45,44 @@ def check_interactions(source: Source, config: IngestConfig) -> DataFrame:
         ConfigError: a bound is not a day.
         InputDataError: a column's type cannot hold what it should.
     """
-    has = source.columns
+    columns = source.columns
     rows = source.frame.select(
         *_ids(source, "user_id"),
         *_ids(source, "item_id"),
-        (_value(source, "ts", time_of) if "ts" in has else F.lit(None).cast("timestamp")).alias(
+        (_value(source, "ts", time_of) if "ts" in columns else F.lit(None).cast("timestamp")).alias(
             "ts"
         ),
-        (_value(source, "pos", number_of) if "pos" in has else F.lit(None).cast("bigint")).alias(
-            "pos"
-        ),
+        (
+            _value(source, "pos", number_of) if "pos" in columns else F.lit(None).cast("bigint")
+        ).alias("pos"),
         F.coalesce(
-            *([_value(source, "event", text_of)] if "event" in has else []), F.lit("click")
+            *([_value(source, "event", text_of)] if "event" in columns else []), F.lit("click")
         ).alias("event"),
-        (_weight(source) if "weight" in has else F.lit(1.0)).cast("double").alias("weight"),
+        (_weight(source) if "weight" in columns else F.lit(1.0)).cast("double").alias("weight"),
         F.col(MALFORMED).isNotNull().alias("malformed"),
         _raw(source.frame).alias("raw"),
     )
     reasons = [(F.col("malformed"), MALFORMED_LINE), *_bad_id("user_id"), *_bad_id("item_id")]
-    if "ts" in has:
+    if "ts" in columns:
         reasons.append((F.col("ts").isNull(), "ts is not a time"))
         reasons.append((_outside(config), f"ts is not within {config.min_ts} and {config.max_ts}"))
-    if "pos" in has:
+    if "pos" in columns:
         reasons.append((F.col("pos").isNull(), "pos is not a number"))
     reasons.append(
         (F.col("weight").isNull() | (F.col("weight") <= 0), "weight is not a positive number")
     )
     names = ("user_id", "item_id", "ts", "pos", "event", "weight", "reason")
-    judged = rows.withColumn("reason", _first_reason(reasons))
-    return judged.select(*names, F.when(F.col("reason").isNotNull(), F.col("raw")).alias("raw"))
+    checked = rows.withColumn("reason", _first_reason(reasons))
+    return checked.select(*names, F.when(F.col("reason").isNotNull(), F.col("raw")).alias("raw"))
 
 
 def check_items(source: Source, config: IngestConfig) -> DataFrame:
-    """The raw catalogue in the contract's types, a row kept for each item, with the reason where a
-    row is bad.
+    """The raw catalogue in the contract's types, one row kept for each item, with the reason where
+    a row is bad.
 
-    A title over `max_title_chars` sends the row to quarantine, and the item stays without its
-    title. Of several rows of one item that with the most of title, brand and category stays;
-    between equals, the one whose JSON sorts first.
+    A row whose title is longer than `max_title_chars` goes to quarantine, and its item stays
+    without the title. Of several rows of one item, the one with most of title, brand and category
+    stays; between equals, the one whose JSON sorts first.
 
     Returns:
         item_id, title, brand, category string; extra map of the other simple columns as text;
@@ -102,29 +104,34 @@ def check_items(source: Source, config: IngestConfig) -> DataFrame:
         F.col(MALFORMED).isNotNull().alias("malformed"),
         _raw(source.frame).alias("raw"),
     )
-    lost = _first_reason([(F.col("malformed"), MALFORMED_LINE), *_bad_id("item_id")])
+    fatal = _first_reason([(F.col("malformed"), MALFORMED_LINE), *_bad_id("item_id")])
     long_title = F.char_length("title") > config.max_title_chars
-    rows = rows.withColumn("lost", lost).withColumn("long", F.coalesce(long_title, F.lit(False)))
-    rows = rows.withColumn("title", F.when(~F.col("long"), F.col("title")))
+    rows = rows.withColumn("fatal", fatal).withColumn(
+        "long_title", F.coalesce(long_title, F.lit(False))
+    )
+    rows = rows.withColumn("title", F.when(~F.col("long_title"), F.col("title")))
     filled = sum((F.col(name).isNotNull().cast("int") for name in parts), F.lit(0))
-    # Bad rows have no item to compete for; each stands in a group of its own kind, never before a
-    # good row.
-    best_first = Window.partitionBy("item_id", F.col("lost").isNull()).orderBy(filled.desc(), "raw")
+    # Rows that make no item are ranked apart, so that none of them takes the place of a good row.
+    best_first = Window.partitionBy("item_id", F.col("fatal").isNull()).orderBy(
+        filled.desc(), "raw"
+    )
     rows = rows.withColumn("repeated", F.row_number().over(best_first) > 1)
-    harmless = _first_reason([(F.col("long"), LONG_TITLE), (F.col("repeated"), REPEATED_ITEM)])
-    kept = F.col("lost").isNull() & ~F.col("repeated")
+    harmless = _first_reason(
+        [(F.col("long_title"), LONG_TITLE), (F.col("repeated"), REPEATED_ITEM)]
+    )
+    kept = F.col("fatal").isNull() & ~F.col("repeated")
     return rows.select(
         "item_id",
         *parts,
         "extra",
-        F.coalesce("lost", harmless).alias("reason"),
+        F.coalesce("fatal", harmless).alias("reason"),
         kept.alias("kept"),
         "raw",
     )
 
 
 def quarantined(checked: DataFrame, table: str, run_id: str) -> DataFrame:
-    """The bad rows of a checked table, as `quarantine` keeps them."""
+    """The bad rows of a checked table, with the columns of the table `quarantine`."""
     bad = checked.where(F.col("reason").isNotNull())
     return bad.select(
         F.lit(table).alias("table"),
@@ -139,11 +146,13 @@ def refuse_bad_input(
 ) -> None:
     """Stop before anything is written where too many rows are bad, or none is good.
 
-    Rows that cost nothing (a repeated item, an overlong title) do not count as bad here.
+    Rows by which no item is lost (a repeated item, a title that is too long) do not count as bad.
 
     Args:
-        counts: rows by reason; None counts the good ones.
-        max_share: of the bad among all rows.
+        counts: number of rows by reason; None stands for the good ones.
+        table: `interactions` or `items`.
+        path: of the raw table, for messages.
+        max_share: highest share of bad rows among all.
 
     Raises:
         InputDataError: the share is exceeded, or the log has no good row.
@@ -154,14 +163,14 @@ def refuse_bad_input(
         if reason is not None and reason not in HARMLESS
     }
     total = sum(counts.values())
-    told = describe(bad)
+    described = describe(bad)
     if sum(bad.values()) > max_share * total:
         raise InputDataError(
-            f"{sum(bad.values()):,} of {total:,} rows of {path} are bad ({told}); mend them or"
+            f"{sum(bad.values()):,} of {total:,} rows of {path} are bad ({described}); mend them or"
             " their mapping in ingest.columns, or raise ingest.max_quarantine_share."
         )
     if table == "interactions" and total == sum(bad.values()):
-        why = f"none of its {total:,} rows is good ({told})" if total else "it is empty"
+        why = f"none of its {total:,} rows is good ({described})" if total else "it is empty"
         raise InputDataError(
             f"There is no interaction in {path}: {why}; name a log with rows in"
             " ingest.interactions."
@@ -169,7 +178,7 @@ def refuse_bad_input(
 
 
 def describe(counts: dict[str, int]) -> str:
-    """Rows by reason in words, most first."""
+    """Number of rows by reason as text, most frequent first."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return ", ".join(f"{rows:,} {reason}" for reason, rows in ordered) or "none"
 
@@ -194,7 +203,7 @@ def _outside(config: IngestConfig) -> Column:
 
 
 def _day(text: str, key: str) -> int:
-    """Microseconds since 1970 of a day, or a time, in UTC unless it names a zone."""
+    """Microseconds since 1970 of a day or a time, in UTC unless it names a time zone."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
@@ -216,7 +225,7 @@ def _ids(source: Source, name: str) -> tuple[Column, Column]:
 
 
 def _weight(source: Source) -> Column:
-    """The weight: 1 where none is given, null where what is given is no number."""
+    """The weight: 1 where the raw column is null, null where it holds no number."""
     given = reduce(
         Column.__or__, (_raw_column(raw).isNotNull() for raw in source.columns["weight"])
     )
@@ -224,7 +233,7 @@ def _weight(source: Source) -> Column:
 
 
 def _extra(source: Source) -> Column:
-    """The simple columns that the contract has no place for, as text by name, without nulls."""
+    """The remaining columns of simple types, as text by name, nulls left out."""
     used = {raw for names in source.columns.values() for raw in names} | set(INTERNAL)
     rest = [
         field.name
@@ -239,8 +248,8 @@ def _extra(source: Source) -> Column:
 
 
 def _raw(frame: DataFrame) -> Column:
-    """The row as JSON: the line itself where the file is JSON lines; a line that cannot be parsed
-    stands in `line`.
+    """The row as JSON: the line itself where the file is JSON lines; `{"line": ...}` for a line
+    that cannot be parsed.
     """
     columns = [_raw_column(name) for name in frame.columns if name not in INTERNAL]
     row = (

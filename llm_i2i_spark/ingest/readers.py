@@ -2,7 +2,7 @@
 sets.
 
 Every frame has a column `_malformed`: the line that could not be parsed, null on good rows. Frames
-of JSON lines also keep the line itself in `_line`, so that a quarantined row is the very line of
+of JSON lines also have the line itself in `_line`, so that a quarantined row is exactly the line of
 the file.
 """
 
@@ -39,7 +39,14 @@ _NANOS = "spark.sql.legacy.parquet.nanosAsLong"
 
 @dataclass(frozen=True)
 class Source:
-    """A raw table, and the raw columns behind each column of the contract."""
+    """A raw table.
+
+    Attributes:
+        path: as configured, for messages.
+        frame: its rows, read when an action needs them.
+        columns: column that ingest reads -> the raw columns behind it, the first that is not null
+            counts.
+    """
 
     path: str
     frame: DataFrame
@@ -47,9 +54,10 @@ class Source:
 
 
 def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source:
-    """Open the raw log or catalogue; rows are read later, when the frame is.
+    """Open the raw log or catalogue; no row is read yet.
 
     Args:
+        spark: the session.
         config: names the path or table, the format and the mapping of columns.
         table: `interactions` or `items`.
 
@@ -64,13 +72,13 @@ def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source
             " Delta or a table name)."
         )
     public: str | None = config.format if config.format in FORMATS else None
-    place = resolve_folder(path, table)
+    resolved = resolve_folder(path, table)
     with explained(path, f"ingest.{table}"):
-        container = _container(spark, place, config.format, f"ingest.{table}")
+        container = _container(spark, resolved, config.format, f"ingest.{table}")
         frame = (
-            _read_json_lines(spark, place, config.format, table)
+            _read_json_lines(spark, resolved, config.format, table)
             if container == "json"
-            else _read(spark, place, container, public, table)
+            else _read(spark, resolved, container, public, table)
         )
         names = [name for name in frame.columns if name not in INTERNAL]
         public = public or detect_public(table, names)
@@ -82,7 +90,7 @@ def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source
 
 @contextmanager
 def explained(path: str, key: str) -> Iterator[None]:
-    """Turn what Spark says of an unreadable source into one sentence.
+    """Turn an error of Spark about an unreadable source into one sentence.
 
     Raises:
         InputDataError: something inside the block failed in Spark.
@@ -90,15 +98,15 @@ def explained(path: str, key: str) -> Iterator[None]:
     try:
         yield
     except (PySparkException, Py4JError) as error:
-        # Failed tasks arrive as bare Java errors, whose first line only says which call it was.
+        # Failed tasks arrive as plain Java errors, whose first line only names the call.
         lines = [
             line.strip(": ")
             for line in str(error).splitlines()
             if line.strip() and "error occurred while calling" not in line
         ]
-        said = lines[0] if lines else type(error).__name__
-        missing = "PATH_NOT_FOUND" in said or "TABLE_OR_VIEW_NOT_FOUND" in said
-        what = "There is nothing at" if missing else f"Spark cannot read ({said[:200]})"
+        reason = lines[0] if lines else type(error).__name__
+        missing = "PATH_NOT_FOUND" in reason or "TABLE_OR_VIEW_NOT_FOUND" in reason
+        what = "There is nothing at" if missing else f"Spark cannot read ({reason[:200]})"
         raise InputDataError(
             f"{what} {path}; {key} must name a file, a folder or a table, and ingest.format its"
             " format."
@@ -107,8 +115,8 @@ def explained(path: str, key: str) -> Iterator[None]:
 
 @contextmanager
 def nanosecond_times(spark: SparkSession) -> Iterator[None]:
-    """Let Spark read Parquet times in nanoseconds (pandas writes them) as integers, where the
-    platform allows to.
+    """Let Spark read Parquet times in nanoseconds, as pandas writes them, as integers, where the
+    platform allows to set this.
     """
     try:
         before = spark.conf.get(_NANOS, "false")
@@ -122,22 +130,24 @@ def nanosecond_times(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(_NANOS, before or "false")
 
 
-def _container(spark: SparkSession, path: str, form: str, key: str) -> str:
-    """How the rows are stored: parquet, csv, json, delta, table, or `::` fields."""
-    if form in ("parquet", "csv", "json"):
-        return form
-    told = container_of(path)
-    if told is None and is_table_name(path) and local_path(path) is None:
+def _container(spark: SparkSession, path: str, file_format: str, key: str) -> str:
+    """How the rows are stored: parquet, csv, json, delta, table, or double_colon (`::` between
+    fields).
+    """
+    if file_format in ("parquet", "csv", "json"):
+        return file_format
+    found = container_of(path)
+    if found is None and is_table_name(path) and local_path(path) is None:
         if spark.catalog.tableExists(path):
             return "table"
         raise InputDataError(
             f"{path} is neither a file or folder here nor a table of the catalog; {key} must name"
             " one."
         )
-    if form == "delta":
-        return form
-    if told is None and local_path(path) is None:
-        # A remote folder: ask for Delta first, then for the names of its files.
+    if file_format == "delta":
+        return file_format
+    if found is None and local_path(path) is None:
+        # A remote folder is Delta, or has the format of its first file.
         if DeltaTable.isDeltaTable(spark, path):
             return "delta"
         first = (
@@ -147,11 +157,11 @@ def _container(spark: SparkSession, path: str, form: str, key: str) -> str:
             .select("path")
             .first()
         )
-        told = container_of(first["path"]) if first else None
-    if told is not None:
-        return told
-    if form in FORMATS:
-        return "csv" if form == "movielens" else "json"
+        found = container_of(first["path"]) if first else None
+    if found is not None:
+        return found
+    if file_format in FORMATS:
+        return "csv" if file_format == "movielens" else "json"
     raise ConfigError(
         f"The format of {path} cannot be told from its name; set ingest.format (parquet, csv, json,"
         " delta, amazon2014, ...)."
@@ -173,8 +183,8 @@ def _read(
 
 
 def _read_csv(spark: SparkSession, path: str, public: str | None, table: str) -> DataFrame:
-    """CSV, a row a line, quotes doubled inside quotes, the separator that the first line holds most
-    of. All columns are text.
+    """CSV with a row a line, quotes doubled inside quotes, and the separator that is most frequent
+    in the first line. All columns are text.
     """
     first = _first_lines(spark, path, 1)
     separator = max(",\t;|", key=lambda mark: first[0].count(mark)) if first else ","
@@ -195,26 +205,35 @@ def _csv(
     encoding: str,
     header: bool = False,
 ) -> DataFrame:
-    # enforceSchema=False: a file of the folder with other columns in its header is an error, not
-    # shifted values.
     schema = StructType(list(schema.fields)).add(MALFORMED, StringType())
     return spark.read.csv(
-        path, schema, sep=sep, quote=quote, escape=quote, encoding=encoding, header=header, enforceSchema=not header,
-        mode="PERMISSIVE", columnNameOfCorruptRecord=MALFORMED,
-    )  # fmt: skip
+        path,
+        schema,
+        sep=sep,
+        quote=quote,
+        escape=quote,
+        encoding=encoding,
+        header=header,
+        # A file of the folder whose header has other columns is an error, not shifted values.
+        enforceSchema=not header,
+        mode="PERMISSIVE",
+        columnNameOfCorruptRecord=MALFORMED,
+    )
 
 
 def _strings(names: tuple[str, ...]) -> StructType:
     return StructType([StructField(name, StringType()) for name in names])
 
 
-def _read_json_lines(spark: SparkSession, path: str, form: str, table: str) -> DataFrame:
-    """A JSON object a line, all simple values as text. Public data sets have known fields; others
-    cost a pass to find them.
+def _read_json_lines(spark: SparkSession, path: str, file_format: str, table: str) -> DataFrame:
+    """A JSON object a line, all simple values as text. Fields of public data sets are known; those
+    of others are found by one pass over the file.
     """
     lines = spark.read.text(path).select("value").where(F.trim("value") != "")
     fields, literals = line_fields(_first_lines(spark, path, _SNIFFED_LINES))
-    public = detect_public(table, fields) if form == "auto" else form if form in FORMATS else None
+    public = file_format if file_format in FORMATS else None
+    if file_format == "auto":
+        public = detect_public(table, fields)
     if literals:
         lines = lines.mapInArrow(literals_to_json, "value string")
     if public is not None:

@@ -1,8 +1,8 @@
-"""From checked rows to the tables: one row a pair, the order in a user, the folds, the items and
-their statistics.
+"""From checked rows to the tables: one row for each user and item, the positions in a user's
+history, the folds, the items and their statistics.
 
-Every result is a function of the set of rows alone: orders are total, ties end at the id, and no
-sum depends on order.
+Every result is a function of the set of rows alone: orders are total, ties are broken by id, and no
+sum depends on the order of rows.
 """
 
 from __future__ import annotations
@@ -21,35 +21,46 @@ TIME_STEPS = 10_000
 
 
 def keep_one_per_pair(
-    rows: DataFrame, repeats: Literal["last", "first"], *, has_pos: bool
+    rows: DataFrame, keep: Literal["last", "first"], *, has_pos: bool
 ) -> DataFrame:
-    """One row for each user and item: the latest or earliest by pos (ts without it); between equals
-    by ts, event, weight.
+    """One row for each user and item: the latest or earliest by pos, or by ts without pos; between
+    equals by ts, event, weight.
 
     Args:
         rows: user_id, item_id, ts, pos, event, weight.
-        repeats: which row of a repeated pair stays.
-        has_pos: whether the log gives positions.
+        keep: which row of a repeated pair stays.
+        has_pos: whether the log has a column pos.
     """
     order = [F.col(name) for name in (*(("pos", "ts") if has_pos else ("ts",)), "event", "weight")]
-    ordered = [column.desc() if repeats == "last" else column.asc() for column in order]
+    ordered = [column.desc() if keep == "last" else column.asc() for column in order]
     pair = Window.partitionBy("user_id", "item_id").orderBy(*ordered)
-    # Grouped by user alone, the rows need no second shuffle for the order in the user.
+    # Partitioned by user alone, the rows need no second shuffle for the positions in a history.
     ranked = rows.repartition("user_id").withColumn("choice", F.row_number().over(pair))
     return ranked.where(F.col("choice") == 1).drop("choice")
 
 
 def order_positions(
-    rows: DataFrame, ties: Literal["given", "shuffled"], seed: int, *, has_pos: bool, has_ts: bool
+    rows: DataFrame,
+    tie_order: Literal["given", "shuffled"],
+    seed: int,
+    *,
+    has_pos: bool,
+    has_ts: bool,
 ) -> DataFrame:
-    """Add `position`, the 0-based place of a row in its user's history.
+    """Add `position`, the 0-based index of a row in its user's history.
 
     `given`: by pos, then ts, then item_id (by ts, then item_id, without pos). `shuffled`: by ts,
-    equal times in the order of xxhash64(seed, user_id, item_id), which leaves pos aside; a log
-    without ts has no ties but those of pos. A log with neither is ordered by item_id, or by the
-    hash.
+    equal times in the order of xxhash64(seed, user_id, item_id), and pos is not used; a log without
+    ts has no ties but those of pos. A log with neither is ordered by item_id, or by the hash.
+
+    Args:
+        rows: user_id, item_id, ts, pos.
+        tie_order: how rows with equal ts are ordered.
+        seed: of the hash.
+        has_pos: whether the log has a column pos.
+        has_ts: whether the log has a column ts.
     """
-    shuffle = [F.xxhash64(F.lit(seed), "user_id", "item_id")] if ties == "shuffled" else []
+    shuffle = [F.xxhash64(F.lit(seed), "user_id", "item_id")] if tie_order == "shuffled" else []
     by_ts = [F.col("ts")] if has_ts else []
     by_pos = [F.col("pos")] if has_pos and not (shuffle and has_ts) else []
     user = Window.partitionBy("user_id").orderBy(*by_pos, *by_ts, *shuffle, "item_id")
@@ -66,7 +77,8 @@ def assign_folds(rows: DataFrame, holdout: Holdout, share: float) -> DataFrame:
 
     Args:
         rows: with user_id, ts, position.
-        share: of rows, for `time`.
+        holdout: which rows are held out.
+        share: of the rows that each held-out fold of `time` gets.
     """
     if holdout == "time":
         return _time_folds(rows, share)
@@ -98,15 +110,19 @@ def _time_folds(rows: DataFrame, share: float) -> DataFrame:
     later = Window.orderBy(F.col("step").desc()).rowsBetween(
         Window.unboundedPreceding, Window.currentRow
     )
-    whole = Window.partitionBy()
-    reach = F.sum("rows").over(later) / F.sum("rows").over(whole)
-    fold = F.when(reach <= share, "test").when(reach <= 2 * share, "valid").otherwise("train")
+    total = F.sum("rows").over(Window.partitionBy())
+    share_from_here = F.sum("rows").over(later) / total
+    fold = (
+        F.when(share_from_here <= share, "test")
+        .when(share_from_here <= 2 * share, "valid")
+        .otherwise("train")
+    )
     folds = F.broadcast(counts.select("step", fold.alias("fold")))
     return steps.join(folds, "step").drop("step", "first_us", "last_us")
 
 
 def build_items(catalogue: DataFrame | None, interactions: DataFrame) -> DataFrame:
-    """The `items` table: the catalogue's items and those that only the log knows, each with its
+    """The table `items`: the items of the catalogue and those that only the log has, each with its
     `text`.
 
     Args:
@@ -132,8 +148,8 @@ def build_items(catalogue: DataFrame | None, interactions: DataFrame) -> DataFra
 def item_text() -> Column:
     """What prompts show of an item: `title | brand | category` of those it has, else its id.
 
-    Each part has its whitespace folded and control characters removed; the whole is cut after 512
-    characters.
+    Whitespace is folded to single blanks and control characters are removed; after 512 characters
+    the text is cut.
     """
     parts = [prompt_text(F.col(name), TEXT_CHARS) for name in ("title", "brand", "category")]
     joined = prompt_text(F.concat_ws(TEXT_SEPARATOR, *parts), TEXT_CHARS)
@@ -141,16 +157,17 @@ def item_text() -> Column:
 
 
 def item_statistics(items: DataFrame, interactions: DataFrame, long_tail_share: float) -> DataFrame:
-    """The `item_stats` table, counted over the training fold alone.
+    """The table `item_stats`, counted over the training fold alone.
 
     `popularity_rank` is 1 for the item with most rows, ties by id. The long tail is the bottom
-    `long_tail_share` of the items that the log knows (floor of share x items), by count in the
-    training fold, ties by id, larger ids lower. Items of the catalogue that nobody ever clicked are
-    in it too, beside that share: counted in, they could fill it to the last place.
+    `long_tail_share` of the items that the log has (floor of share x items), by number of rows in
+    the training fold, ties by id, larger ids lower. Items of the catalogue that nobody clicked are
+    long tail as well, but not counted in that share: they could make up all of it.
 
     Args:
         items: item_id, unique.
         interactions: user_id, item_id, fold.
+        long_tail_share: share of the items of the log.
     """
     trained = F.when(F.col("fold") == "train", F.col("user_id"))
     counts = interactions.groupBy("item_id").agg(
@@ -160,13 +177,12 @@ def item_statistics(items: DataFrame, interactions: DataFrame, long_tail_share: 
         counts.withColumn("clicked", F.lit(True)), "item_id", "left"
     )
     rows = rows.fillna(0, ["n_interactions", "n_users"]).fillna(False, ["clicked"])
-    # Never-clicked items come last, so that the ranks of the clicked ones are their places among
-    # themselves.
+    # Items that nobody clicked come last, so that the ranks of the clicked ones have no gaps.
     rank = F.row_number().over(
         Window.orderBy(F.col("n_interactions").desc(), F.col("clicked").desc(), "item_id")
     )
-    known = F.sum(F.col("clicked").cast("bigint")).over(Window.partitionBy())
-    head = known - F.floor(known * long_tail_share)
+    clicked = F.sum(F.col("clicked").cast("bigint")).over(Window.partitionBy())
+    head = clicked - F.floor(clicked * long_tail_share)
     return rows.select(
         "item_id",
         "n_interactions",

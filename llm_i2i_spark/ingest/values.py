@@ -1,5 +1,5 @@
-"""From the types a raw table has to the types of the contract, as Spark column expressions. No cast
-here merges two ids.
+"""From the types of a raw table to those of the contract, as Spark column expressions. No cast maps
+two ids to one.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ def id_text(column: Column, kind: DataType, name: str) -> Column:
     """An id as text, exactly: `"007"` stays `"007"`, the integer 7 is `"7"`, the float 7.0 is
     `"7"`, 7.5 and NaN are null.
 
-    Floats are read as ids only below the point from which they cannot tell neighbours apart (2^53,
-    or 2^24 for 32 bits).
+    Floats are ids only below 2^53 (2^24 for 32 bits), from where on they cannot represent every
+    whole number.
 
     Args:
+        column: the raw column.
+        kind: its type.
         name: of the raw column, for the message.
 
     Raises:
@@ -60,7 +62,7 @@ def id_text(column: Column, kind: DataType, name: str) -> Column:
 
 def time_of(column: Column, kind: DataType, name: str) -> Column:
     """A timestamp from a time type, a number since 1970, or text (a number, or ISO 8601); null
-    where it is none.
+    where the value is not a time.
 
     Numbers are seconds below 10^11 in magnitude, milliseconds below 10^14, microseconds below
     10^17, else nanoseconds: each unit then covers the years 1973 to 5138. Text and dates without a
@@ -95,8 +97,8 @@ def _since_1970(number: Column) -> Column:
 
 
 def number_of(column: Column, kind: DataType, name: str) -> Column:
-    """A number, integers as bigint and all else as double; null where it is none (text that is no
-    number, NaN, infinity).
+    """A number, integers as bigint and all else as double; null where the value is not one (other
+    text, NaN, infinity).
 
     Raises:
         InputDataError: the column's type cannot hold numbers.
@@ -113,8 +115,8 @@ def number_of(column: Column, kind: DataType, name: str) -> Column:
 
 
 def text_of(column: Column, kind: DataType, name: str) -> Column:
-    """Text as given, null where blank. A list is joined to a path; of a list of paths the first
-    counts.
+    """Text as it is, null where it is blank. A list is joined to a path; of a list of paths, the
+    first counts.
 
     Raises:
         InputDataError: the column is a struct, map or binary.
@@ -141,7 +143,7 @@ def is_simple(kind: DataType) -> bool:
 
 
 def is_blank(text: Column) -> Column:
-    """Whether text holds nothing but whitespace of any script."""
+    """Whether text has nothing but whitespace of any script."""
     return text.rlike(r"^[\s\p{Z}]*$")
 
 
@@ -150,6 +152,7 @@ def prompt_text(text: Column, max_chars: int) -> Column:
     removed, cut to a length.
 
     Args:
+        text: a column of strings.
         max_chars: Unicode code points that are kept, from the start.
 
     Returns:

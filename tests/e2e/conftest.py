@@ -1,4 +1,6 @@
-"""Running the command line as a user does: in processes of its own, on a shop of 150 users."""
+"""Running the command line as a user does, on a log of 150 users: in processes of its own where a
+process is what is tested, else in this one, with its session.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_i2i_spark.cli.main import main
 from llm_i2i_spark.datasets.tables import write_synthetic
 
 TINY = (
@@ -32,8 +35,8 @@ TINY = (
 
 
 @dataclass(frozen=True)
-class Shop:
-    """A shop's raw files, and the arguments that run the pipeline on them with a tiny model."""
+class RawFiles:
+    """A log and a catalogue, and the arguments that run the pipeline on them with a tiny model."""
 
     interactions: str
     items: str
@@ -49,10 +52,10 @@ class Shop:
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def raw_files(tmp_path_factory: pytest.TempPathFactory) -> RawFiles:
     """150 users and 120 items, made once."""
-    interactions, items = write_synthetic(tmp_path_factory.mktemp("shop"), 150, 120, 7)
-    return Shop(str(interactions), str(items))
+    interactions, items = write_synthetic(tmp_path_factory.mktemp("raw"), 150, 120, 7)
+    return RawFiles(str(interactions), str(items))
 
 
 class CommandLine:
@@ -69,15 +72,35 @@ class CommandLine:
             env={**os.environ, "OMP_NUM_THREADS": "1"},
         )
 
-    def run(self, *arguments: str, code: int = 0) -> str:
-        """Run a command to its end, expect an exit code, and give its standard output."""
+    def run(self, *arguments: str) -> tuple[str, str]:
+        """Run a command to its end, expect that it succeeds; its standard output and error."""
         process = self.start(*arguments)
         out, err = process.communicate(timeout=900)
-        assert process.returncode == code, err[-3000:]
-        return out
+        assert process.returncode == 0, err[-3000:]
+        return out, err
 
 
 @pytest.fixture(scope="session")
 def llm_i2i() -> CommandLine:
     """The command line."""
     return CommandLine()
+
+
+class CommandLineHere:
+    """`llm-i2i` in this process, which has a session already."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def run(self, *arguments: str) -> str:
+        """Run a command, expect that it succeeds; its standard output."""
+        code = main(arguments)
+        out, err = self._capsys.readouterr()
+        assert code == 0, err[-3000:]
+        return out
+
+
+@pytest.fixture
+def here(spark: object, capsys: pytest.CaptureFixture[str]) -> CommandLineHere:
+    """The command line in this process."""
+    return CommandLineHere(capsys)

@@ -1,5 +1,5 @@
-"""The whole job on a tiny shop: every stage for real, then lookup, export, trace; and a run that is
-killed twice.
+"""The whole pipeline on a tiny log: every stage for real, then lookup, export, trace; and runs that
+are interrupted and killed.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,10 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 
 pytestmark = pytest.mark.e2e
+STAGES = ["ingest", "export", "sft", "generate", "discriminate", "fuse", "i2i", "index", "evaluate"]
 
 
 class Finished(NamedTuple):
-    """A lake after `llm-i2i run`, its arguments, and what the run said as JSON."""
+    """A lake after `llm-i2i run`, its arguments, and the run's result as JSON."""
 
     lake: Path
     arguments: list[str]
@@ -27,27 +29,16 @@ class Finished(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def finished(shop: Any, llm_i2i: Any, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+def finished(raw_files: Any, llm_i2i: Any, tmp_path_factory: pytest.TempPathFactory) -> Finished:
     lake = tmp_path_factory.mktemp("finished") / "lake"
-    arguments = shop.arguments(lake)
-    return Finished(lake, arguments, json.loads(llm_i2i.run("run", "--json", *arguments)))
+    arguments = raw_files.arguments(lake)
+    return Finished(lake, arguments, json.loads(llm_i2i.run("run", "--json", *arguments)[0]))
 
 
 def test_a_run_leaves_summary_report_and_all_tables(finished: Finished) -> None:
     summary = finished.summary
     assert summary == json.loads((finished.lake / "summary.json").read_text())
-    stages = [
-        "ingest",
-        "export",
-        "sft",
-        "generate",
-        "discriminate",
-        "fuse",
-        "i2i",
-        "index",
-        "evaluate",
-    ]
-    assert [stage["stage"] for stage in summary["stages"]] == stages
+    assert [stage["stage"] for stage in summary["stages"]] == STAGES
     for variant in ("real", "llm_i2i"):
         figure = summary["metrics"]["variants"][variant]["all"]["recall@10"]
         assert figure["interval"][0] <= figure["value"] <= figure["interval"][1]
@@ -55,57 +46,84 @@ def test_a_run_leaves_summary_report_and_all_tables(finished: Finished) -> None:
     assert summary["tables"]["candidates"]["rows"] == 150 * 5
 
 
-def test_the_same_command_again_finds_everything_up_to_date(
+def test_the_same_command_again_finds_everything_up_to_date_without_spark(
     finished: Finished, llm_i2i: Any
 ) -> None:
-    again = json.loads(llm_i2i.run("run", "--json", *finished.arguments))
+    out, err = llm_i2i.run("run", "--json", *finished.arguments)
+    again = json.loads(out)
     assert all(stage["up_to_date"] for stage in again["stages"])
     assert again["tables"] == finished.summary["tables"]
     assert again["metrics"] == finished.summary["metrics"]
+    assert "starting Spark" not in err
+
+
+def test_explain_says_before_a_run_what_it_would_do_and_why(finished: Finished, here: Any) -> None:
+    changed = ("--set", "sft.discriminator.epochs=2")
+    plan = json.loads(here.run("explain", "--json", *finished.arguments, *changed))
+    assert [stage["stage"] for stage in plan if stage["up_to_date"]] == STAGES[:2]
+    (result,) = plan[2]["results"]
+    assert result["reasons"] == ["sft.discriminator.epochs was 1 and is 2"]
 
 
 def test_lookup_export_and_trace_read_the_index(
-    finished: Finished, llm_i2i: Any, tmp_path: Path
+    finished: Finished, here: Any, tmp_path: Path
 ) -> None:
-    first = _index(llm_i2i, finished.arguments, tmp_path / "index.parquet")[0]
-    looked = llm_i2i.run("lookup", *finished.arguments, "--items", first["item_id"], "--k", "3")
-    assert json.loads(looked.splitlines()[0])["item_id"] == first["neighbor_id"]
+    first = _index(here, finished.arguments, tmp_path / "index.parquet")[0]
+    clicks = ("--item", first["item_id"], "--k", "3")
+    found = here.run("lookup", *finished.arguments, *clicks)
+    assert json.loads(found.splitlines()[0])["item_id"] == first["neighbor_id"]
     edge = ("--item", first["item_id"], "--neighbor", first["neighbor_id"])
-    assert first["neighbor_id"] in llm_i2i.run("audit", "trace", *finished.arguments, *edge)
-    assert "item_index" in llm_i2i.run("audit", "runs", *finished.arguments)
+    assert first["neighbor_id"] in here.run("audit", "trace", *finished.arguments, *edge)
+    assert "item_index" in here.run("audit", "runs", *finished.arguments)
+
+
+def test_an_interrupted_run_ends_with_one_sentence(
+    raw_files: Any, llm_i2i: Any, tmp_path: Path
+) -> None:
+    process = llm_i2i.start("ingest", *raw_files.arguments(tmp_path / "lake"))
+    _wait_for("ingest", process)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert out == ""
+    assert err.splitlines()[-1].startswith("llm-i2i: Stopped; the same command goes on")
+    assert "Traceback" not in err
 
 
 @pytest.mark.faults
 def test_a_run_killed_in_sft_and_in_generate_ends_with_the_same_index(
-    shop: Any, llm_i2i: Any, finished: Finished, tmp_path: Path
+    raw_files: Any, llm_i2i: Any, here: Any, finished: Finished, tmp_path: Path
 ) -> None:
-    arguments = shop.arguments(tmp_path / "lake")
+    arguments = raw_files.arguments(tmp_path / "lake")
     for stage in ("sft", "generate"):
         _kill_in(stage, llm_i2i.start("run", *arguments))
-    done = json.loads(llm_i2i.run("run", "--json", *arguments))
-    assert {stage["stage"] for stage in done["stages"] if stage["up_to_date"]} == {
-        "ingest",
-        "export",
-        "sft",
-    }
-    killed = _index(llm_i2i, arguments, tmp_path / "killed.parquet")
-    assert killed == _index(llm_i2i, finished.arguments, tmp_path / "whole.parquet")
+    done = json.loads(here.run("run", "--json", *arguments))
+    assert [stage["stage"] for stage in done["stages"] if stage["up_to_date"]] == STAGES[:3]
+    killed = _index(here, arguments, tmp_path / "killed.parquet")
+    assert killed == _index(here, finished.arguments, tmp_path / "finished.parquet")
 
 
-def _kill_in(stage: str, process: Any) -> None:
+def _kill_in(stage: str, process: subprocess.Popen[str]) -> None:
     """SIGKILL a command with all its children a second after a stage began."""
-    assert any(f"] {stage}: reads" in line for line in process.stderr), (
-        f"the run ended before stage {stage} began"
-    )
+    _wait_for(stage, process)
     time.sleep(1.0)
     children = psutil.Process(process.pid).children(recursive=True)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     psutil.wait_procs(children, timeout=30)
+    assert process.stdout is not None
+    assert process.stderr is not None
     process.stderr.close()
     process.stdout.close()
 
 
-def _index(llm_i2i: Any, arguments: list[str], out: Path) -> list[dict[str, Any]]:
-    llm_i2i.run("index-export", *arguments, "--out", str(out))
+def _wait_for(stage: str, process: subprocess.Popen[str]) -> None:
+    assert process.stderr is not None
+    assert any(f"] {stage}: reads" in line for line in process.stderr), (
+        f"the run ended before stage {stage} began"
+    )
+
+
+def _index(here: Any, arguments: list[str], out: Path) -> list[dict[str, Any]]:
+    here.run("index-export", *arguments, "--out", str(out))
     return sorted(pq.read_table(out).to_pylist(), key=lambda row: (row["item_id"], row["rank"]))

@@ -39,20 +39,20 @@ def histories(rows: DataFrame) -> dict[str, str]:
 
 
 def ordered(
-    rows: DataFrame, ties: str, seed: int = 1, *, has_pos: bool, has_ts: bool = True
+    rows: DataFrame, tie_order: str, seed: int = 1, *, has_pos: bool, has_ts: bool = True
 ) -> dict[str, str]:
-    return histories(order_positions(rows, ties, seed, has_pos=has_pos, has_ts=has_ts))
+    return histories(order_positions(rows, tie_order, seed, has_pos=has_pos, has_ts=has_ts))
 
 
 def test_a_repeated_pair_keeps_its_last_or_first_row(spark):
     rows = log(spark, [("u", "a", 3, 0), ("u", "a", 1, 2), ("u", "b", 2, 1), ("v", "a", 9, 9)])
-    for repeats, has_pos, day in (
+    for keep, has_pos, day in (
         ("last", False, 4),
         ("first", False, 2),
         ("last", True, 2),
         ("first", True, 4),
     ):
-        kept = keep_one_per_pair(rows, repeats, has_pos=has_pos).collect()
+        kept = keep_one_per_pair(rows, keep, has_pos=has_pos).collect()
         assert len(kept) == 3
         assert (
             next(row["ts"].day for row in kept if (row["user_id"], row["item_id"]) == ("u", "a"))
