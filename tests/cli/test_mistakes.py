@@ -53,10 +53,10 @@ def test_a_mistake_is_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(arguments) == 2
-    said = capsys.readouterr().err
-    assert words in said
-    assert "Traceback" not in said
-    assert said.count("\n") == 1
+    shown = capsys.readouterr().err
+    assert words in shown
+    assert "Traceback" not in shown
+    assert shown.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,7 +89,7 @@ def test_a_bad_log_is_one_sentence_and_no_table(
         )
         == 2
     )
-    said = capsys.readouterr().err
-    assert words in said.lower() or words in said
-    assert "Traceback" not in said
+    shown = capsys.readouterr().err
+    assert words in shown.lower() or words in shown
+    assert "Traceback" not in shown
     assert not (tmp_path / "lake" / "interactions").exists()

@@ -34,7 +34,7 @@ def test_the_ending_tells_how_rows_are_stored(name, container):
     assert container_of(name) == container
 
 
-def test_a_folder_is_told_by_its_first_data_file(tmp_path: Path):
+def test_the_format_of_a_folder_is_that_of_its_first_data_file(tmp_path: Path):
     with pytest.raises(UserError, match="holds no data files"):
         container_of(str(tmp_path))
     (tmp_path / "_SUCCESS").touch()

@@ -67,7 +67,7 @@ def read_rows(spark, table, path, form="auto"):
     ]
 
 
-def test_data_sets_are_told_by_their_columns():
+def test_data_sets_are_recognised_by_their_columns():
     assert detect_public("interactions", ["reviewerID", "asin", "overall"]) == "amazon2018"
     assert detect_public("items", ["asin", "title", "categories"]) == "amazon2014"
     assert detect_public("items", ["item_id", "asin", "category"]) is None

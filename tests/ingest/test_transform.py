@@ -33,9 +33,9 @@ def histories(rows: DataFrame) -> dict[str, str]:
     found: dict[str, list[tuple[int, str]]] = {}
     for row in rows.collect():
         found.setdefault(row["user_id"], []).append((row["position"], row["item_id"]))
-    for places in found.values():
-        assert sorted(place for place, _ in places) == list(range(len(places)))
-    return {user: "".join(item for _, item in sorted(places)) for user, places in found.items()}
+    for rows_of_user in found.values():
+        assert sorted(index for index, _ in rows_of_user) == list(range(len(rows_of_user)))
+    return {user: "".join(item for _, item in sorted(pairs)) for user, pairs in found.items()}
 
 
 def ordered(
@@ -70,9 +70,9 @@ def test_order_goes_by_pos_else_ts_and_ends_at_the_item(spark):
 def test_shuffled_ties_depend_on_the_seed_alone_and_keep_the_days_in_order(spark):
     names = "abcdefgh"
     rows = [
-        ("u", name, day, place)
+        ("u", name, day, position)
         for day in (0, 1)
-        for place, name in enumerate(names if day == 0 else names.upper())
+        for position, name in enumerate(names if day == 0 else names.upper())
     ]
     first = ordered(log(spark, rows), "shuffled", seed=1, has_pos=True)["u"]
     again = ordered(log(spark, rows[::-1]).repartition(7), "shuffled", seed=1, has_pos=True)["u"]
