@@ -44,6 +44,12 @@ def test_every_command_takes_settings_and_json(arguments: list[str]) -> None:
     assert callable(options.execute)
 
 
+def test_the_stages_of_the_pipeline_are_commands_in_its_order() -> None:
+    from llm_i2i_spark.pipeline.stages import STAGE_NAMES
+
+    assert STAGES == STAGE_NAMES
+
+
 def test_a_click_with_a_comma_in_its_id_is_one_click() -> None:
     options = build_parser().parse_args(["lookup", "--items", "A,B", "--item", "C,1"])
     assert (options.items, options.item) == ("A,B", ["C,1"])
