@@ -79,18 +79,18 @@ def _lookup(options: argparse.Namespace, config: Config) -> None:
     clicks = [item for item in (options.items or "").split(",") if item] + options.item
     if not clicks:
         raise ConfigError("--items wants at least one item id, such as --items A,B.")
-    for row in open_project(config).lookup(clicks, options.k, **index_of(options, config)):
+    for row in open_project(config).lookup(clicks, options.k, **index_of(options)):
         print_line(json.dumps(row))
 
 
 def _index_export(options: argparse.Namespace, config: Config) -> None:
-    index = index_of(options, config)
+    index = index_of(options)
     rows = open_project(config).index_export(options.out, **index)
     _show_written(options, rows)
 
 
 def _recommend(options: argparse.Namespace, config: Config) -> None:
-    index = index_of(options, config)
+    index = index_of(options)
     rows = open_project(config).recommend(options.k, options.out, **index)
     _show_written(options, rows)
 
@@ -116,7 +116,7 @@ def _serve(options: argparse.Namespace, config: Config) -> None:
 
 
 def _publish(options: argparse.Namespace, config: Config) -> None:
-    index = index_of(options, config)
+    index = index_of(options)
     result = open_project(config).publish(options.target, **index)
     show(options, result.to_dict(), result.lines())
 

@@ -85,7 +85,7 @@ def add_one_index(parser: argparse.ArgumentParser, versions: bool = True) -> Non
         parser: of the command.
         versions: whether it also takes `--version`.
     """
-    parser.add_argument("--variant", default="llm_i2i", help="default: llm_i2i")
+    parser.add_argument("--variant", help="default: llm_i2i where there is one, else real")
     parser.add_argument("--backbone", help="default: i2i.backbone")
     if versions:
         parser.add_argument(
@@ -134,17 +134,22 @@ def systems_of(options: argparse.Namespace) -> dict[str, Any]:
     return {"variants": variants_of(options), "backbones": backbones_of(options)}
 
 
-def index_of(options: argparse.Namespace, config: Config) -> dict[str, Any]:
-    """`variant`, `backbone` and, where the command takes it, `version` as `Project` takes them.
+def index_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Those of `variant`, `backbone` and `version` that are given, as `Project` takes them.
 
     Raises:
         UserError: the variant or the backbone is unknown.
     """
-    backbone, known = options.backbone or config.i2i.backbone, backbone_names()
-    if backbone not in known:
-        raise ConfigError(f"There is no backbone {backbone}; the backbones are {', '.join(known)}.")
-    chosen = {"variant": find_variant(options.variant).name, "backbone": backbone}
-    return chosen | ({"version": options.version} if "version" in options else {})
+    given = {name: getattr(options, name, None) for name in ("variant", "backbone", "version")}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if "variant" in chosen:
+        find_variant(chosen["variant"])
+    known = backbone_names()
+    if "backbone" in chosen and chosen["backbone"] not in known:
+        raise ConfigError(
+            f"There is no backbone {chosen['backbone']}; the backbones are {', '.join(known)}."
+        )
+    return chosen
 
 
 def _names(

@@ -36,7 +36,12 @@ class PendingProject(Project):
     """The commands of today by the interface to come."""
 
     def lookup(
-        self, items: Sequence[str], k: int, variant: str, backbone: str, version: int | None
+        self,
+        items: Sequence[str],
+        k: int,
+        variant: str = "llm_i2i",
+        backbone: str = "swing",
+        version: int | None = None,
     ) -> list[Any]:
         """Suggestions."""
         from llm_i2i_spark.index.lookup import lookup
@@ -44,7 +49,13 @@ class PendingProject(Project):
         index = self.table("item_index", version)
         return list(lookup(index, items, k, self.config.index, variant, backbone))
 
-    def index_export(self, out: str, variant: str, backbone: str, version: int | None) -> int:
+    def index_export(
+        self,
+        out: str,
+        variant: str = "llm_i2i",
+        backbone: str = "swing",
+        version: int | None = None,
+    ) -> int:
         """Write the index."""
         from llm_i2i_spark.index.export_file import export_file
 
@@ -63,10 +74,10 @@ class PendingProject(Project):
         self,
         item: str,
         neighbor: str,
-        variant: str,
-        backbone: str,
-        users: int,
-        version: int | None,
+        variant: str = "llm_i2i",
+        backbone: str = "swing",
+        users: int = 20,
+        version: int | None = None,
     ) -> Any:
         """Trace an edge."""
         from llm_i2i_spark.audit.trace import trace_edge
