@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,7 +64,7 @@ def next_steps(workdir: str) -> list[str]:
     Args:
         workdir: as given to `quickstart_config`.
     """
-    config = f"--config {Path(workdir) / CONFIG_FILE}"
+    config = f"--config {shlex.quote(str(Path(workdir) / CONFIG_FILE))}"
     return [
         f"llm-i2i lookup {config} --items i0000,i0007",
         f"llm-i2i audit runs {config}",

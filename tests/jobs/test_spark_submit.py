@@ -24,6 +24,8 @@ DELTA = (
     "spark.ui.enabled=false",
     "spark.sql.shuffle.partitions=2",
     "spark.databricks.delta.snapshotPartitions=2",
+    "spark.sql.codegen.wholeStage=false",
+    "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
 )
 
 
