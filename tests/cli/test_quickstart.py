@@ -1,4 +1,4 @@
-"""What `quickstart` prepares: data that is made once, and a configuration for all other commands."""
+"""What `quickstart` prepares: data made once, and a configuration for all other commands."""
 
 from __future__ import annotations
 
