@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.errors import MissingDependencyError, UserError
+from llm_i2i_spark.base.errors import ConfigError, MissingDependencyError
 from llm_i2i_spark.base.run_record import new_run_id
 from llm_i2i_spark.base.variants import DEFAULT_VARIANTS, find_variants
 from llm_i2i_spark.config.config import Config
@@ -79,7 +79,7 @@ class Project:
 
             root = self.lake.root
             if root is None:
-                raise UserError("A DataFrame as a source is kept as a table: name a root folder.")
+                raise ConfigError("A DataFrame as a source is kept as a table: name a root folder.")
             saved = {
                 f"ingest.{name}": save_source(self.lake.spark, root, name, frame)
                 for name, frame in self._frames.items()
@@ -187,7 +187,7 @@ class Project:
         from llm_i2i_spark.base.contracts import TABLES
 
         if name not in TABLES:
-            raise UserError(f"There is no table {name}; the tables are {', '.join(TABLES)}.")
+            raise ConfigError(f"There is no table {name}; the tables are {', '.join(TABLES)}.")
         return self.lake.read(name, version)
 
     def _backbones(self, names: Sequence[str] | None) -> tuple[str, ...]:

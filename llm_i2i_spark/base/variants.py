@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 
 BASE_BRANCH = "base"
 SERVED = "_served"
@@ -114,7 +114,7 @@ def find_variant(name: str) -> Variant:
     """A variant by name; `<variant>_served` is the one made from all interactions.
 
     Raises:
-        UserError: there is none of this name.
+        ConfigError: there is none of this name.
     """
     served = name.endswith(SERVED)
     for variant in VARIANTS:
@@ -123,17 +123,17 @@ def find_variant(name: str) -> Variant:
     known = [variant.name for variant in VARIANTS]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""
-    raise UserError(f"There is no variant {name}{hint}; the variants are {', '.join(known)}.")
+    raise ConfigError(f"There is no variant {name}{hint}; the variants are {', '.join(known)}.")
 
 
 def find_variants(names: Iterable[str]) -> tuple[Variant, ...]:
     """Variants by name, each once, in the order given.
 
     Raises:
-        UserError: a name is unknown, or there is none.
+        ConfigError: a name is unknown, or there is none.
     """
     found = tuple(find_variant(name) for name in dict.fromkeys(names))
     if not found:
         known = ", ".join(variant.name for variant in VARIANTS)
-        raise UserError(f"Name at least one variant; the variants are {known}.")
+        raise ConfigError(f"Name at least one variant; the variants are {known}.")
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.export.transform import (
     discriminator_examples,
@@ -22,7 +22,7 @@ def execute(run: StageRun) -> None:
     """Write `sft_generator` and `sft_discriminator` from the folds that models may see.
 
     Raises:
-        UserError: no user has two interactions to learn from.
+        InputDataError: no user has two interactions to learn from.
     """
     config, export = run.config, run.config.export
     interactions, items = run.read("interactions"), run.read("items")
@@ -32,7 +32,7 @@ def execute(run: StageRun) -> None:
     marked = mark_calibration(sequences, export.calibration_share, config.seed)
     users = run.staged(marked, "export: histories")
     if users.where(F.size("sequence") >= 2).isEmpty():
-        raise UserError(
+        raise InputDataError(
             "No user has two interactions that models may see, so there is nothing to train on; run"
             " with --variants real."
         )

@@ -7,7 +7,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import find_variant
 from llm_i2i_spark.fuse.fusion import fuse_rows
@@ -19,11 +19,11 @@ def execute(run: StageRun) -> None:
     """Write `fused` for the variants of the run.
 
     Raises:
-        UserError: no interaction lies in the folds that models may see.
+        InputDataError: no interaction lies in the folds that models may see.
     """
     real = real_rows(run.read("interactions"), run.config.model_folds)
     if real.isEmpty():
-        raise UserError(
+        raise InputDataError(
             "No interaction is left for the models after the split; use split.holdout=none for so"
             " small a log."
         )

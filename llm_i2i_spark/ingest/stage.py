@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.ingest.paths import digest_sources
@@ -78,7 +78,7 @@ def _check_order(log: Source, config: Config) -> None:
     if "ts" in log.columns:
         return
     if config.split.holdout == "time":
-        raise UserError(
+        raise ConfigError(
             f"split.holdout=time needs times and {log.path} has none; map ingest.columns.ts or set"
             " split.holdout=last_2."
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import TableNotFoundError
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ def find_checkpoint(checkpoints: DataFrame, role: str) -> Checkpoint:
         role: which model.
 
     Raises:
-        UserError: there is none for the role.
+        TableNotFoundError: there is none for the role.
     """
     rows = checkpoints.where(F.col("role") == role).select("path", "model_digest").collect()
     if not rows:
-        raise UserError(f"The table checkpoints holds no {role}; run stage sft first.")
+        raise TableNotFoundError(f"The table checkpoints holds no {role}; run stage sft first.")
     return Checkpoint(path=rows[0]["path"], digest=rows[0]["model_digest"])

@@ -15,9 +15,9 @@ import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from llm_i2i_spark.base import errors
 from llm_i2i_spark.base.contract import Scope, scope_condition, scope_of
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.run_record import Commit, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.location import local_root, missing_table, retention_properties
@@ -67,18 +67,18 @@ class DeltaRsLake:
         config: with `lake.root`, a folder that every process can reach.
 
     Raises:
-        UserError: there is no root, or it is not a folder of this machine.
+        ConfigError: there is no root, or it is not a folder of this machine.
     """
 
     def __init__(self, config: LakeConfig) -> None:
         if not config.root:
-            raise UserError(
+            raise errors.ConfigError(
                 "Fine-tuning reads and writes files: set lake.root to a folder (on Databricks one"
                 " below /Volumes)."
             )
         root = local_root(config)
         if root is None:
-            raise UserError(
+            raise errors.ConfigError(
                 f"Fine-tuning needs lake.root as a mounted folder, and {config.root} is a URI (on"
                 " Databricks: below /Volumes)."
             )
@@ -112,8 +112,8 @@ class DeltaRsLake:
             scope: which of the results that stand side by side; None for all rows.
 
         Raises:
-            UserError: the table, the version or a file is not there, a page is damaged, or there
-                are no rows.
+            TableNotFoundError: the table, the version or a file is not there, or a page is damaged.
+            InputDataError: there are no rows.
         """
         contract, filters = TABLES[table], _filters(scope)
         try:
@@ -125,13 +125,13 @@ class DeltaRsLake:
             raise missing_table(table, self.root) from None
         except (DeltaError, OSError, pa.ArrowException) as error:
             reason = str(error).splitlines()[0]
-            raise UserError(
+            raise errors.TableNotFoundError(
                 f"Version {version} of {table} cannot be read ({reason}); run stage"
                 f" {contract.stage} again."
             ) from error
         rows = pa.concat_tables(parts) if parts else None
         if rows is None or rows.num_rows == 0:
-            raise UserError(
+            raise errors.InputDataError(
                 f"Version {version} of {table} has no rows; run stage {contract.stage} on a longer"
                 " log."
             )

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError
+from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.sections.lake import LakeConfig
 
 TABLE_NAME = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
@@ -16,15 +17,15 @@ def require_location(config: LakeConfig) -> None:
     """Check, before anything starts, that the configuration says where tables go.
 
     Raises:
-        UserError: neither a root nor a schema is set, or the schema is not a valid name.
+        ConfigError: neither a root nor a schema is set, or the schema is not a valid name.
     """
     if not config.root and not config.schema_name:
-        raise UserError(
+        raise ConfigError(
             "Say where the tables go: --set lake.root=FOLDER (or lake.schema=catalog.schema on a"
             " cluster)."
         )
     if config.schema_name and not TABLE_NAME.match(config.schema_name):
-        raise UserError(
+        raise ConfigError(
             f"lake.schema must look like catalog.schema, and is {config.schema_name!r}."
         )
 
@@ -33,7 +34,7 @@ def lake_root(config: LakeConfig) -> str | None:
     """The root as an absolute path or URI; None where only a schema is set."""
     if not config.root:
         return None
-    if "://" in config.root:
+    if is_uri(config.root):
         return config.root.rstrip("/")
     return str(Path(config.root).expanduser().resolve())
 
@@ -41,7 +42,7 @@ def lake_root(config: LakeConfig) -> str | None:
 def local_root(config: LakeConfig) -> Path | None:
     """The root as a folder of this machine; None where it is a URI or not set."""
     root = lake_root(config)
-    return None if root is None or "://" in root else Path(root)
+    return None if root is None or is_uri(root) else Path(root)
 
 
 def retention_properties(config: LakeConfig) -> dict[str, str]:
@@ -50,7 +51,7 @@ def retention_properties(config: LakeConfig) -> dict[str, str]:
     return dict.fromkeys(keys, f"interval {config.retention_days} days")
 
 
-def missing_table(table: str, where: object) -> UserError:
+def missing_table(table: str, where: object) -> TableNotFoundError:
     """The error for a table that is not there yet."""
     stage = TABLES[table].stage
-    return UserError(f"There is no table {table} in {where}; run stage {stage} first.")
+    return TableNotFoundError(f"There is no table {table} in {where}; run stage {stage} first.")

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from pyspark.sql import DataFrame
 
+from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.tables import Lake
 
@@ -38,7 +39,7 @@ def materialized(lake: Lake, frame: DataFrame, title: str) -> Iterator[DataFrame
         frame: what to compute.
         title: words for the progress bar.
     """
-    if lake.root is None or "://" in lake.root:
+    if lake.root is None or is_uri(lake.root):
         cached = frame.persist()
         try:
             yield cached

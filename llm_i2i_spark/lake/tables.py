@@ -14,7 +14,7 @@ from pyspark.sql.types import StringType, StructType
 
 from llm_i2i_spark.base.contract import Scope, Table, scope_condition
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.base.errors import ConfigError, StageError, TableNotFoundError
 from llm_i2i_spark.base.run_record import Commit, RunRecord
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.variants import BASE_BRANCH
@@ -39,7 +39,7 @@ class Lake:
         config: `lake.root` and/or `lake.schema`.
 
     Raises:
-        UserError: neither is set, or the schema is not a valid name.
+        ConfigError: neither is set, or the schema is not a valid name.
     """
 
     def __init__(self, spark: SparkSession, config: LakeConfig) -> None:
@@ -54,10 +54,10 @@ class Lake:
         """The folder or URI of a table.
 
         Raises:
-            UserError: the lake is a catalog schema without a root.
+            ConfigError: the lake is a catalog schema without a root.
         """
         if self.root is None:
-            raise UserError(
+            raise ConfigError(
                 "Set lake.root beside lake.schema: fine-tuning reads Delta files by path, without a"
                 " JVM."
             )
@@ -78,7 +78,7 @@ class Lake:
         """A table at a version (the latest without one), all rows or those of one scope.
 
         Raises:
-            UserError: the table does not exist, or the version is no longer readable.
+            TableNotFoundError: the table does not exist, or the version is no longer readable.
         """
         if not self._exists(table):
             raise missing_table(table, self.root or self._schema)
@@ -88,7 +88,7 @@ class Lake:
         try:
             frame = reader.load(self.path(table)) if self.root else reader.table(self._name(table))
         except SPARK_ERRORS as error:
-            raise UserError(
+            raise TableNotFoundError(
                 f"Version {version} of {table} cannot be read ({str(error).splitlines()[0]})."
             ) from error
         frame = _with_scope_columns(frame, TABLES[table])

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from llm_i2i_spark.base.contract import Scope, result_name, scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
 from llm_i2i_spark.base.run_record import Commit, commit_of, fingerprint_in
 from llm_i2i_spark.base.stage import Stage
@@ -140,7 +140,7 @@ def make_plan(
         force: everything has to be made.
 
     Raises:
-        UserError: a stage before the first one of `stages` has not written what is read.
+        TableNotFoundError: a stage before the first one of `stages` has not written what is read.
     """
     return _Planner(histories, config, systems, force).plan(stages)
 
@@ -285,15 +285,15 @@ def find_result(history: Sequence[Commit], table: str, ingredients: Ingredients)
     return None
 
 
-def _not_there(stage: Stage, table: str, scope: Scope, exists: bool) -> UserError:
+def _not_there(stage: Stage, table: str, scope: Scope, exists: bool) -> TableNotFoundError:
     before = TABLES[table].stage
     if not exists:
-        return UserError(
+        return TableNotFoundError(
             f"Stage {stage.name} reads the table {table}, which is not there; run stage"
             f" {before} first."
         )
     options = "".join(f" --{name}s {value}" for name, value in scope.items() if name != "branch")
-    return UserError(
+    return TableNotFoundError(
         f"Stage {stage.name} reads {result_name(table, scope)}, and the table {table} holds no such"
         f" result; run stage {before} first{' with' + options if options else ''}."
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import Variant
 from llm_i2i_spark.config.config import Config
@@ -38,11 +38,11 @@ def stages_for(
     """The stages that these variants need, in order, from `first` to `last` (both included).
 
     Raises:
-        UserError: a name is no stage, or the range is empty.
+        ConfigError: a name is no stage, or the range is empty.
     """
     for name in (first, last):
         if name is not None and name not in STAGE_NAMES:
-            raise UserError(f"There is no stage {name}; the stages are {', '.join(STAGE_NAMES)}.")
+            raise ConfigError(f"There is no stage {name}; the stages are {', '.join(STAGE_NAMES)}.")
     with_models = any(variant.needs_models for variant in variants)
     evaluated = [variant for variant in variants if not variant.served]
     needed = [stage for stage in STAGES if with_models or stage.scope != ("branch",)]
@@ -53,7 +53,7 @@ def stages_for(
     chosen = tuple(stage for stage in needed if start <= STAGE_NAMES.index(stage.name) <= end)
     if not chosen:
         names = ",".join(variant.name for variant in variants)
-        raise UserError(
+        raise ConfigError(
             f"Nothing lies between {first or STAGE_NAMES[0]} and {last or STAGE_NAMES[-1]} for"
             f" --variants {names}."
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_i2i_spark import __version__
+from llm_i2i_spark.base.files import write_atomically
 from llm_i2i_spark.base.run_record import RunRecord
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.accuracy import MetricRow
@@ -72,7 +73,5 @@ def evaluation_record(outcomes: Sequence[StageOutcome]) -> RunRecord | None:
 def write_summary(root: Path, summary: dict[str, Any]) -> Path:
     """Write `summary.json` under a local root; its path."""
     path = root / FILE
-    unfinished = path.with_suffix(".json.part")
-    unfinished.write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    write_atomically(path, json.dumps(summary, indent=2) + "\n")
     return path

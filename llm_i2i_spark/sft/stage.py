@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.sft.launch import launch
@@ -20,11 +21,11 @@ def execute(run: StageRun) -> None:
     version.
 
     Raises:
-        UserError: the lake is not a local folder, or the job says that the user can mend it.
+        ConfigError: the lake is not a local folder, or the job says that the user can mend it.
     """
     config, folder = run.config, run.lake.path("checkpoints")
-    if "://" in folder:
-        raise UserError(
+    if is_uri(folder):
+        raise ConfigError(
             f"Fine-tuning writes files, and {folder} is a URI: set lake.root to a mounted folder"
             " (on Databricks below /Volumes)."
         )
@@ -41,14 +42,14 @@ def check_layout(config: Config) -> None:
     """See that the layout of the examples is one that the model reads.
 
     Raises:
-        UserError: `instruct` without a base model, or `sequence` with one.
+        ConfigError: `instruct` without a base model, or `sequence` with one.
     """
     base_model = config.sft.base_model
     if (config.layout == "instruct") != (base_model is not None):
         wanted = (
             "needs sft.base_model" if base_model is None else "cannot be used with sft.base_model"
         )
-        raise UserError(
+        raise ConfigError(
             f"export.layout={config.layout} {wanted}: set export.layout=auto and run export again."
         )
 
