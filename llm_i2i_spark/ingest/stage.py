@@ -22,13 +22,9 @@ from llm_i2i_spark.ingest.quarantine import (
     refuse_bad_input,
 )
 from llm_i2i_spark.ingest.readers import Source, explained, nanosecond_times, read_source
-from llm_i2i_spark.ingest.transform import (
-    assign_folds,
-    build_items,
-    item_statistics,
-    keep_one_per_pair,
-    order_positions,
-)
+from llm_i2i_spark.ingest.transform import build_items
+from llm_i2i_spark.lake.item_statistics import item_statistics
+from llm_i2i_spark.lake.splits import assign_folds, keep_one_per_pair, order_positions
 from llm_i2i_spark.lake.stage_run import StageRun
 
 
@@ -135,7 +131,7 @@ STAGE = Stage(
     name="ingest",
     reads=(),
     settings=("ingest", "split.holdout", "split.holdout_share"),
-    code=("ingest",),
+    code=("ingest", "lake/splits", "lake/item_statistics"),
     execute=execute,
     external_inputs=digest_sources,
 )

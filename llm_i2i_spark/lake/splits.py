@@ -1,0 +1,182 @@
+"""One row a (user, item) pair, the order of a user's rows, and the folds that are held out.
+
+Every result is a function of the set of rows alone: orders are total, ties end at the id, and no
+sum depends on order.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+from pyspark.sql.types import NumericType, StringType
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.lake.frames import Frame, require_columns, spark_frame, text_ids
+
+Holdout = Literal["none", "last_1", "last_2", "time"]
+TIME_STEPS = 10_000
+"""`holdout=time` cuts the log at one of so many equal steps between its first and last moment."""
+
+
+def split_interactions(
+    interactions: Frame,
+    holdout: Holdout = "last_1",
+    *,
+    holdout_share: float = 0.1,
+    tie_order: Literal["given", "shuffled"] = "given",
+    seed: int = 42,
+) -> DataFrame:
+    """A click log split into folds as stage `ingest` splits it: train an index on the rows with
+    `fold = 'train'`, evaluate it on the whole.
+
+    A pair that occurs more than once keeps its last row.
+
+    Args:
+        interactions: user_id, item_id, and ts or position (a user's rows in order, numbers of any
+            kind) or both; more columns stay.
+        holdout: which rows are held out, see `assign_folds`.
+        holdout_share: of the rows, for `holdout="time"`.
+        tie_order: order of rows with equal ts, see `order_positions`.
+        seed: of the order of ties, where it is shuffled.
+
+    Returns:
+        The rows with `position` (from 0 in each user's history) and `fold`.
+
+    Raises:
+        UserError: a column is missing or of a type that has no order in time.
+    """
+    rows = spark_frame(interactions)
+    require_columns(rows, ("user_id", "item_id"), "The interactions")
+    rows = text_ids(rows, ("user_id", "item_id"))
+    has_pos, has_ts = "position" in rows.columns, "ts" in rows.columns
+    _check_order(rows, holdout, has_pos=has_pos, has_ts=has_ts)
+    given = rows.columns
+    absent = {"ts": "timestamp", "event": "string", "weight": "double"}
+    rows = rows.withColumns(
+        {name: F.lit(None).cast(kind) for name, kind in absent.items() if name not in given}
+        | {"pos": F.col("position") if has_pos else F.lit(None).cast("bigint")}
+    )
+    pairs = keep_one_per_pair(rows, "last", has_pos=has_pos)
+    ordered = order_positions(pairs, tie_order, seed, has_pos=has_pos, has_ts=has_ts)
+    folds = assign_folds(ordered, holdout, holdout_share)
+    return folds.select(*(name for name in given if name != "position"), "position", "fold")
+
+
+def _check_order(rows: DataFrame, holdout: Holdout, *, has_pos: bool, has_ts: bool) -> None:
+    if not has_pos and not has_ts:
+        raise UserError(
+            "The interactions need ts or position, to know which rows of a user came last."
+        )
+    if holdout == "time" and not has_ts:
+        raise UserError("holdout=time needs the column ts; give it, or hold out last_1.")
+    if not has_ts:
+        return
+    kind = rows.schema["ts"].dataType
+    if isinstance(kind, StringType) or (holdout == "time" and isinstance(kind, NumericType)):
+        raise UserError(
+            f"Column ts is {kind.simpleString()}, which has no place in time; make it a timestamp,"
+            " such as with F.to_timestamp or F.timestamp_seconds."
+        )
+
+
+def keep_one_per_pair(
+    rows: DataFrame, keep: Literal["last", "first"], *, has_pos: bool
+) -> DataFrame:
+    """One row for each user and item: the latest or earliest by pos, or by ts without pos; between
+    equals by ts, event, weight.
+
+    Args:
+        rows: user_id, item_id, ts, pos, event, weight.
+        keep: which row of a repeated pair stays.
+        has_pos: whether the log has a column pos.
+    """
+    order = [F.col(name) for name in (*(("pos", "ts") if has_pos else ("ts",)), "event", "weight")]
+    ordered = [column.desc() if keep == "last" else column.asc() for column in order]
+    pair = Window.partitionBy("user_id", "item_id").orderBy(*ordered)
+    # Partitioned by user alone, the rows need no second shuffle for the positions in a history.
+    ranked = rows.repartition("user_id").withColumn("choice", F.row_number().over(pair))
+    return ranked.where(F.col("choice") == 1).drop("choice")
+
+
+def order_positions(
+    rows: DataFrame,
+    tie_order: Literal["given", "shuffled"],
+    seed: int,
+    *,
+    has_pos: bool,
+    has_ts: bool,
+) -> DataFrame:
+    """Add `position`, the 0-based index of a row in its user's history.
+
+    `given`: by pos, then ts, then item_id (by ts, then item_id, without pos). `shuffled`: by ts,
+    equal times in the order of xxhash64(seed, user_id, item_id), and pos is not used; a log without
+    ts has no ties but those of pos. A log with neither is ordered by item_id, or by the hash.
+
+    Args:
+        rows: user_id, item_id, ts, pos.
+        tie_order: how rows with equal ts are ordered.
+        seed: of the hash.
+        has_pos: whether the log has a column pos.
+        has_ts: whether the log has a column ts.
+    """
+    shuffle = [F.xxhash64(F.lit(seed), "user_id", "item_id")] if tie_order == "shuffled" else []
+    by_ts = [F.col("ts")] if has_ts else []
+    by_pos = [F.col("pos")] if has_pos and not (shuffle and has_ts) else []
+    user = Window.partitionBy("user_id").orderBy(*by_pos, *by_ts, *shuffle, "item_id")
+    return rows.withColumn("position", F.row_number().over(user) - 1)
+
+
+def assign_folds(rows: DataFrame, holdout: Holdout, share: float) -> DataFrame:
+    """Add `fold`: train, valid or test.
+
+    `last_1` tests on each user's last row; `last_2` validates on the one before as well. A user
+    with fewer than 2 (3) rows stays in train. `time` cuts the whole log: the latest `share` of rows
+    is the test fold, the `share` before it the validation fold; cuts lie on a grid of 10,000 equal
+    steps between the first and last ts, and rows of one step stay together.
+
+    Args:
+        rows: with user_id, ts, position.
+        holdout: which rows are held out.
+        share: of the rows that each held-out fold of `time` gets.
+    """
+    if holdout == "time":
+        return _time_folds(rows, share)
+    if holdout == "none":
+        return rows.withColumn("fold", F.lit("train"))
+    count = F.count("*").over(Window.partitionBy("user_id"))
+    from_end = count - F.col("position")
+    if holdout == "last_1":
+        fold = F.when((count >= 2) & (from_end == 1), "test")
+    else:
+        fold = F.when((count >= 3) & (from_end == 1), "test").when(
+            (count >= 3) & (from_end == 2), "valid"
+        )
+    return rows.withColumn("fold", fold.otherwise("train"))
+
+
+def _time_folds(rows: DataFrame, share: float) -> DataFrame:
+    span = F.broadcast(
+        rows.agg(
+            F.min(F.unix_micros("ts")).alias("first_us"),
+            F.max(F.unix_micros("ts")).alias("last_us"),
+        )
+    )
+    width = F.greatest(F.ceil((F.col("last_us") - F.col("first_us") + 1) / TIME_STEPS), F.lit(1))
+    steps = rows.crossJoin(span).withColumn(
+        "step", F.floor((F.unix_micros("ts") - F.col("first_us")) / width)
+    )
+    counts = steps.groupBy("step").agg(F.count("*").alias("rows"))
+    later = Window.orderBy(F.col("step").desc()).rowsBetween(
+        Window.unboundedPreceding, Window.currentRow
+    )
+    total = F.sum("rows").over(Window.partitionBy())
+    share_from_here = F.sum("rows").over(later) / total
+    fold = (
+        F.when(share_from_here <= share, "test")
+        .when(share_from_here <= 2 * share, "valid")
+        .otherwise("train")
+    )
+    folds = F.broadcast(counts.select("step", fold.alias("fold")))
+    return steps.join(folds, "step").drop("step", "first_us", "last_us")

@@ -1,0 +1,169 @@
+"""Repeated pairs, the order of a user's rows, and the folds, on logs small enough to read."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pandas as pd
+import pytest
+from pyspark.sql import DataFrame
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.lake.splits import (
+    assign_folds,
+    keep_one_per_pair,
+    order_positions,
+    split_interactions,
+)
+
+pytestmark = pytest.mark.spark
+
+LOG = "user_id string, item_id string, ts timestamp, pos bigint, event string, weight double"
+
+
+def log(spark, rows: list[tuple[str, str, int | None, int | None]]) -> DataFrame:
+    """Rows of user, item, day of 2020 and pos."""
+    day = dt.datetime(2020, 1, 1)
+    full = [
+        (u, i, None if d is None else day + dt.timedelta(days=d), p, "click", 1.0)
+        for u, i, d, p in rows
+    ]
+    return spark.createDataFrame(full, LOG)
+
+
+def histories(rows: DataFrame) -> dict[str, str]:
+    """Items of each user in order, joined."""
+    found: dict[str, list[tuple[int, str]]] = {}
+    for row in rows.collect():
+        found.setdefault(row["user_id"], []).append((row["position"], row["item_id"]))
+    for rows_of_user in found.values():
+        assert sorted(index for index, _ in rows_of_user) == list(range(len(rows_of_user)))
+    return {user: "".join(item for _, item in sorted(pairs)) for user, pairs in found.items()}
+
+
+def ordered(
+    rows: DataFrame, tie_order: str, seed: int = 1, *, has_pos: bool, has_ts: bool = True
+) -> dict[str, str]:
+    return histories(order_positions(rows, tie_order, seed, has_pos=has_pos, has_ts=has_ts))
+
+
+def test_a_repeated_pair_keeps_its_last_or_first_row(spark):
+    rows = log(spark, [("u", "a", 3, 0), ("u", "a", 1, 2), ("u", "b", 2, 1), ("v", "a", 9, 9)])
+    for keep, has_pos, day in (
+        ("last", False, 4),
+        ("first", False, 2),
+        ("last", True, 2),
+        ("first", True, 4),
+    ):
+        kept = keep_one_per_pair(rows, keep, has_pos=has_pos).collect()
+        assert len(kept) == 3
+        assert (
+            next(row["ts"].day for row in kept if (row["user_id"], row["item_id"]) == ("u", "a"))
+            == day
+        )
+
+
+def test_order_goes_by_pos_else_ts_and_ends_at_the_item(spark):
+    rows = log(spark, [("u", "c", 1, 5), ("u", "a", 1, 7), ("u", "b", 0, 9), ("u", "d", 2, 5)])
+    assert ordered(rows, "given", has_pos=True) == {"u": "cdab"}
+    assert ordered(rows, "given", has_pos=False) == {"u": "bacd"}
+    assert ordered(rows, "given", has_pos=False, has_ts=False) == {"u": "abcd"}
+
+
+def test_shuffled_ties_depend_on_the_seed_alone_and_keep_the_days_in_order(spark):
+    names = "abcdefgh"
+    rows = [
+        ("u", name, day, position)
+        for day in (0, 1)
+        for position, name in enumerate(names if day == 0 else names.upper())
+    ]
+    first = ordered(log(spark, rows), "shuffled", seed=1, has_pos=True)["u"]
+    again = ordered(log(spark, rows[::-1]).repartition(7), "shuffled", seed=1, has_pos=True)["u"]
+    other = ordered(log(spark, rows), "shuffled", seed=2, has_pos=True)["u"]
+    assert first == again != other
+    assert first[:8] != names
+    assert (sorted(first[:8]), sorted(first[8:])) == (list(names), list(names.upper()))
+
+
+def test_the_last_rows_are_held_out_of_users_long_enough(spark):
+    rows = log(
+        spark,
+        [
+            (user, item, day, day)
+            for user in ("a", "ab", "abc", "abcd")
+            for day, item in enumerate(user)
+        ],
+    )
+    rows = order_positions(rows, "given", 1, has_pos=False, has_ts=True)
+    wanted = {
+        "none": {"a": "t", "ab": "tt", "abc": "ttt", "abcd": "tttt"},
+        "last_1": {"a": "t", "ab": "tT", "abc": "ttT", "abcd": "tttT"},
+        "last_2": {"a": "t", "ab": "tt", "abc": "tvT", "abcd": "ttvT"},
+    }
+    letters = {"train": "t", "valid": "v", "test": "T"}
+    for holdout, folds in wanted.items():
+        found = assign_folds(rows, holdout, 0.1).collect()
+        for user, letters_wanted in folds.items():
+            mine = sorted(
+                (row["position"], letters[row["fold"]]) for row in found if row["user_id"] == user
+            )
+            assert "".join(letter for _, letter in mine) == letters_wanted
+
+
+def test_time_folds_take_the_latest_share_and_never_cut_a_moment_in_two(spark):
+    rows = log(spark, [(f"u{n}", "a", n // 5, None) for n in range(100)])
+    rows = order_positions(rows, "given", 1, has_pos=False, has_ts=True)
+    for partitions in (1, 5):
+        found = assign_folds(rows.repartition(partitions), "time", 0.12).collect()
+        days = {
+            fold: {
+                (row["ts"] - dt.datetime(2020, 1, 1)).days for row in found if row["fold"] == fold
+            }
+            for fold in ("train", "valid", "test")
+        }
+        assert days == {"test": {18, 19}, "valid": {16, 17}, "train": set(range(16))}
+    one_moment = assign_folds(rows.where("ts = '2020-01-01'"), "time", 0.12).collect()
+    assert {row["fold"] for row in one_moment} == {"train"}
+
+
+CLICKS = [("u", 7, 3.5), ("u", 8, 1.5), ("u", 7, 4.5), ("u", 9, 2.5), ("v", 7, 1.0)]
+
+
+def folds_of(rows: DataFrame) -> dict[tuple[str, str], tuple[int, str]]:
+    return {
+        (row["user_id"], row["item_id"]): (row["position"], row["fold"]) for row in rows.collect()
+    }
+
+
+def test_a_raw_log_is_split_as_ingest_splits_it_whatever_names_its_order(spark):
+    wanted = {
+        ("u", "8"): (0, "train"),
+        ("u", "9"): (1, "train"),
+        ("u", "7"): (2, "test"),
+        ("v", "7"): (0, "train"),
+    }
+    by_ts = pd.DataFrame(CLICKS, columns=["user_id", "item_id", "ts"])
+    assert folds_of(split_interactions(by_ts)) == wanted
+    by_position = spark.createDataFrame(CLICKS, "user_id string, item_id int, position double")
+    found = split_interactions(by_position, "last_1")
+    assert folds_of(found) == wanted
+    assert found.columns == ["user_id", "item_id", "position", "fold"]
+    # With a time for each row too, the position still decides, and further columns stay.
+    both = by_position.selectExpr("*", "-position AS ts", "'view' AS event")
+    assert folds_of(split_interactions(both)) == wanted
+    assert "event" in split_interactions(both).columns
+
+
+def test_a_log_that_cannot_be_split_is_refused_with_what_to_do(spark):
+    rows = spark.createDataFrame(CLICKS, "user_id string, item_id int, ts double")
+    for frame, holdout, words in (
+        (rows.drop("item_id"), "last_1", "lack item_id"),
+        (rows.drop("ts"), "last_1", "need ts or position"),
+        (rows, "time", "make it a timestamp"),
+        (rows.selectExpr("user_id", "item_id", "string(ts) AS ts"), "last_1", "make it a"),
+        (rows.selectExpr("user_id", "item_id", "ts AS position"), "time", "needs the column ts"),
+        (rows.selectExpr("double(item_id) AS item_id", "user_id", "ts"), "last_1", "whole numbers"),
+        ([("u", 1)], "last_1", "this is a list"),
+    ):
+        with pytest.raises(UserError, match=words):
+            split_interactions(frame, holdout)
