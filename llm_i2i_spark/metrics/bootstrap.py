@@ -5,17 +5,16 @@ are drawn together.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from llm_i2i_spark.kernels.ranking import Floats, Ints
+from llm_i2i_spark.metrics.arrays import BoolArray, Float64Array, Int64Array
 
 LEVEL = 0.95
 CHUNK_CELLS = 4_000_000
 
 
 def resample_means(
-    values: Floats, users: Ints, member: NDArray[np.bool_], resamples: int, seed: int
-) -> Floats:
+    values: Float64Array, users: Int64Array, member: BoolArray, resamples: int, seed: int
+) -> Float64Array:
     """The mean of every value in every slice under resampling of the users: (resamples, slices,
     values).
 
@@ -39,25 +38,25 @@ def resample_means(
         weights = draws.multinomial(total, users / total, size=min(step, resamples - start)).astype(
             np.float64
         )
-        for place in range(member.shape[1]):
-            rows = np.flatnonzero(member[:, place])
+        for part in range(member.shape[1]):
+            rows = np.flatnonzero(member[:, part])
             drawn = weights[:, rows]
             with np.errstate(invalid="ignore"):
-                means[start : start + len(weights), place] = (drawn @ values[rows]) / drawn.sum(
+                means[start : start + len(weights), part] = (drawn @ values[rows]) / drawn.sum(
                     axis=1, keepdims=True
                 )
     return means
 
 
-def slice_means(values: Floats, users: Ints, member: NDArray[np.bool_]) -> Floats:
+def slice_means(values: Float64Array, users: Int64Array, member: BoolArray) -> Float64Array:
     """The mean of every value in every slice: (slices, values); NaN for a slice without users."""
     weights = member.T * users.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        means: Floats = (weights @ values) / weights.sum(axis=1, keepdims=True)
+        means: Float64Array = (weights @ values) / weights.sum(axis=1, keepdims=True)
     return means
 
 
-def percentile_interval(samples: Floats) -> tuple[float, float] | None:
+def percentile_interval(samples: Float64Array) -> tuple[float, float] | None:
     """The central 95 % of the resampled values; None where they are not all finite but for empty
     resamples.
 
