@@ -12,13 +12,13 @@ import pyarrow.compute as pc
 from llm_i2i_spark.kernels.ranking import Ints, UserLists, rank_targets
 
 RANKED_DDL = (
-    "series int, user_id string, target bigint, better int, ties int, recommended array<bigint>"
+    "system int, user_id string, target bigint, better int, ties int, recommended array<bigint>"
 )
 """Columns of `rank_batches`, as Spark DDL."""
 
 RANKED_SCHEMA = pa.schema(
     [
-        ("series", pa.int32()),
+        ("system", pa.int32()),
         ("user_id", pa.string()),
         ("target", pa.int64()),
         ("better", pa.int32()),
@@ -32,13 +32,13 @@ def rank_batches(batches: Iterable[pa.RecordBatch], top: int) -> Iterator[pa.Rec
     """Rank the target of every user.
 
     Args:
-        batches: rows (series, user_id, target, step, weight, owned, neighbors, scores), those of a
-            series and user next to each other from step 0 on; a user's rows may be cut by the end
+        batches: rows (system, user_id, target, step, weight, owned, neighbors, scores), those of a
+            system and user next to each other from step 0 on; a user's rows may be cut by the end
             of a batch. `owned` stands in the row of step 0.
         top: how many recommended items to keep a user.
 
     Yields:
-        One row a series and user, with the columns of `RANKED_SCHEMA`.
+        One row a system and user, with the columns of `RANKED_SCHEMA`.
     """
     kept: list[pa.RecordBatch] = []
     for batch in batches:
@@ -77,7 +77,7 @@ def _rank(rows: pa.RecordBatch, top: int) -> pa.RecordBatch:
         top,
     )
     first = pa.array(starts)
-    columns = [pc.take(rows.column(name), first) for name in ("series", "user_id", "target")]
+    columns = [pc.take(rows.column(name), first) for name in ("system", "user_id", "target")]
     recommended = pa.ListArray.from_arrays(
         pa.array(ranks.top_start, pa.int32()), pa.array(ranks.top)
     )

@@ -1,0 +1,148 @@
+"""The evaluation kit on DataFrames, without a lake: indexes of any origin on a click log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.evaluate.evaluate_systems import Tables, cached, evaluate_systems
+from llm_i2i_spark.evaluate.evaluation import Evaluation
+from llm_i2i_spark.evaluate.external_index import external_lists
+from llm_i2i_spark.evaluate.settings import EvaluationSettings, Target
+from llm_i2i_spark.evaluate.systems import EXTERNAL, System
+from llm_i2i_spark.lake.frames import Frame, require_columns, spark_frame, text_ids
+from llm_i2i_spark.lake.item_statistics import item_statistics
+from llm_i2i_spark.lake.splits import Holdout, split_interactions
+from llm_i2i_spark.metrics import NDCG, Metric, Recall
+
+INDEX = "index"
+"""What an index is called that was given without a name."""
+
+
+def evaluate_index(
+    index: Frame | Mapping[str, Frame],
+    interactions: Frame,
+    holdout: Holdout = "last_1",
+    metrics: Sequence[Metric] = (Recall(10), NDCG(10)),
+    *,
+    items: Frame | None = None,
+    baseline: str | None = None,
+    target: Target = "test",
+    protocol: Literal["strict", "refit"] = "refit",
+    size: int = 200,
+    recent_items: int = 10,
+    decay: float = 0.8,
+    long_tail_share: float = 0.2,
+    bootstrap: int = 1000,
+    seed: int = 42,
+) -> Evaluation:
+    """Measure one or more item-to-item indexes on held-out interactions, as stage `evaluate` does.
+
+    A user's first row of the target fold is looked for among all items, ranked by the merged lists
+    of the latest items before it: score(j) = sum over steps s back of decay^s * score of j in the
+    list of that item. Items the user has had are never ranked; equal scores share their ranks.
+
+    The index must not have seen what is held out. Split first, and make it from the training rows:
+
+        clicks = split_interactions(clicks, holdout="last_1")
+        similar = Swing().similar_items(clicks.where("fold = 'train'"))
+        evaluate_index(to_index(similar), clicks)["recall@10"]
+
+    Args:
+        index: a row an item (item_id, neighbors, as `to_index` gives them) or a row a neighbour
+            (item_id, rank, neighbor_id, score); or several such indexes by name, which are then
+            compared on the same users. DataFrames of Spark or pandas.
+        interactions: with a column `fold` (train, valid, test) and `position`, as they are; else
+            user_id, item_id and ts or position, and split here by `lake.splits.split_interactions`.
+        holdout: how interactions without a fold are split; `time` needs timestamps.
+        metrics: what is computed.
+        items: the catalogue (item_id); items that occur in the interactions alone are added to it.
+        baseline: name of the index that gains are over; the first of several without it.
+        target: fold of the held-out interactions.
+        protocol: what the index has seen: `refit`, all before the test fold, or `strict`, the
+            training fold. Matters to novelty and to the slices by popularity.
+        size: lists are cut at this rank.
+        recent_items: how many of a user's latest items have their lists merged.
+        decay: weight of an item's list relative to that of the next later one.
+        long_tail_share: bottom share of the items that is the long tail.
+        bootstrap: resamples of users behind each interval.
+        seed: of the resamples.
+
+    Raises:
+        UserError: a column is missing, a score is no number, or nothing is held out.
+    """
+    indexes = {INDEX: index} if isinstance(index, (DataFrame, pd.DataFrame)) else dict(index)
+    names = list(indexes)
+    against = _baseline(names, baseline)
+    log = _split(interactions, holdout, target, protocol)
+    settings = EvaluationSettings(
+        metrics=tuple(metrics),
+        target=target,
+        protocol=protocol,
+        model_folds=("train", "valid") if protocol == "refit" else ("train",),
+        recent_items=recent_items,
+        decay=decay,
+        long_tail_share=long_tail_share,
+        resamples=bootstrap,
+        seed=seed,
+    )
+    catalogue = _catalogue(items, log)
+    with cached() as staged:
+        rows = staged(log, "evaluate: interactions")
+        tables = Tables(
+            index=external_lists(indexes, size),
+            interactions=rows,
+            items=catalogue,
+            item_stats=item_statistics(catalogue, rows, long_tail_share),
+        )
+        return evaluate_systems(
+            tables,
+            [System(name, EXTERNAL) for name in names],
+            settings,
+            staged,
+            baselines=[None if name == against else names.index(against) for name in names],
+            baseline=against,
+        )
+
+
+def _baseline(names: Sequence[str], asked: str | None) -> str:
+    if not names:
+        raise UserError("There is no index to evaluate: the dictionary is empty.")
+    if asked is not None and asked not in names:
+        raise UserError(
+            f"The baseline {asked} is not among the indexes; choose one of {', '.join(names)}."
+        )
+    return asked or names[0]
+
+
+def _split(interactions: Frame, holdout: Holdout, target: Target, protocol: str) -> DataFrame:
+    if target == "valid" and protocol == "refit":
+        raise UserError(
+            "target=valid needs protocol=strict, since refit means an index that has seen the"
+            " validation fold."
+        )
+    frame = spark_frame(interactions)
+    if "fold" in frame.columns:
+        wanted = ("user_id", "item_id", "position", "fold")
+        require_columns(frame, wanted, "Interactions with a fold")
+        return text_ids(frame.select(*wanted), ("user_id", "item_id"))
+    if holdout == "none" or (holdout == "last_1" and target == "valid"):
+        raise UserError(
+            f"There is nothing to evaluate: holdout={holdout} leaves the fold {target} empty; set it"
+            " to last_2."
+        )
+    split = split_interactions(frame, holdout)
+    return split.select("user_id", "item_id", "position", "fold")
+
+
+def _catalogue(items: Frame | None, log: DataFrame) -> DataFrame:
+    clicked = log.select("item_id")
+    if items is None:
+        return clicked.distinct()
+    frame = spark_frame(items)
+    require_columns(frame, ("item_id",), "The items")
+    return text_ids(frame, ("item_id",)).select("item_id").union(clicked).distinct()

@@ -1,0 +1,138 @@
+"""What an evaluation found, as a value to read, print, compare and hand on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.evaluate.compare import COMPARED_SLICES, Comparison, compare_systems
+from llm_i2i_spark.evaluate.figures import (
+    FigureGroup,
+    aligned,
+    figure_of,
+    figure_table,
+    html_table,
+    rows_by_key,
+)
+from llm_i2i_spark.evaluate.metric_rows import MetricRow
+from llm_i2i_spark.evaluate.slices import SLICE_TITLES, SLICES
+from llm_i2i_spark.evaluate.summary_table import evaluation_title
+from llm_i2i_spark.evaluate.systems import BASELINE, System, system_names
+from llm_i2i_spark.metrics import Metric, RankingMetric
+from llm_i2i_spark.metrics.paired import PairedMeans
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of one or more systems on the same users.
+
+    `evaluation["recall@10"]` is a value over all items, `evaluation["swing", "recall@10"]` that of
+    one of several systems.
+
+    Attributes:
+        systems: (variant, backbone) pairs, in order.
+        metrics: what was computed, in order.
+        protocol: what the models had seen: `strict` or `refit`.
+        means: of the ranking metrics, by slice and system, over the users and resamples of them.
+        rows: like those of the table `metrics`.
+        baseline: what the gains in the rows are over.
+    """
+
+    systems: tuple[System, ...]
+    metrics: tuple[Metric, ...]
+    protocol: str
+    means: PairedMeans
+    rows: list[MetricRow]
+    baseline: str = BASELINE
+
+    @property
+    def users(self) -> int:
+        """Users whose held-out item was looked for."""
+        return int(self.means.users[SLICES.index("all")])
+
+    def compare(
+        self,
+        baseline: tuple[str, str] | str | None = None,
+        slices: Sequence[str] = COMPARED_SLICES,
+    ) -> Comparison:
+        """All systems against one of them, with paired gains and tests, see `Comparison`.
+
+        Args:
+            baseline: a system, or its name; without it the first of variant `real`, else the first.
+            slices: which kinds of held-out items.
+
+        Raises:
+            UserError: the baseline is none of the systems.
+        """
+        ranking = [metric for metric in self.metrics if isinstance(metric, RankingMetric)]
+        chosen = self._system(baseline) if isinstance(baseline, str) else baseline
+        return compare_systems(self.means, self.systems, ranking, chosen, slices)
+
+    def __getitem__(self, key: str | tuple[str, str]) -> float:
+        """The value of a metric over all items.
+
+        Args:
+            key: its label, such as `recall@10`; with several systems, the name of one before it.
+
+        Raises:
+            UserError: there is no such figure, or the label leaves open of which system.
+        """
+        if isinstance(key, str) and len(self.systems) > 1:
+            names = ", ".join(system_names(self.systems).values())
+            raise UserError(f"Say of which system, such as [{names.split(', ')[0]!r}, {key!r}].")
+        system, label = key if isinstance(key, tuple) else (self._names()[0], key)
+        chosen = self._system(system)
+        for row in self.rows:
+            at = f"{row['name']}@{row['k']}" if row["k"] else row["name"]
+            if (row["variant"], row["backbone"], row["slice"], at) == (*chosen, "all", label):
+                return row["value"]
+        labels = ", ".join(metric.label for metric in self.metrics)
+        raise UserError(f"{label} was not evaluated; there are {labels}.")
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The rows as a pandas DataFrame, with the columns of the table `metrics`."""
+        return pd.DataFrame(self.rows, columns=list(MetricRow.__annotations__))
+
+    def table(self, slices: Sequence[str] = COMPARED_SLICES) -> str:
+        """Aligned text, a line a slice, metric and system.
+
+        Args:
+            slices: which kinds of items.
+        """
+        return "\n".join([self._title(), *aligned(self._cells(slices))])
+
+    def __str__(self) -> str:
+        return self.table()
+
+    def _repr_html_(self) -> str:
+        return html_table(self._cells(COMPARED_SLICES), self._title())
+
+    def _names(self) -> list[str]:
+        return list(system_names(self.systems).values())
+
+    def _system(self, name: str) -> System:
+        found = {called: system for system, called in system_names(self.systems).items()}
+        if name not in found:
+            raise UserError(f"There is no system {name}; there are {', '.join(found)}.")
+        return found[name]
+
+    def _title(self) -> str:
+        return evaluation_title(self.users, self.protocol)
+
+    def _cells(self, slices: Sequence[str]) -> list[tuple[str, ...]]:
+        found = rows_by_key(self.rows)
+        groups = []
+        for part in slices:
+            for metric in self.metrics:
+                figures = {
+                    name: figure_of(found, name, part, metric.name, metric.k)
+                    for name in self._names()
+                    if (name, part, metric.name, metric.k) in found
+                }
+                if figures:
+                    title, shown = SLICE_TITLES[part], metric.number_format
+                    groups.append(FigureGroup(title, metric.label, shown, figures))
+        return figure_table(groups, self.baseline)

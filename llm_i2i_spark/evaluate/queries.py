@@ -1,0 +1,121 @@
+"""From interactions and indexes to each user's rank: the query of a user, the lists of the systems,
+and where the held-out item stands.
+
+Inside, an item is the 64-bit hash of its id (`item_key`). A false match needs two of the few
+thousand items of one user to share a hash, a chance of about 1e-13 a user, and no dictionary of the
+catalogue has to travel. Sums that the result depends on run over integers or in a fixed order, so
+partitions and row order never show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from llm_i2i_spark.evaluate.rank_batches import RANKED_DDL, rank_batches
+
+Systems = Sequence[tuple[str, str]]
+"""(variant, backbone) pairs; a system is known by its position in the sequence."""
+
+
+def item_key(item_id: Column | str) -> Column:
+    """The 64-bit hash that stands for an item id."""
+    return F.xxhash64(item_id)
+
+
+def select_queries(
+    interactions: DataFrame, target: str, query_folds: Sequence[str], recent_items: int
+) -> DataFrame:
+    """One row a user who has a row in the target fold: (user_id, target, owned, clicks).
+
+    The target is their first row of that fold; the query is their rows of `query_folds` before it.
+
+    Args:
+        interactions: as in the contract.
+        target: the fold of the targets.
+        query_folds: the folds that a query may hold.
+        recent_items: how many of the latest query items become `clicks`.
+
+    Returns:
+        target bigint (item key), owned array<bigint> (keys of all query items), clicks
+        array<string> (latest first).
+    """
+    row = F.struct("position", "item_id")
+    users = interactions.groupBy("user_id").agg(
+        F.min(F.when(F.col("fold") == target, row)).alias("held_out"),
+        F.collect_list(F.when(F.col("fold").isin(*query_folds), row)).alias("rows"),
+    )
+    before = F.sort_array(
+        F.filter("rows", lambda row: row["position"] < F.col("held_out.position")), asc=False
+    )
+    return users.where("held_out IS NOT NULL").select(
+        "user_id",
+        item_key("held_out.item_id").alias("target"),
+        F.transform(before, lambda row: item_key(row["item_id"])).alias("owned"),
+        F.transform(F.slice(before, 1, recent_items), lambda row: row["item_id"]).alias("clicks"),
+    )
+
+
+def select_lists(index: DataFrame, systems: Systems) -> DataFrame:
+    """The neighbour lists of some systems as flat arrays: (system, item_id, neighbors, scores)."""
+    return index.select(
+        system_position(systems),
+        "item_id",
+        F.transform("neighbors", lambda neighbor: item_key(neighbor["item_id"])).alias("neighbors"),
+        F.transform("neighbors", lambda neighbor: neighbor["score"]).alias("scores"),
+    ).where("system IS NOT NULL")
+
+
+def rank_users(
+    queries: DataFrame, lists: DataFrame, n_systems: int, decay: float, top: int
+) -> DataFrame:
+    """Rank every user's target in every system: one row a system and user, with the columns of
+    `RANKED_DDL`.
+
+    Each click fetches its list whole; a user's lists meet in one partition, next to each other, and
+    are merged by a compiled kernel. Neighbours are never exploded into rows.
+
+    Args:
+        queries: from `select_queries`.
+        lists: from `select_lists`.
+        n_systems: how many systems there are.
+        decay: weight of a click relative to the next later one.
+        top: how many recommended items to keep a user, from 1.
+    """
+    empty_keys, empty_scores = F.array().cast("array<bigint>"), F.array().cast("array<double>")
+    clicks = queries.select(
+        "user_id", "target", "owned", F.posexplode_outer("clicks").alias("steps_back", "item_id")
+    )
+    steps = in_every_system(clicks.withColumn("step", F.coalesce("steps_back", F.lit(0))), n_systems)
+    rows = steps.join(lists, ["system", "item_id"], "left").select(
+        "system",
+        "user_id",
+        "target",
+        "step",
+        F.pow(F.lit(decay), F.col("step")).alias("weight"),
+        F.when(F.col("step") == 0, F.col("owned")).otherwise(empty_keys).alias("owned"),
+        F.coalesce("neighbors", empty_keys).alias("neighbors"),
+        F.coalesce("scores", empty_scores).alias("scores"),
+    )
+    together = rows.repartition("user_id").sortWithinPartitions("user_id", "system", "step")
+    return together.mapInArrow(partial(rank_batches, top=top), RANKED_DDL)
+
+
+def system_position(systems: Systems) -> Column:
+    """Column `system`: the position of a row's (variant, backbone) in the sequence; null for
+    others.
+    """
+    positions = (
+        F.when((F.col("variant") == variant) & (F.col("backbone") == backbone), position)
+        for position, (variant, backbone) in enumerate(systems)
+    )
+    return F.coalesce(*positions).cast("int").alias("system")
+
+
+def in_every_system(frame: DataFrame, n_systems: int) -> DataFrame:
+    """Each row once a system, with its position as the column `system`."""
+    positions = F.array(*(F.lit(position) for position in range(n_systems)))
+    return frame.withColumn("system", F.explode(positions))

@@ -1,0 +1,85 @@
+"""What an evaluation asks: which interactions are held out, how a query is merged, which metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.metrics import Metric, all_metrics
+
+Target = Literal["valid", "test"]
+Protocol = Literal["strict", "refit", "all"]
+
+
+@dataclass(frozen=True)
+class EvaluationSettings:
+    """The settings of one evaluation.
+
+    Attributes:
+        metrics: what is computed, in the order of the tables.
+        target: fold of the held-out interactions.
+        protocol: what the models have seen; `strict`: the training fold, `refit`: all before the
+            test fold.
+        model_folds: the folds that the models have seen, for the popularity of items.
+        recent_items: how many of a user's latest items have their lists merged.
+        decay: weight of an item's list relative to that of the next later one.
+        long_tail_share: bottom share of the items that is the long tail.
+        resamples: draws of users behind each interval.
+        seed: of the draws.
+    """
+
+    metrics: tuple[Metric, ...]
+    target: Target
+    protocol: Protocol
+    model_folds: tuple[str, ...]
+    recent_items: int
+    decay: float
+    long_tail_share: float
+    resamples: int
+    seed: int
+
+    @property
+    def query_folds(self) -> tuple[str, ...]:
+        """The folds that a user's query is made of: those before the target's."""
+        return ("train",) if self.target == "valid" else ("train", "valid")
+
+
+def settings_of(config: Config) -> EvaluationSettings:
+    """The evaluation that a configuration describes, with every metric.
+
+    Raises:
+        UserError: `split.holdout` is none, or leaves the asked fold empty.
+    """
+    check_holdout(config)
+    return EvaluationSettings(
+        metrics=all_metrics(config.evaluate.ks),
+        target=config.evaluate.target,
+        protocol=config.split.protocol,
+        model_folds=config.model_folds,
+        recent_items=config.index.recent_items,
+        decay=config.index.decay,
+        long_tail_share=config.ingest.long_tail_share,
+        resamples=config.evaluate.bootstrap,
+        seed=config.seed,
+    )
+
+
+def check_holdout(config: Config) -> None:
+    """Make sure that something is held out.
+
+    Raises:
+        UserError: `split.holdout` is none, or leaves the asked fold empty.
+    """
+    holdout = config.split.holdout
+    if holdout == "none":
+        raise UserError(
+            "There is nothing to evaluate: split.holdout=none keeps every interaction for"
+            " training; set it to last_2."
+        )
+    if holdout == "last_1" and config.evaluate.target == "valid":
+        raise UserError(
+            "evaluate.target=valid has no rows: split.holdout=last_1 holds out a test fold alone;"
+            " set it to last_2."
+        )
