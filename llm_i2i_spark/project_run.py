@@ -10,7 +10,7 @@ from llm_i2i_spark.base.contracts import METRICS
 from llm_i2i_spark.lake.location import local_root
 
 if TYPE_CHECKING:
-    from llm_i2i_spark.evaluate.accuracy import MetricRow
+    from llm_i2i_spark.evaluate.metric_rows import MetricRow
     from llm_i2i_spark.pipeline.runner import StageOutcome
     from llm_i2i_spark.project import Project
 
@@ -55,9 +55,9 @@ class ProjectRun:
 
     def lines(self) -> list[str]:
         """The comparison of the systems as aligned text; empty where nothing was evaluated."""
-        from llm_i2i_spark.evaluate.headline import comparison_lines
+        from llm_i2i_spark.evaluate.summary_table import summary_lines
 
-        return comparison_lines(self.summary.get("metrics", {}))
+        return summary_lines(self.summary.get("metrics", {}))
 
     def __str__(self) -> str:
         return "\n".join(self.lines()) or f"run {self.run_id}"

@@ -67,7 +67,7 @@ def count_rank_groups(ranked: DataFrame, catalogue: DataFrame) -> DataFrame:
 
 
 def read_rank_groups(counted: pd.DataFrame, n_systems: int) -> RankGroups:
-    """The rows of `count_rank_groups` as arrays, in an order that depends on their content alone."""
+    """The rows of `count_rank_groups` as arrays, in an order that depends on nothing else."""
     better, ties = (
         np.array(counted[name].tolist(), np.int64).reshape(-1, n_systems)
         for name in ("better", "ties")
@@ -117,14 +117,16 @@ def count_exposure(
 def read_exposure(counted: pd.DataFrame) -> dict[CountsKey, Counts]:
     """The rows of `count_exposure` as counts of each system and length of list."""
     found: dict[CountsKey, Counts] = {}
-    for (system, k), part in counted.groupby(["system", "k"]):
+    pairs = zip(counted["system"].tolist(), counted["k"].tolist(), strict=True)
+    for system, k in dict.fromkeys(pairs):
+        part = counted[(counted["system"] == system) & (counted["k"] == k)]
         by_exposure = part[part["seen"].isna()].sort_values("exposure")
         by_popularity = part[part["exposure"].isna()].sort_values("seen")
-        found[ExposureCounts, int(system), "all", int(k)] = ExposureCounts(
+        found[ExposureCounts, system, "all", k] = ExposureCounts(
             times=by_exposure["exposure"].to_numpy(np.int64),
             items=by_exposure["items"].to_numpy(np.int64),
         )
-        found[PopularityCounts, int(system), "all", int(k)] = PopularityCounts(
+        found[PopularityCounts, system, "all", k] = PopularityCounts(
             seen=by_popularity["seen"].to_numpy(np.int64),
             items=by_popularity["items"].to_numpy(np.int64),
             recommended=by_popularity["shown"].to_numpy(np.int64),
@@ -167,7 +169,8 @@ def count_index(index: DataFrame, catalogue: DataFrame, systems: Systems) -> Dat
 def read_index(counted: pd.DataFrame) -> dict[CountsKey, Counts]:
     """The rows of `count_index` as counts of each system and slice that has an item."""
     found: dict[CountsKey, Counts] = {}
-    for system, part in counted.groupby("system"):
+    for system in dict.fromkeys(counted["system"].tolist()):
+        part = counted[counted["system"] == system]
         sums = slice_members(*_kinds(part)).T @ part[
             ["items", "filled", "neighbors", "known", "share"]
         ].to_numpy(np.int64)
@@ -176,7 +179,7 @@ def read_index(counted: pd.DataFrame) -> dict[CountsKey, Counts]:
         ):
             if items:
                 counts = IndexCounts(items, filled, neighbors, known, share / SHARE_UNIT)
-                found[IndexCounts, int(system), name, 0] = counts
+                found[IndexCounts, system, name, 0] = counts
     return found
 
 

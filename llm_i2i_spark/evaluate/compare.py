@@ -72,14 +72,14 @@ class Comparison:
 
     def to_pandas(self) -> pd.DataFrame:
         """A row a slice, metric and system, with the keys of `figures.Figure` as columns."""
-        return pd.DataFrame(
-            [
-                {"slice": part, "metric": label, "system": system, **figure}
-                for part, metrics in self.figures.items()
-                for label, found in metrics.items()
-                for system, figure in found.items()
-            ]
-        )
+        rows = [
+            {"slice": part, "metric": label, "system": system, **figure}
+            for part, metrics in self.figures.items()
+            for label, found in metrics.items()
+            for system, figure in found.items()
+        ]
+        frame: pd.DataFrame = pd.DataFrame(rows)
+        return frame
 
     def __str__(self) -> str:
         return self.table()
@@ -142,9 +142,7 @@ def compare_systems(
     )
 
 
-def _baseline(
-    systems: Sequence[tuple[str, str]], asked: tuple[str, str] | None
-) -> tuple[str, str]:
+def _baseline(systems: Sequence[tuple[str, str]], asked: tuple[str, str] | None) -> tuple[str, str]:
     if asked is None:
         return next((system for system in systems if system[0] == BASELINE), systems[0])
     if tuple(asked) not in [tuple(system) for system in systems]:

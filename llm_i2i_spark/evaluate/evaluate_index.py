@@ -132,8 +132,8 @@ def _split(interactions: Frame, holdout: Holdout, target: Target, protocol: str)
         return text_ids(frame.select(*wanted), ("user_id", "item_id"))
     if holdout == "none" or (holdout == "last_1" and target == "valid"):
         raise UserError(
-            f"There is nothing to evaluate: holdout={holdout} leaves the fold {target} empty; set it"
-            " to last_2."
+            f"There is nothing to evaluate: holdout={holdout} leaves the fold {target} empty; set"
+            " it to last_2."
         )
     split = split_interactions(frame, holdout)
     return split.select("user_id", "item_id", "position", "fold")

@@ -94,7 +94,9 @@ class Evaluation:
 
     def to_pandas(self) -> pd.DataFrame:
         """The rows as a pandas DataFrame, with the columns of the table `metrics`."""
-        return pd.DataFrame(self.rows, columns=list(MetricRow.__annotations__))
+        columns = list(MetricRow.__annotations__)
+        frame: pd.DataFrame = pd.DataFrame(self.rows, columns=columns)
+        return frame
 
     def table(self, slices: Sequence[str] = COMPARED_SLICES) -> str:
         """Aligned text, a line a slice, metric and system.

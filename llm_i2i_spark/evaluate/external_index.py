@@ -26,9 +26,7 @@ COLUMNS = ("item_id", "rank", "neighbor_id", "score")
 """Columns of an index with a row a neighbour."""
 
 
-def evaluate_external_index(
-    lake: Lake, config: Config, index: DataFrame, name: str
-) -> Evaluation:
+def evaluate_external_index(lake: Lake, config: Config, index: DataFrame, name: str) -> Evaluation:
     """Evaluate an index as stage `evaluate` does the project's own, against the latest tables of a
     lake; nothing is written.
 
@@ -91,7 +89,8 @@ def _a_row_a_neighbor(index: pd.DataFrame) -> pd.DataFrame:
         for item, neighbors in zip(index["item_id"], index["neighbors"], strict=True)
         for rank, neighbor in enumerate(neighbors, start=1)
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    frame: pd.DataFrame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return frame
 
 
 def _exploded(index: DataFrame) -> DataFrame:

@@ -1,4 +1,4 @@
-"""Figures as people and programs read them: a value with its interval, its gain over a baseline, and
+"""Figures as people and programs read them: a value with its interval, its gain over a baseline;
 tables of them as text and HTML.
 """
 
@@ -10,7 +10,7 @@ from html import escape
 from typing import TypedDict
 
 from llm_i2i_spark.evaluate.metric_rows import GAIN, RELATIVE_GAIN, MetricRow
-from llm_i2i_spark.evaluate.systems import system_names
+from llm_i2i_spark.evaluate.systems import System, system_names
 
 RowsByKey = Mapping[tuple[str, str, str, int], MetricRow]
 """Rows by (name of the system, slice, name of the metric, k)."""
@@ -55,9 +55,8 @@ class FigureGroup:
 def rows_by_key(rows: Sequence[MetricRow]) -> RowsByKey:
     """The rows by (system, slice, name, k), a system being named as in `system_names`."""
     names = system_names((row["variant"], row["backbone"]) for row in rows)
-    by_pair: Mapping[tuple[str, str], str] = {tuple(system): name for system, name in names.items()}
     return {
-        (by_pair[row["variant"], row["backbone"]], row["slice"], row["name"], row["k"]): row
+        (names[System(row["variant"], row["backbone"])], row["slice"], row["name"], row["k"]): row
         for row in rows
     }
 

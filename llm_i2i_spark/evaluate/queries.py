@@ -89,7 +89,9 @@ def rank_users(
     clicks = queries.select(
         "user_id", "target", "owned", F.posexplode_outer("clicks").alias("steps_back", "item_id")
     )
-    steps = in_every_system(clicks.withColumn("step", F.coalesce("steps_back", F.lit(0))), n_systems)
+    steps = in_every_system(
+        clicks.withColumn("step", F.coalesce("steps_back", F.lit(0))), n_systems
+    )
     rows = steps.join(lists, ["system", "item_id"], "left").select(
         "system",
         "user_id",

@@ -1,4 +1,4 @@
-"""What an evaluation asks: which interactions are held out, how a query is merged, which metrics."""
+"""What an evaluation asks: what is held out, how a query is merged, which metrics."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ BUCKETS = {
     "seen_20_49": "20–49",
     "seen_50_up": "50 or more",
 }
-"""Slices by popularity, least popular first: interactions with the item that the models have seen."""
+"""Slices by popularity: interactions with the item that the models have seen."""
 
 BUCKET_EDGES = (0, 1, 5, 10, 20, 50)
 """Lower end of each of `BUCKETS`, in interactions."""
@@ -34,7 +34,9 @@ SLICE_TITLES = {
 } | {name: f"seen {words}" for name, words in list(BUCKETS.items())[1:]}
 
 
-def slice_members(bucket: Int64Array, long_tail: BoolArray, long_tail_train: BoolArray) -> BoolArray:
+def slice_members(
+    bucket: Int64Array, long_tail: BoolArray, long_tail_train: BoolArray
+) -> BoolArray:
     """Which of `SLICES` items belong to: (items, slices).
 
     Args:

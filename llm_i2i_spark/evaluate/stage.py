@@ -1,19 +1,25 @@
-"""Stage `evaluate`: item_index, interactions, items, item_stats -> metrics, and a report to read."""
+"""Stage `evaluate`: `item_index`, `interactions`, `items`, `item_stats` in, `metrics` and a report
+out.
+"""
 
 from __future__ import annotations
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.evaluate.examples import select_examples
-from llm_i2i_spark.evaluate.measure import Tables, check_holdout, measure
-from llm_i2i_spark.evaluate.report import (
+from llm_i2i_spark.base.variants import VARIANTS
+from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
+from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
+from llm_i2i_spark.evaluate.evaluation import Evaluation
+from llm_i2i_spark.evaluate.report.case_studies import select_case_studies
+from llm_i2i_spark.evaluate.report.page import (
     Report,
     render_report,
-    report_path,
+    require_report_packages,
     settings_shown,
-    write_report,
 )
+from llm_i2i_spark.evaluate.report.write import report_path, write_report
+from llm_i2i_spark.evaluate.settings import settings_of
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import contract_schema
 
@@ -26,31 +32,39 @@ def execute(run: StageRun) -> None:
     Raises:
         UserError: nothing is held out, or no user has a row in the target fold.
     """
-    config, lake = run.config, run.lake
-    check_holdout(config)
-    index, interactions, items, item_stats = map(run.read, READS)
+    settings = settings_of(run.config)
+    require_report_packages()
+    tables = Tables(*map(run.read, READS))
     systems = [(scope["variant"], scope["backbone"]) for scope in run.inputs("item_index")]
     systems.sort(key=lambda system: system[1])  # by backbone; the variants as they were asked for
-    tables = Tables(index, interactions, items, item_stats)
-    measured = measure(lake, config, tables, systems, run.run_id)
-    report = Report(
-        rows=measured.rows,
-        shares=measured.shares,
-        series=systems,
-        examples=select_examples(index, items, item_stats, systems, config.seed),
-        run_id=run.run_id,
-        inputs=run.versions,
-        config_digest=config.digest(),
-        settings=settings_shown(config),
-    )
-    path = report_path(lake.root, run.run_id)
+    found = evaluate_systems(tables, systems, settings, run.staged, run_id=run.run_id)
+    path = report_path(run.lake.root, run.run_id)
     # The report comes first: a committed evaluation is complete, and is never run again for its
     # report alone.
-    write_report(path, render_report(report))
+    write_report(path, render_report(_report(run, tables, found)))
     schema = contract_schema(TABLES["metrics"])
-    frame = run.spark.createDataFrame([dict(row) for row in measured.rows], schema)
+    frame = run.spark.createDataFrame([dict(row) for row in found.rows], schema)
     run.write("metrics", frame, "evaluate: metrics", report=path)
     log_message(f"  report: {path}")
+
+
+def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
+    shares = count_synthetic_shares(tables.index, found.systems)
+    studies = select_case_studies(
+        tables.index, tables.items, tables.item_stats, found.systems, run.config.seed
+    )
+    return Report(
+        rows=found.rows,
+        metrics=found.metrics,
+        systems=found.systems,
+        shares=shares.toPandas(),
+        case_studies=studies,
+        run_id=run.run_id,
+        versions=run.versions,
+        config_digest=run.config.digest(),
+        settings=settings_shown(run.config),
+        titles={variant.name: variant.title for variant in VARIANTS},
+    )
 
 
 STAGE = Stage(

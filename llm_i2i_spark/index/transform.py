@@ -10,23 +10,25 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.sections.index import IndexConfig
 
-KEY = ("variant", "backbone", "item_id")
+SCOPE = ("variant", "backbone")
+"""Columns by which lists are made apart, where there are any."""
 
 
-def count_clicks(fused: DataFrame) -> DataFrame:
-    """The popularity of items: `variant, item_id, clicks bigint`, from real rows alone.
+def count_clicks(interactions: DataFrame) -> DataFrame:
+    """The popularity of items: `item_id, clicks bigint`, by `variant` where the rows have one.
 
-    The fused table holds exactly the folds that the models of a run may see, so popularity knows no
-    held-out click.
+    Of rows with a `source` only the real ones count. The table `fused` holds exactly the folds that
+    the models of a run may see, so popularity knows no held-out click.
     """
-    return (
-        fused.where("source = 'real'")
-        .groupBy("variant", "item_id")
-        .agg(F.count("*").alias("clicks"))
-    )
+    named = "source" in interactions.columns
+    real = interactions.where("source = 'real'") if named else interactions
+    scope = [name for name in SCOPE[:1] if name in interactions.columns]
+    return real.groupBy(*scope, "item_id").agg(F.count("*").alias("clicks"))
 
 
-def rank_neighbors(similarity: DataFrame, clicks: DataFrame, index: IndexConfig) -> DataFrame:
+def rank_neighbors(
+    similarity: DataFrame, clicks: DataFrame | None, index: IndexConfig
+) -> DataFrame:
     """The served list of every item, in three steps.
 
     1. Damping: score(i, j) = similarity(i, j) * max(clicks of j, 1)^-popularity_exponent.
@@ -38,20 +40,18 @@ def rank_neighbors(similarity: DataFrame, clicks: DataFrame, index: IndexConfig)
        the row's maximum and 0.0527, 0.0576 and 0.0337 for its sum.
 
     Args:
-        similarity: rows of the `item_similarity` contract.
-        clicks: `variant, item_id, clicks`, from `count_clicks`.
+        similarity: item_id, neighbor_id, similarity, synthetic_share, as in the contract
+            `item_similarity`; with variant and backbone where there are several.
+        clicks: from `count_clicks`; None for an exponent of 0.
 
     Returns:
-        Rows of the `item_index` contract; ranks from 1.
+        item_id and neighbors as in the contract `item_index`, with variant and backbone where they
+        were given; ranks from 1.
     """
-    popularity = clicks.select("variant", F.col("item_id").alias("neighbor_id"), "clicks")
-    damping = F.pow(
-        F.greatest(F.coalesce("clicks", F.lit(1)), F.lit(1)).cast("double"),
-        F.lit(-index.popularity_exponent),
-    )
-    scored = similarity.join(
-        F.broadcast(popularity), ["variant", "neighbor_id"], "left"
-    ).withColumn("score", F.col("similarity") * damping)
+    key = [*(name for name in SCOPE if name in similarity.columns), "item_id"]
+    scored = similarity.withColumn("score", F.col("similarity"))
+    if clicks is not None:
+        scored = _damped(similarity, clicks, index.popularity_exponent)
     # A struct sorts by its fields in turn, so this one ascends from the best neighbour to the
     # worst.
     entry = F.struct(
@@ -61,10 +61,10 @@ def rank_neighbors(similarity: DataFrame, clicks: DataFrame, index: IndexConfig)
         "synthetic_share",
         "score",
     )
-    lists = scored.groupBy(*KEY).agg(F.sort_array(F.collect_list(entry)).alias("entries"))
+    lists = scored.groupBy(*key).agg(F.sort_array(F.collect_list(entry)).alias("entries"))
     best = F.slice("entries", 1, index.size)
     return lists.select(
-        *KEY, _bound(best, lambda top: _neighbors(top, index.normalize == "row")).alias("neighbors")
+        *key, _bound(best, lambda top: _neighbors(top, index.normalize == "row")).alias("neighbors")
     )
 
 
@@ -88,6 +88,14 @@ def one_index(index: DataFrame, variant: str, backbone: str) -> DataFrame:
         absent = f"The index has no lists of variant {variant} and backbone {backbone}"
         raise UserError(f"{absent}; {ask} stage index with --variants {variant}.")
     return chosen
+
+
+def _damped(similarity: DataFrame, clicks: DataFrame, exponent: float) -> DataFrame:
+    scope = [name for name in SCOPE[:1] if name in clicks.columns]
+    popularity = clicks.select(*scope, F.col("item_id").alias("neighbor_id"), "clicks")
+    known = F.greatest(F.coalesce("clicks", F.lit(1)), F.lit(1)).cast("double")
+    joined = similarity.join(F.broadcast(popularity), [*scope, "neighbor_id"], "left")
+    return joined.withColumn("score", F.col("similarity") * F.pow(known, F.lit(-exponent)))
 
 
 def _neighbors(entries: Column, normalized: bool) -> Column:

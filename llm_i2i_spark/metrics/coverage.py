@@ -25,6 +25,7 @@ class Coverage(BeyondAccuracyMetric[ExposureCounts]):
     title = "coverage"
     explanation = "the share of the catalogue that anyone was shown"
     number_format = ".1%"
+    is_share = True
     needs = ExposureCounts
 
     def value(self, counts: ExposureCounts) -> float:

@@ -21,6 +21,7 @@ class FillRate(BeyondAccuracyMetric[IndexCounts]):
     title = "fill rate"
     explanation = "the share of items that have a neighbour"
     number_format = ".1%"
+    is_share = True
     takes_k = False
     needs = IndexCounts
 

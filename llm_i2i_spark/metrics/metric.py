@@ -33,6 +33,7 @@ class Metric(ABC):
         explanation: half a sentence that says what the value means.
         number_format: how a value is shown, as a format specification of Python.
         takes_k: whether the metric is defined for a length of list.
+        is_share: whether the value is a share of something, which sentences give in per cent.
 
     Raises:
         UserError: the length does not fit the metric.
@@ -45,6 +46,7 @@ class Metric(ABC):
     explanation: ClassVar[str]
     number_format: ClassVar[str] = ".4f"
     takes_k: ClassVar[bool] = True
+    is_share: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         kind = type(self).__name__

@@ -68,8 +68,9 @@ class SystemMeans:
         the resampled means, paired by user: twice the share of resamples on the far side of zero,
         with one more counted so that p is never 0. This is the test that belongs to the percentile
         interval (Efron and Tibshirani 1993, "An Introduction to the Bootstrap", sections 13.3 and
-        15.4; the added one as in Davison and Hinkley 1997, section 4.2.3): but for that one, p is
-        below 0.05 just where the 95 % interval of the gain leaves zero out. The least p is
+        15.4; the added one as in Davison and Hinkley 1997, "Bootstrap Methods and their
+        Application", chapter 4): but for one resample at the border, p is below 0.05 just where the
+        95 % interval of the gain leaves zero out. The least p is
         2 / (B + 1). 1 where no resample holds a user of the slice.
         """
         differences = self._differences(system, baseline)
@@ -127,9 +128,9 @@ def paired_means(
 def holm(p_values: Sequence[float]) -> list[float]:
     """p-values of several tests, adjusted so that the chance of any false discovery stays bounded.
 
-    With p(1) <= .. <= p(m), the i-th becomes max over j <= i of min(1, (m - j + 1) * p(j)): rejecting
-    where that is below 0.05 keeps the family-wise error at 5 %, whatever the tests have in common
-    (Holm 1979, "A Simple Sequentially Rejective Multiple Test Procedure").
+    With p(1) <= .. <= p(m), the i-th becomes max over j <= i of min(1, (m - j + 1) * p(j)):
+    rejecting where that is below 0.05 keeps the family-wise error at 5 %, whatever the tests have in
+    common. Source: Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure".
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

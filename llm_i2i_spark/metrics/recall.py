@@ -29,6 +29,7 @@ class Recall(RankingMetric):
     name = "recall"
     title = "Recall"
     explanation = "the share of users whose held-out item is among the first k"
+    is_share = True
 
     def gain(self, rank: Int64Array) -> Float64Array:
         """1 within the first k, 0 after."""

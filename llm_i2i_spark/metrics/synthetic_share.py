@@ -22,6 +22,7 @@ class SyntheticShare(BeyondAccuracyMetric[IndexCounts]):
     title = "synthetic share"
     explanation = "the mean share of synthetic evidence behind a neighbour"
     number_format = ".1%"
+    is_share = True
     takes_k = False
     needs = IndexCounts
 

@@ -11,8 +11,8 @@ from llm_i2i_spark import __version__
 from llm_i2i_spark.base.files import write_atomically
 from llm_i2i_spark.base.run_record import RunRecord
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.evaluate.accuracy import MetricRow
-from llm_i2i_spark.evaluate.headline import headline
+from llm_i2i_spark.evaluate.metric_rows import MetricRow
+from llm_i2i_spark.evaluate.summary_table import summary_table
 from llm_i2i_spark.pipeline.runner import StageOutcome
 
 FILE = "summary.json"
@@ -57,7 +57,7 @@ def summarize(
     }
     record = evaluation_record(outcomes)
     if metrics and record is not None:
-        summary["metrics"] = headline(metrics)
+        summary["metrics"] = summary_table(metrics)
         summary["report"] = record.attributes.get("report")
     return summary
 

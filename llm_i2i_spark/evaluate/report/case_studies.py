@@ -1,117 +1,137 @@
-"""A few long-tail items with their nearest neighbours before and after, for people to judge by eye."""
+"""A few long-tail items with their nearest neighbours in two systems, to be judged by eye."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.evaluate.accuracy import BASELINE
+from llm_i2i_spark.evaluate.systems import BASELINE, System, system_names
 
-EXAMPLES = 6
-SHOWN = 5
+CASE_STUDIES = 6
+NEIGHBORS_SHOWN = 5
 
 
 @dataclass(frozen=True)
 class Neighbor:
-    """A neighbour as the report shows it: its title (or id), score, and how much of its evidence is
-    synthetic.
+    """A neighbour as the report shows it.
+
+    Attributes:
+        item_id: its id.
+        title: its title; None without one.
+        score: in the list.
+        synthetic_share: share of synthetic evidence behind it; None where it is not known.
     """
 
-    title: str
+    item_id: str
+    title: str | None
     score: float
-    synthetic_share: float
+    synthetic_share: float | None
 
 
 @dataclass(frozen=True)
-class Example:
-    """An item with its first neighbours in two series."""
+class CaseStudy:
+    """An item with its first neighbours in two systems.
 
+    Attributes:
+        item_id: its id.
+        title: its title.
+        interactions: with the item, in the training fold.
+        before: its first neighbours in the baseline.
+        after: its first neighbours in the system that is compared with it.
+    """
+
+    item_id: str
     title: str
     interactions: int
     before: list[Neighbor]
     after: list[Neighbor]
 
 
-def compared_series(
-    series: Sequence[tuple[str, str]],
-) -> tuple[tuple[str, str], tuple[str, str]] | None:
-    """The pair that the report compares: `real` and `llm_i2i`, or else the first other variant, on
-    the same backbone.
+def compared_systems(systems: Sequence[tuple[str, str]]) -> tuple[System, System] | None:
+    """The pair that a report compares: `real` and `llm_i2i`, or else the first other variant, on
+    the same backbone; None where there is no such pair.
     """
-    for variant, backbone in sorted(series, key=lambda pair: pair[0] != "llm_i2i"):
-        if variant != BASELINE and (BASELINE, backbone) in series:
-            return (BASELINE, backbone), (variant, backbone)
+    others = [system for system in system_names(systems) if system.variant != BASELINE]
+    for system in sorted(others, key=lambda other: other.variant != "llm_i2i"):
+        if (BASELINE, system.backbone) in systems:
+            return System(BASELINE, system.backbone), system
     return None
 
 
-def select_examples(
+def select_case_studies(
     index: DataFrame,
     items: DataFrame,
     item_stats: DataFrame,
-    series: Sequence[tuple[str, str]],
+    systems: Sequence[tuple[str, str]],
     seed: int,
-) -> list[Example]:
+) -> list[CaseStudy]:
     """Long-tail items drawn by a hash of their id, not by hand, among those with neighbours in the
-    later series.
+    later system.
 
     Args:
         index: as `item_index`.
         items: for the titles.
         item_stats: for `is_long_tail` and the count in training.
-        series: (variant, backbone) pairs of the evaluation.
+        systems: (variant, backbone) pairs of the evaluation.
         seed: of the draw.
 
     Returns:
-        At most `EXAMPLES` items; none where there is nothing to compare.
+        At most `CASE_STUDIES` items; none where there is nothing to compare.
     """
-    pair = compared_series(series)
+    pair = compared_systems(systems)
     if pair is None:
         return []
-    before, after = (_lists(index, *chosen) for chosen in pair)
+    before, after = (_lists(index, system) for system in pair)
     tail = item_stats.where("is_long_tail").select("item_id", "n_interactions")
     titled = items.where("title IS NOT NULL").select("item_id", "title")
+    in_order = [F.xxhash64(F.lit(seed), "item_id"), F.col("item_id")]
     drawn = (
         after.withColumnRenamed("first", "after")
         .join(tail, "item_id")
         .join(titled, "item_id")
-        .orderBy(F.xxhash64(F.lit(seed), "item_id"), "item_id")
-        .limit(EXAMPLES)
+        .orderBy(*in_order)
+        .limit(CASE_STUDIES)
         .join(before.withColumnRenamed("first", "before"), "item_id", "left")
-        .orderBy(F.xxhash64(F.lit(seed), "item_id"), "item_id")
+        .orderBy(*in_order)
         .collect()
     )
-    wanted = {
-        neighbor["item_id"] for row in drawn for neighbor in [*(row["before"] or []), *row["after"]]
-    }
-    found = (
-        items.where(F.col("item_id").isin(sorted(wanted))).select("item_id", "title").collect()
-        if wanted
-        else []
-    )
-    titles = {row["item_id"]: row["title"] for row in found}
+    titles = _titles(items, drawn)
     return [
-        Example(
-            row["title"],
-            row["n_interactions"],
-            _neighbors(row["before"], titles),
-            _neighbors(row["after"], titles),
+        CaseStudy(
+            item_id=row["item_id"],
+            title=row["title"],
+            interactions=row["n_interactions"],
+            before=_neighbors(row["before"], titles),
+            after=_neighbors(row["after"], titles),
         )
         for row in drawn
     ]
 
 
-def _lists(index: DataFrame, variant: str, backbone: str) -> DataFrame:
-    chosen = index.where((F.col("variant") == variant) & (F.col("backbone") == backbone))
-    return chosen.select("item_id", F.slice("neighbors", 1, SHOWN).alias("first")).where(
+def _lists(index: DataFrame, system: System) -> DataFrame:
+    chosen = index.where(
+        (F.col("variant") == system.variant) & (F.col("backbone") == system.backbone)
+    )
+    return chosen.select("item_id", F.slice("neighbors", 1, NEIGHBORS_SHOWN).alias("first")).where(
         F.size("first") > 0
     )
 
 
-def _neighbors(rows: Sequence[Row] | None, titles: dict[str, str | None]) -> list[Neighbor]:
+def _titles(items: DataFrame, drawn: Sequence[Row]) -> dict[str, str | None]:
+    wanted = {
+        neighbor["item_id"] for row in drawn for neighbor in [*(row["before"] or []), *row["after"]]
+    }
+    if not wanted:
+        return {}
+    found = items.where(F.col("item_id").isin(sorted(wanted))).select("item_id", "title")
+    return {row["item_id"]: row["title"] for row in found.collect()}
+
+
+def _neighbors(rows: Sequence[Row] | None, titles: Mapping[str, str | None]) -> list[Neighbor]:
     return [
-        Neighbor(titles.get(row["item_id"]) or row["item_id"], row["score"], row["synthetic_share"])
+        Neighbor(row["item_id"], titles.get(row["item_id"]), row["score"], row["synthetic_share"])
         for row in rows or []
     ]

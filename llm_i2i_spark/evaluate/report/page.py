@@ -1,59 +1,37 @@
-"""The report of an evaluation: one HTML file that explains itself, made from plain data."""
+"""The report of an evaluation as one HTML page, made from plain data."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from llm_i2i_spark import __version__
-from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.base.errors import MissingDependencyError
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.evaluate.accuracy import MetricRow
-from llm_i2i_spark.evaluate.examples import Example, compared_series
-from llm_i2i_spark.evaluate.headline import (
-    SLICE_WORDS,
-    Figures,
-    figures,
-    headline,
-    headline_k,
-    interval,
-    is_significant,
-    series_names,
+from llm_i2i_spark.evaluate.figures import RowsByKey, interval, is_significant, rows_by_key
+from llm_i2i_spark.evaluate.metric_rows import GAIN, RELATIVE_GAIN, MetricRow
+from llm_i2i_spark.evaluate.report.case_studies import CaseStudy, compared_systems
+from llm_i2i_spark.evaluate.report.tables import (
+    Titles,
+    exposure_table,
+    gain_table,
+    index_table,
+    lacks_interval,
+    percent,
+    ranking_table,
+    shown,
+    signed_percent,
 )
-from llm_i2i_spark.evaluate.outcomes import BUCKETS
-from llm_i2i_spark.evaluate.plots import plot_bars, plot_curve, plot_gains, plot_shares
-from llm_i2i_spark.evaluate.transform import SHARE_BINS
+from llm_i2i_spark.evaluate.slices import BUCKETS, SLICE_TITLES
+from llm_i2i_spark.evaluate.summary_table import SUMMARY_LENGTH
+from llm_i2i_spark.evaluate.systems import System, system_names
+from llm_i2i_spark.metrics import FillRate, Metric, RankingMetric
 
-SERIES_WORDS = {
-    "real": "Real interactions alone",
-    "llm_i2i": "LLM-I2I",
-    "no_generator": "without the generator",
-    "no_discriminator": "without the discriminator",
-    "no_threshold": "without the threshold",
-}
-BUCKET_WORDS = dict(
-    zip(BUCKETS, ("never seen", "1–4 clicks", "5–9", "10–19", "20–49", "50 or more"), strict=True)
-)
-NARROW = "\u202f"
-"""A narrow space that does not break, between a number and its sign."""
-SECTIONS_SHOWN = (
-    "ingest",
-    "export",
-    "sft",
-    "generate",
-    "discriminate",
-    "fuse",
-    "i2i",
-    "index",
-    "evaluate",
-)
+PAGE_SLICES = ("all", "long_tail", "head", "new")
 
 
 @dataclass(frozen=True)
@@ -62,213 +40,214 @@ class Report:
 
     Attributes:
         rows: metric rows of the run.
-        shares: (series, bin, neighbors), neighbours by share of synthetic evidence.
-        series: (variant, backbone) by place.
-        examples: items with neighbours before and after.
+        metrics: those of the rows; ranking metrics of the first kind are the ones that sentences
+            and plots speak of.
+        systems: (variant, backbone) pairs, in order.
+        shares: (system, bin, neighbors), neighbours by share of synthetic evidence.
+        case_studies: items with neighbours before and after.
         run_id: of the run.
-        inputs: table versions that were read.
+        versions: table versions that were read.
         config_digest: of the whole configuration.
         settings: the configuration as YAML, from `settings_shown`.
+        titles: what people read for a variant; without one, its name.
+        seconds: by stage, where they are known.
+        losses: mean loss of each epoch by model, where they are known.
     """
 
     rows: list[MetricRow]
+    metrics: Sequence[Metric]
+    systems: Sequence[tuple[str, str]]
     shares: pd.DataFrame
-    series: Sequence[tuple[str, str]]
-    examples: list[Example]
+    case_studies: list[CaseStudy]
     run_id: str
-    inputs: dict[str, int]
+    versions: Mapping[str, int]
     config_digest: str
     settings: str
-
-
-def report_path(root: str | None, run_id: str) -> str:
-    """Where the report of a run stands: `reports/<run_id>/report.html` under the lake's root, or
-    the working folder without one.
-    """
-    return f"{root or Path.cwd()}/reports/{run_id}/report.html"
+    titles: Mapping[str, str] = field(default_factory=dict)
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 def settings_shown(config: Config) -> str:
     """The settings that shape a result, as YAML; paths of the lake and the session's settings (they
     may hold secrets) stay out.
     """
-    values = {
-        name: section
-        for name, section in config.model_dump(mode="json").items()
-        if name in SECTIONS_SHOWN
-    }
-    return yaml.safe_dump({"seed": config.seed, **values}, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(config.settings(), sort_keys=False, allow_unicode=True)
+
+
+def require_report_packages() -> None:
+    """Make sure, before the work is done, that its report can be written.
+
+    Raises:
+        MissingDependencyError: a package that draws or fills the page is missing.
+    """
+    try:
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"The report needs more packages ({error}): pip install 'llm-i2i-spark[report]'."
+        ) from None
 
 
 def render_report(report: Report) -> str:
-    """The report as one HTML page: styles and plots inside, nothing fetched from elsewhere."""
+    """The report as one HTML page: styles, plots and script inside, nothing fetched from
+    elsewhere.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
-        loader=PackageLoader("llm_i2i_spark.evaluate"),
+        loader=PackageLoader("llm_i2i_spark.evaluate.report"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": _percent, "signed_percent": _signed_percent}
+    environment.filters |= {"percent": percent, "signed_percent": signed_percent}
     return environment.get_template("report.html.j2").render(**report_context(report))
 
 
 def report_context(report: Report) -> dict[str, Any]:
-    """What the template shows, by name: figures and words, plots as SVG."""
-    found, called, k = figures(report.rows), series_names(report.rows), headline_k(report.rows)
-    names = list(called.values())
-    compared = compared_series(report.series)
-    after = called[compared[1]] if compared else None
-    before = called[compared[0]] if compared else names[0]
-    ks = sorted({row["k"] for row in report.rows if row["name"] == "recall"})
-    ndcg_ks = [cut for cut in ks if cut <= max(10, k)]
+    """What the template shows, by name: figures and words, tables, plots as SVG."""
+    found, names = rows_by_key(report.rows), system_names(report.systems)
+    main = _main_metric(report.metrics)
+    compared = compared_systems(report.systems)
+    before, after = (names[s] for s in compared) if compared else (next(iter(names.values())), None)
     slices = {
-        part: SLICE_WORDS[part]
-        for part in ("all", "long_tail", "head", "new")
-        if (before, part, "recall", k) in found
+        part: SLICE_TITLES[part]
+        for part in PAGE_SLICES
+        if (before, part, main.name, main.k) in found
     }
-    buckets = {
-        part: words for part, words in BUCKET_WORDS.items() if (before, part, "recall", k) in found
-    }
+    systems = _titles(report, names)
+    lengths = sorted(metric.k for metric in report.metrics if isinstance(metric, RankingMetric))
     return {
-        "summary": headline(report.rows),
-        "k": k,
-        "words": {name: SERIES_WORDS.get(name, name) for name in names},
-        "names": names,
+        "main": main,
+        "label": f"{main.title}@{main.k}" if main.k else main.title,
+        "protocol": report.rows[0]["protocol"],
+        "users": found[before, "all", main.name, main.k]["n"],
+        "words": systems,
         "before": before,
         "after": after,
-        "verdicts": {part: _verdict(found, before, after, part, k) for part in slices},
-        "bars": plot_bars(found, names, slices, k),
-        "curve": plot_curve(found, names, ks),
-        "gains": plot_gains(found, after, buckets, k) if after else None,
-        "shares": _share_plot(report, compared),
-        "fill": _fill_table(found, names, slices),
-        "breadth": _breadth_table(found, names, ks),
-        "accuracy": _accuracy_table(found, names, slices, ks, ndcg_ks),
-        "ndcg_ks": ndcg_ks,
+        "verdicts": {part: _verdict(found, before, after, part, main) for part in slices},
+        "shown": lambda value: shown(value, main),
         "slices": slices,
-        "ks": ks,
-        "catalogue": found[before, "all", "fill_rate", 0]["n"],
-        "examples": report.examples,
-        "run": report,
+        "filled": _filled(found, before, after, slices),
+        "index_table": index_table(found, systems, slices, report.metrics),
+        "exposure_table": exposure_table(found, systems, report.metrics),
+        "ranking_table": ranking_table(
+            found, systems, slices, report.metrics, max(SUMMARY_LENGTH, main.k)
+        ),
+        "gain_table": (gains := gain_table(found, systems, slices, main)),
+        "lacks_interval": lacks_interval(gains),
+        "longest": max(lengths),
+        "explained": _explanations(report.metrics),
+        "report": report,
         "version": __version__,
+        **_plots(report, found, list(names.values()), slices, main),
     }
 
 
-def write_report(path: str, page: str) -> None:
-    """Write the page to a local path or a URI, whole or not at all.
+def _main_metric(metrics: Sequence[Metric]) -> RankingMetric:
+    """The ranking metric that sentences speak of: the first kind, at the length nearest to 10."""
+    ranking = [metric for metric in metrics if isinstance(metric, RankingMetric)]
+    same = [metric for metric in ranking if type(metric) is type(ranking[0])]
+    return min(same, key=lambda metric: (abs(metric.k - SUMMARY_LENGTH), metric.k))
 
-    Raises:
-        StageError: the place cannot be written to.
+
+def _titles(report: Report, names: Mapping[System, str]) -> Titles:
+    """What people read for each system: the title of its variant, with the backbone where there are
+    several.
     """
-    try:
-        if "://" in path:
-            from pyarrow.fs import FileSystem
-
-            system, inner = FileSystem.from_uri(path)
-            system.create_dir(os.path.dirname(inner), recursive=True)
-            with system.open_output_stream(inner) as stream:
-                stream.write(page.encode())
-            return
-        place = Path(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = place.with_suffix(".tmp")
-        unfinished.write_text(page, encoding="utf-8")
-        unfinished.replace(place)
-    except (OSError, ValueError) as error:
-        raise StageError(
-            f"Stage evaluate could not write the report to {path}: {error}."
-        ) from error
-
-
-def _verdict(found: Figures, before: str, after: str | None, part: str, k: int) -> dict[str, Any]:
-    """The figures behind the headline of a slice: both recalls, the gain, and whether it could be
-    chance.
-    """
-    verdict: dict[str, Any] = {
-        "before": found[before, part, "recall", k],
-        "after": None,
-        "gain": None,
-        "relative": None,
+    several = len({system.backbone for system in names}) > 1
+    return {
+        name: report.titles.get(system.variant, system.variant)
+        + (f" · {system.backbone}" if several else "")
+        for system, name in names.items()
     }
-    if after is None:
-        return verdict
-    gain = found[after, part, "recall_gain", k]
-    verdict |= {
-        "after": found[after, part, "recall", k],
-        "gain": gain,
-        "gain_interval": interval(gain),
+
+
+def _plots(
+    report: Report,
+    found: RowsByKey,
+    names: Sequence[str],
+    slices: Titles,
+    main: RankingMetric,
+) -> dict[str, str | None]:
+    """The plots as SVG, by name; None for one that there is nothing to draw of."""
+    from llm_i2i_spark.evaluate.report import plots
+
+    compared = compared_systems(report.systems)
+    buckets = {
+        p: words for p, words in BUCKETS.items() if (names[0], p, main.name, main.k) in found
     }
-    relative = found.get((after, part, "recall_relative_gain", k))
-    verdict |= {"relative": relative, "relative_interval": interval(relative) if relative else None}
-    return verdict | {"significant": is_significant(gain)}
+    same = sorted(
+        (metric for metric in report.metrics if type(metric) is type(main)), key=lambda m: m.k
+    )
+    after = system_names(report.systems)[compared[1]] if compared else None
+    return {
+        "bars": plots.plot_bars(found, names, slices, main),
+        "curve": plots.plot_lengths(found, names, same) if len(same) > 1 else None,
+        "gains": plots.plot_gains(found, after, buckets, main) if after else None,
+        "shares": _share_plot(report, compared),
+        "training": plots.plot_training(report.losses) if report.losses else None,
+    }
 
 
-def _share_plot(
-    report: Report, compared: tuple[tuple[str, str], tuple[str, str]] | None
-) -> str | None:
+def _share_plot(report: Report, compared: tuple[System, System] | None) -> str | None:
+    from llm_i2i_spark.evaluate.aggregates import SHARE_BINS
+    from llm_i2i_spark.evaluate.report.plots import plot_shares
+
     if compared is None:
         return None
-    part = report.shares[report.shares["series"] == list(report.series).index(compared[1])]
+    position = [System(*system) for system in report.systems].index(compared[1])
+    part = report.shares[report.shares["system"] == position]
     counts = dict(zip(part["bin"].astype(int), part["neighbors"].astype(int), strict=True))
     return plot_shares(counts, SHARE_BINS) if counts else None
 
 
-def _fill_table(
-    found: Figures, names: Sequence[str], slices: dict[str, str]
+def _verdict(
+    found: RowsByKey, before: str, after: str | None, part: str, main: Metric
+) -> dict[str, Any]:
+    """The figures behind the headline of a slice: both values, the gain, and whether it could be
+    chance.
+    """
+    verdict: dict[str, Any] = {
+        "before": found[before, part, main.name, main.k]["value"],
+        "after": None,
+        "relative": None,
+    }
+    if after is None:
+        return verdict
+    gain = found[after, part, main.name + GAIN, main.k]
+    relative = found.get((after, part, main.name + RELATIVE_GAIN, main.k))
+    return {
+        "before": verdict["before"],
+        "after": found[after, part, main.name, main.k]["value"],
+        "gain": gain,
+        "relative": relative,
+        "relative_interval": interval(relative) if relative else None,
+        "significant": is_significant(gain),
+    }
+
+
+def _filled(
+    found: RowsByKey, before: str, after: str | None, slices: Titles
 ) -> list[dict[str, Any]]:
-    parts = [part for part in slices if (names[0], part, "fill_rate", 0) in found]
-    return [
-        {
-            "words": slices[part],
-            "items": found[names[0], part, "fill_rate", 0]["n"],
-            "rates": [found[name, part, "fill_rate", 0]["value"] for name in names],
-            "lengths": [found[name, part, "list_length", 0]["value"] for name in names],
-        }
-        for part in parts
-    ]
+    """The share of items with a neighbour, before and after, of all items and of the long tail."""
+    filled = []
+    for part in slices:
+        rows = [found.get((name, part, FillRate.name, 0)) for name in (before, after) if name]
+        if all(rows) and part in ("all", "long_tail"):
+            values = [row["value"] for row in rows if row]
+            filled.append({"items": SLICE_TITLES[part], "values": values, "n": rows[0]["n"]})  # type: ignore[index]
+    return filled
 
 
-def _breadth_table(found: Figures, names: Sequence[str], ks: Sequence[int]) -> list[dict[str, Any]]:
-    chosen = [k for k in ks if k in (5, 10, 50, 200)] or list(ks)
-    return [
-        {
-            "name": name,
-            "k": k,
-            **{
-                measure: found[name, "all", measure, k]["value"]
-                for measure in ("coverage", "gini", "novelty")
-            },
-        }
-        for k in chosen
-        for name in names
-    ]
-
-
-def _accuracy_table(
-    found: Figures,
-    names: Sequence[str],
-    slices: dict[str, str],
-    ks: Sequence[int],
-    ndcg_ks: Sequence[int],
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "words": slices[part],
-            "n": found[name, part, "recall", ks[0]]["n"],
-            "name": name,
-            "recall": [found[name, part, "recall", k]["value"] for k in ks],
-            "ndcg": [found[name, part, "ndcg", k]["value"] for k in ndcg_ks],
-            "mrr": found[name, part, "mrr", 0]["value"],
-        }
-        for part in slices
-        for name in names
-    ]
-
-
-def _percent(value: float, digits: int = 1) -> str:
-    return f"{100 * value:.{digits}f}{NARROW}%"
-
-
-def _signed_percent(value: float, digits: int = 1) -> str:
-    return f"{100 * value:+.{digits}f}{NARROW}%".replace("-", "−")
+def _explanations(metrics: Sequence[Metric]) -> dict[str, list[str]]:
+    """What each kind of metric means, ranking metrics apart from the others."""
+    kinds = {type(metric): metric for metric in metrics}
+    words: dict[str, list[str]] = {"ranking": [], "beyond": []}
+    for kind, metric in kinds.items():
+        group = "ranking" if isinstance(metric, RankingMetric) else "beyond"
+        words[group].append(f"{kind.title} is {kind.explanation}")
+    return words

@@ -12,107 +12,127 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
-from llm_i2i_spark.evaluate.accuracy import MetricRow
-from llm_i2i_spark.evaluate.headline import interval
+from llm_i2i_spark.evaluate.figures import RowsByKey, interval
+from llm_i2i_spark.evaluate.metric_rows import GAIN, MetricRow
+from llm_i2i_spark.metrics import Metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # Stand-ins that matplotlib draws with; each becomes a CSS variable of the page.
 INK, QUIET, RULE = "#010101", "#020202", "#030303"
-SERIES = ("#040404", "#050505", "#060606", "#070707", "#080808")
+SYSTEMS = tuple(
+    f"#{digit}{digit}{digit}" for digit in ("04", "05", "06", "07", "08", "09", "0a", "0b")
+)
 _VARIABLES = {INK: "ink", QUIET: "quiet", RULE: "rule"} | {
-    color: f"series-{place}" for place, color in enumerate(SERIES)
+    color: f"system-{position}" for position, color in enumerate(SYSTEMS)
 }
 
 SIGN = "\u2009%"
+MOST_LABELS = 16
+"""More bars than this in one plot are too narrow for a number above each."""
 
-Found = Mapping[tuple[str, str, str, int], MetricRow]
+SYSTEM_COLORS = len(SYSTEMS)
+"""How many systems a plot tells apart by colour."""
 
 
-def plot_bars(found: Found, series: Sequence[str], slices: Mapping[str, str], k: int) -> str:
-    """Recall@k by slice and series, with 95 % intervals.
+def plot_bars(
+    found: RowsByKey, systems: Sequence[str], slices: Mapping[str, str], metric: Metric
+) -> str:
+    """A metric by slice and system, with 95 % intervals.
 
     Args:
-        found: rows by (series, slice, name, k).
-        series: names in order.
+        found: rows by (system, slice, name, k).
+        systems: names in order.
         slices: slice -> words.
-        k: length of the list.
+        metric: what the bars show.
     """
     with _axes(6.9, 2.9) as (figure, axes):
-        width = 0.78 / len(series)
-        for place, name in enumerate(series):
+        width = 0.78 / len(systems)
+        for position, name in enumerate(systems):
             for group, part in enumerate(slices):
-                row = found[name, part, "recall", k]
-                x = group + (place - (len(series) - 1) / 2) * width
-                axes.bar(x, row["value"], width * 0.9, color=_color(place))
+                row = found[name, part, metric.name, metric.k]
+                x = group + (position - (len(systems) - 1) / 2) * width
+                axes.bar(x, row["value"], width * 0.9, color=_color(position))
                 top = _whisker(axes, x, row)
-                axes.annotate(
-                    f"{100 * row['value']:.1f}{SIGN}",
-                    (x, top),
-                    (0, 3),
-                    textcoords="offset points",
-                    ha="center",
-                    color=INK,
-                    fontsize=9,
-                )
+                if len(systems) * len(slices) <= MOST_LABELS:
+                    _label(axes, x, top, _value_words(metric, row["value"]))
         axes.set_xticks(range(len(slices)), list(slices.values()))
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=_decimals(axes), symbol=SIGN))
+        _value_axis(axes, metric)
         axes.margins(y=0.14)
         axes.set_ylim(bottom=0)
-        return _svg(figure, f"Recall at {k} by kind of item")
+        return _svg(figure, f"{metric.title} at {metric.k} by kind of item")
 
 
-def plot_curve(found: Found, series: Sequence[str], ks: Sequence[int]) -> str:
-    """Recall@k over k, one line a series with its interval as a band."""
+def plot_lengths(found: RowsByKey, systems: Sequence[str], metrics: Sequence[Metric]) -> str:
+    """A metric over the length of the list, one line a system with its interval as a band.
+
+    Args:
+        metrics: the same one at several lengths, in order.
+    """
+    ks = [metric.k for metric in metrics]
     with _axes(6.9, 3.0) as (figure, axes):
-        for place, name in enumerate(series):
-            rows = [found[name, "all", "recall", k] for k in ks]
+        for position, name in enumerate(systems):
+            rows = [found[name, "all", metric.name, metric.k] for metric in metrics]
             values = [row["value"] for row in rows]
             bounds = [interval(row) or [row["value"]] * 2 for row in rows]
-            axes.fill_between(
-                ks,
-                [low for low, _ in bounds],
-                [high for _, high in bounds],
-                color=_color(place),
-                alpha=0.15,
-                lw=0,
-            )
-            axes.plot(ks, values, color=_color(place), lw=1.8, marker="o", ms=4)
+            lows, highs = zip(*bounds, strict=True)
+            axes.fill_between(ks, lows, highs, color=_color(position), alpha=0.15, lw=0)
+            axes.plot(ks, values, color=_color(position), lw=1.8, marker="o", ms=4)
         axes.set_xscale("log")
         axes.set_xticks(ks, [str(k) for k in ks])
         axes.minorticks_off()
         axes.set_xlabel("length of the list, k", color=QUIET)
-        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=_decimals(axes), symbol=SIGN))
+        _value_axis(axes, metrics[0])
         axes.set_ylim(bottom=0)
-        return _svg(figure, "Recall over the length of the list")
+        return _svg(figure, f"{metrics[0].title} over the length of the list")
 
 
-def plot_gains(found: Found, variant: str, buckets: Mapping[str, str], k: int) -> str:
-    """The gain in Recall@k over `real` by popularity of the target, with intervals.
+def plot_gains(found: RowsByKey, system: str, buckets: Mapping[str, str], metric: Metric) -> str:
+    """The gain of a system over `real` by popularity of the held-out item, with intervals.
 
     Args:
-        buckets: slice -> words, in order; those without targets are left out.
+        buckets: slice -> words, in order; those without users are left out.
+        metric: whose gain.
     """
+    name, scale = metric.name + GAIN, 100 if metric.is_share else 1
     rows = {
-        words: found[variant, part, "recall_gain", k]
+        words: found[system, part, name, metric.k]
         for part, words in buckets.items()
-        if (variant, part, "recall_gain", k) in found
+        if (system, part, name, metric.k) in found
     }
     with _axes(6.9, 2.7) as (figure, axes):
         axes.axhline(0, color=QUIET, lw=0.8)
-        for place, row in enumerate(rows.values()):
-            axes.bar(place, 100 * row["value"], 0.62, color=_color(1))
-            _whisker(axes, place, row, 100)
+        for position, row in enumerate(rows.values()):
+            axes.bar(position, scale * row["value"], 0.62, color=_color(1))
+            _whisker(axes, position, row, scale)
         labels = [f"{words}\n{row['n']:,} users" for words, row in rows.items()]
         axes.set_xticks(range(len(rows)), labels)
         axes.yaxis.set_major_formatter(
             FuncFormatter(lambda value, _: f"{value:+.3g}" if value else "0")
         )
-        axes.set_ylabel("percentage points", color=QUIET)
+        axes.set_ylabel("percentage points" if metric.is_share else metric.title, color=QUIET)
         return _svg(figure, "Gain by popularity of the held-out item")
+
+
+def plot_training(losses: Mapping[str, Sequence[float]]) -> str:
+    """Mean loss of each epoch, one line a model.
+
+    Args:
+        losses: by role, from the first epoch on.
+    """
+    with _axes(6.9, 2.4) as (figure, axes):
+        for position, (role, curve) in enumerate(losses.items(), start=1):
+            epochs = range(1, len(curve) + 1)
+            marker = "o" if len(curve) == 1 else ""
+            axes.plot(epochs, curve, color=_color(position), lw=1.8, marker=marker, label=role)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlabel("epoch", color=QUIET)
+        axes.set_ylabel("mean loss", color=QUIET)
+        axes.legend(frameon=False, labelcolor=INK)
+        return _svg(figure, "Loss over the epochs of fine-tuning")
 
 
 def plot_shares(counts: Mapping[int, int], bins: int) -> str:
@@ -125,10 +145,10 @@ def plot_shares(counts: Mapping[int, int], bins: int) -> str:
     total = max(sum(counts.values()), 1)
     with _axes(6.9, 2.2) as (figure, axes):
         axes.bar(-1.5 / bins, counts.get(0, 0) / total, 1 / bins * 0.9, color=_color(0))
-        middles = [(place - 0.5) / bins for place in range(1, bins + 1)]
+        middles = [(number - 0.5) / bins for number in range(1, bins + 1)]
         axes.bar(
             middles,
-            [counts.get(place, 0) / total for place in range(1, bins + 1)],
+            [counts.get(number, 0) / total for number in range(1, bins + 1)],
             1 / bins * 0.9,
             color=_color(1),
         )
@@ -141,12 +161,24 @@ def plot_shares(counts: Mapping[int, int], bins: int) -> str:
         return _svg(figure, "Neighbours by share of synthetic evidence")
 
 
-def _color(place: int) -> str:
-    return SERIES[place % len(SERIES)]
+def _color(position: int) -> str:
+    return SYSTEMS[position % len(SYSTEMS)]
 
 
-def _decimals(axes: Axes) -> int:
-    return 0 if axes.get_ylim()[1] > 0.05 else 1
+def _label(axes: Axes, x: float, y: float, words: str) -> None:
+    axes.annotate(
+        words, (x, y), (0, 3), textcoords="offset points", ha="center", color=INK, fontsize=9
+    )
+
+
+def _value_words(metric: Metric, value: float) -> str:
+    return f"{100 * value:.1f}{SIGN}" if metric.is_share else f"{value:.3f}"
+
+
+def _value_axis(axes: Axes, metric: Metric) -> None:
+    if metric.is_share:
+        decimals = 0 if axes.get_ylim()[1] > 0.05 else 1
+        axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=decimals, symbol=SIGN))
 
 
 def _whisker(axes: Axes, x: float, row: MetricRow, scale: float = 1.0) -> float:
