@@ -149,13 +149,13 @@ def _check_rows(frame: DataFrame) -> DataFrame:
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise UserError(
-            f"The index file needs the columns {', '.join(COLUMNS)} and lacks {', '.join(missing)}."
+            f"The index needs the columns {', '.join(COLUMNS)} and lacks {', '.join(missing)}."
         )
     wrong = " OR ".join(f"{name} IS NULL" for name in COLUMNS) + " OR isnan(score)"
     bad = frame.where(wrong).count()
     if bad:
         raise UserError(
-            f"{bad:,} rows of the index file have an empty field or a score that is not a number;"
+            f"{bad:,} rows of the index have an empty field or a score that is not a number;"
             " remove them first."
         )
     return text_ids(frame, ("item_id", "neighbor_id"))

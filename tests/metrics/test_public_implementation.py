@@ -1,4 +1,4 @@
-"""Recall, NDCG and MRR are those of trec_eval, the field's reference implementation, user by user."""
+"""Recall, NDCG and MRR are those of trec_eval, the field's reference, user by user."""
 
 from __future__ import annotations
 

@@ -6,7 +6,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.evaluate.transform import item_key, mark_long_tail, select_queries
+from llm_i2i_spark.evaluate.catalogue import mark_long_tail
+from llm_i2i_spark.evaluate.queries import item_key, select_queries
 
 pytestmark = pytest.mark.spark
 

@@ -14,15 +14,18 @@ from pyspark.sql import DataFrame, SparkSession
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.config.files import load_config
-from llm_i2i_spark.evaluate.measure import Measured, Tables, check_holdout, measure
+from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
+from llm_i2i_spark.evaluate.evaluate_systems import Tables, cached, evaluate_systems
+from llm_i2i_spark.evaluate.evaluation import Evaluation
+from llm_i2i_spark.evaluate.external_index import evaluate_external_index
+from llm_i2i_spark.evaluate.settings import check_holdout, settings_of
 from llm_i2i_spark.evaluate.stage import READS, STAGE
-from llm_i2i_spark.evaluate.supplied import evaluate_index
 from llm_i2i_spark.lake.tables import Lake, contract_schema
 from tests.stage_runs import run_stage
 
 pytestmark = pytest.mark.spark
 
-SERIES = [("real", "swing"), ("llm_i2i", "swing")]
+SYSTEMS = [("real", "swing"), ("llm_i2i", "swing")]
 ITEMS = [f"i{place}" for place in range(30)]
 KS = (2, 5, 10)
 
@@ -58,7 +61,7 @@ def make_logs(draw: random.Random) -> list[dict]:
 def make_index(draw: random.Random) -> list[dict]:
     """Random lists whose scores are quarters, so that ties abound; every seventh item has none."""
     rows = []
-    for variant, _ in SERIES:
+    for variant, _ in SYSTEMS:
         for place, item in enumerate(ITEMS):
             others = (
                 draw.sample([other for other in ITEMS if other != item], draw.randint(1, 12))
@@ -189,20 +192,23 @@ def config(lake: Lake):
     )
 
 
-def evaluate(lake: Lake, config, found: dict[str, DataFrame]) -> Measured:
-    chosen = Tables(found["item_index"], found["interactions"], found["items"], found["item_stats"])
-    return measure(lake, config, chosen, SERIES, "r1")
+def evaluate(config, found: dict[str, DataFrame]) -> Evaluation:
+    tables = Tables(found["item_index"], found["interactions"], found["items"], found["item_stats"])
+    with cached() as staged:
+        return evaluate_systems(tables, SYSTEMS, settings_of(config), staged, run_id="r1")
 
 
 @pytest.fixture(scope="module")
-def measured(spark: SparkSession, lake: Lake, config, tables: dict[str, list[dict]]) -> Measured:
-    return evaluate(lake, config, frames(spark, tables))
+def measured(spark: SparkSession, config, tables: dict[str, list[dict]]) -> Evaluation:
+    return evaluate(config, frames(spark, tables))
 
 
-def test_every_value_equals_brute_force(measured: Measured, tables: dict[str, list[dict]]) -> None:
+def test_every_value_equals_brute_force(
+    measured: Evaluation, tables: dict[str, list[dict]]
+) -> None:
     found = {(row["variant"], row["slice"], row["name"], row["k"]): row for row in measured.rows}
     compared = 0
-    for variant, _ in SERIES:
+    for variant, _ in SYSTEMS:
         for part, metrics in brute_force(tables, variant).items():
             for (name, k), values in metrics.items():
                 row = found[variant, part, name, k]
@@ -212,13 +218,17 @@ def test_every_value_equals_brute_force(measured: Measured, tables: dict[str, li
     assert compared >= 2 * 3 * 7
 
 
-def test_breadth_equals_brute_force(measured: Measured, tables: dict[str, list[dict]]) -> None:
+def test_figures_of_the_index_equal_brute_force(
+    spark: SparkSession, measured: Evaluation, tables: dict[str, list[dict]]
+) -> None:
+    index = frames(spark, tables)["item_index"]
+    shares = count_synthetic_shares(index, SYSTEMS).toPandas()
     found = {
         (row["variant"], row["slice"], row["name"]): row
         for row in measured.rows
         if row["k"] in (0, 5)
     }
-    for variant, _ in SERIES:
+    for variant, _ in SYSTEMS:
         lists = [row["neighbors"] for row in tables["item_index"] if row["variant"] == variant]
         flat = [neighbor["synthetic_share"] for neighbors in lists for neighbor in neighbors]
         assert (
@@ -230,7 +240,7 @@ def test_breadth_equals_brute_force(measured: Measured, tables: dict[str, list[d
             sum(flat) / len(flat)
         )
         assert 0 < found[variant, "all", "coverage"]["value"] <= 29 / 30
-        binned = measured.shares[measured.shares["series"] == SERIES.index((variant, "swing"))]
+        binned = shares[shares["system"] == SYSTEMS.index((variant, "swing"))]
         assert dict(zip(binned["bin"], binned["neighbors"], strict=True)) == {
             place: count
             for place in range(0, 21, 5)
@@ -239,7 +249,7 @@ def test_breadth_equals_brute_force(measured: Measured, tables: dict[str, list[d
 
 
 def test_partitions_and_row_order_do_not_show(
-    spark: SparkSession, lake: Lake, config, tables: dict[str, list[dict]], measured: Measured
+    spark: SparkSession, config, tables: dict[str, list[dict]], measured: Evaluation
 ) -> None:
     draw = random.Random(1)
     shuffled = {name: draw.sample(rows, len(rows)) for name, rows in tables.items()}
@@ -252,7 +262,7 @@ def test_partitions_and_row_order_do_not_show(
         spark.conf.set("spark.sql.shuffle.partitions", "7")
         spark.conf.set("spark.sql.adaptive.enabled", "false")
         spark.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", "3")
-        again = evaluate(lake, config, cut)
+        again = evaluate(config, cut)
     finally:
         for name, value in kept.items():
             spark.conf.set(name, value)
@@ -260,7 +270,7 @@ def test_partitions_and_row_order_do_not_show(
     assert again.rows == measured.rows
 
 
-def test_the_stage_writes_metrics_and_a_report_and_a_supplied_index_is_measured_alike(
+def test_the_stage_writes_metrics_and_a_report_and_an_external_index_is_measured_alike(
     spark: SparkSession, lake: Lake, config, tables: dict[str, list[dict]]
 ) -> None:
     for name, frame in frames(spark, tables).items():
@@ -275,7 +285,7 @@ def test_the_stage_writes_metrics_and_a_report_and_a_supplied_index_is_measured_
     assert path == f"{lake.root}/reports/r7/report.html"
     assert "Title of i" in page
 
-    supplied = spark.createDataFrame(
+    external = spark.createDataFrame(
         [
             (row["item_id"], neighbor["rank"], neighbor["item_id"], neighbor["score"])
             for row in tables["item_index"]
@@ -286,29 +296,28 @@ def test_the_stage_writes_metrics_and_a_report_and_a_supplied_index_is_measured_
     )
     theirs = {
         (row["slice"], row["name"], row["k"]): row["value"]
-        for row in evaluate_index(lake, config, supplied, "mine")
+        for row in evaluate_external_index(lake, config, external, "mine").rows
     }
-    ours = {
-        (row["slice"], row["name"], row["k"]): row["value"]
-        for row in rows.where("variant = 'real'").collect()
-    }
-    # Users group differently with one series than with two, so the last bits may differ.
+    # What evidence stands behind a neighbour, only the project's own index says.
+    own = rows.where("variant = 'real' AND name <> 'synthetic_share'")
+    ours = {(row["slice"], row["name"], row["k"]): row["value"] for row in own.collect()}
+    # Users group differently with one system than with two, so the last bits may differ.
     assert theirs == pytest.approx(ours, abs=1e-12)
     with pytest.raises(UserError, match="lacks score"):
-        evaluate_index(lake, config, supplied.drop("score"), "mine")
+        evaluate_external_index(lake, config, external.drop("score"), "mine")
     with pytest.raises(UserError, match="not a number"):
-        evaluate_index(
+        evaluate_external_index(
             lake,
             config,
-            supplied.selectExpr("item_id", "rank", "neighbor_id", "double('NaN') AS score"),
+            external.selectExpr("item_id", "rank", "neighbor_id", "double('NaN') AS score"),
             "mine",
         )
 
 
 def test_an_empty_index_is_all_misses(
-    spark: SparkSession, lake: Lake, config, tables: dict[str, list[dict]]
+    spark: SparkSession, config, tables: dict[str, list[dict]]
 ) -> None:
-    found = evaluate(lake, config, frames(spark, {**tables, "item_index": []}))
+    found = evaluate(config, frames(spark, {**tables, "item_index": []}))
     recall = [
         row
         for row in found.rows
@@ -316,11 +325,10 @@ def test_an_empty_index_is_all_misses(
     ]
     assert recall
     assert not any(row["value"] for row in recall)
-    assert found.shares.empty
 
 
 def test_nothing_held_out_is_said(
-    spark: SparkSession, lake: Lake, config, tables: dict[str, list[dict]]
+    spark: SparkSession, config, tables: dict[str, list[dict]]
 ) -> None:
     with pytest.raises(UserError, match="nothing to evaluate"):
         check_holdout(load_config([], ["split.holdout=none"]))
@@ -332,4 +340,4 @@ def test_nothing_held_out_is_said(
         )
     train = [row for row in tables["interactions"] if row["fold"] == "train"]
     with pytest.raises(UserError, match="No user has an interaction in fold test"):
-        evaluate(lake, config, frames(spark, {**tables, "interactions": train}))
+        evaluate(config, frames(spark, {**tables, "interactions": train}))

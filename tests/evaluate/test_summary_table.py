@@ -5,33 +5,32 @@ from __future__ import annotations
 import json
 import random
 
-import numpy as np
 import pytest
 
-from llm_i2i_spark.evaluate.accuracy import MetricRow, accuracy_rows
-from llm_i2i_spark.evaluate.headline import comparison_lines, headline
-from llm_i2i_spark.evaluate.outcomes import Outcomes, slice_members
+from llm_i2i_spark.evaluate.metric_rows import MetricRow
+from llm_i2i_spark.evaluate.summary_table import summary_lines, summary_table
+from llm_i2i_spark.metrics import MRR, NDCG, Recall
+from tests.rank_groups import rank_groups, rows_of
 
-SERIES = [("real", "swing"), ("llm_i2i", "swing"), ("no_generator", "swing")]
+SYSTEMS = [("real", "swing"), ("llm_i2i", "swing"), ("no_generator", "swing")]
 
 
 def make_rows(
-    series: list[tuple[str, str]] = SERIES, ks: tuple[int, ...] = (5, 10)
+    systems: list[tuple[str, str]] = SYSTEMS, ks: tuple[int, ...] = (5, 10)
 ) -> list[MetricRow]:
     """100 of 1,000 users hit before, 160 with `llm_i2i`, 101 without a generator; a tenth of the
-    targets in the long tail.
+    held-out items in the long tail.
     """
-    better = np.array([[0, 0, 0], [-1, 2, -1], [-1, -1, 9], [-1, -1, -1]])[:, : len(series)]
-    users = np.array([100, 60, 1, 839])
-    tail = np.array([False, True, False, False])
-    outcomes = Outcomes(
-        better, (better >= 0).astype(int), users, slice_members(np.full(4, 5), tail, tail)
+    better = [[0, 0, 0], [-1, 2, -1], [-1, -1, 9], [-1, -1, -1]]
+    groups = rank_groups(
+        [row[: len(systems)] for row in better], [100, 60, 1, 839], [False, True, False, False]
     )
-    return accuracy_rows(outcomes, series, ks, 400, 1, {"run_id": "r1", "protocol": "refit"})
+    metrics = [*map(Recall, ks), *map(NDCG, ks), MRR()]
+    return rows_of(groups, metrics, systems, resamples=400)
 
 
-def test_headline_holds_values_gains_and_verdicts() -> None:
-    summary = headline(make_rows())
+def test_a_summary_holds_values_gains_and_verdicts() -> None:
+    summary = summary_table(make_rows())
     assert (summary["k"], summary["protocol"], summary["users"]) == (10, "refit", 1000)
     assert list(summary["variants"]) == ["real", "llm_i2i", "no_generator"]
     ours = summary["variants"]["llm_i2i"]["all"]["recall@10"]
@@ -50,11 +49,11 @@ def test_headline_holds_values_gains_and_verdicts() -> None:
 
 def test_the_order_of_rows_does_not_matter() -> None:
     rows = make_rows()
-    assert headline(random.Random(2).sample(rows, len(rows))) == headline(rows)
+    assert summary_table(random.Random(2).sample(rows, len(rows))) == summary_table(rows)
 
 
 def test_lines_are_aligned_and_tell_chance() -> None:
-    lines = comparison_lines(headline(make_rows()))
+    lines = summary_lines(summary_table(make_rows()))
     assert lines[0] == "1,000 users, protocol refit, whole catalogue ranked"
     start = lines[1].index("value")
     assert all(line[start : start + 2] == "0." for line in lines[2:8])
@@ -66,11 +65,13 @@ def test_lines_are_aligned_and_tell_chance() -> None:
 
 
 def test_other_lengths_one_variant_two_backbones_and_nothing() -> None:
-    assert headline(make_rows(ks=(5, 20)))["k"] == 5
-    assert list(headline(make_rows(SERIES[:1]))["variants"]) == ["real"]
-    assert list(headline(make_rows([("real", "swing"), ("real", "supplied")]))["variants"]) == [
-        "real (supplied)",
-        "real (swing)",
+    assert summary_table(make_rows(ks=(5, 20)))["k"] == 5
+    assert list(summary_table(make_rows(SYSTEMS[:1]))["variants"]) == ["real"]
+    assert list(
+        summary_table(make_rows([("real", "swing"), ("real", "external")]))["variants"]
+    ) == [
+        "real · external",
+        "real · swing",
     ]
-    assert headline([]) == {}
-    assert comparison_lines({}) == []
+    assert summary_table([]) == {}
+    assert summary_lines({}) == []
