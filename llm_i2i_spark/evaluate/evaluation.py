@@ -56,20 +56,27 @@ class Evaluation:
     def compare(
         self,
         baseline: tuple[str, str] | str | None = None,
+        metrics: Sequence[RankingMetric] | None = None,
         slices: Sequence[str] = COMPARED_SLICES,
     ) -> Comparison:
         """All systems against one of them, with paired gains and tests, see `Comparison`.
 
         Args:
             baseline: a system, or its name; without it the first of variant `real`, else the first.
+            metrics: some of the ranking metrics; all without it.
             slices: which kinds of held-out items.
 
         Raises:
-            UserError: the baseline is none of the systems.
+            UserError: the baseline is none of the systems, or a metric was not evaluated.
         """
         ranking = [metric for metric in self.metrics if isinstance(metric, RankingMetric)]
         chosen = self._system(baseline) if isinstance(baseline, str) else baseline
-        return compare_systems(self.means, self.systems, ranking, chosen, slices)
+        shown = ranking if metrics is None else metrics
+        missing = [metric.label for metric in shown if metric not in ranking]
+        if missing:
+            raise self._not_evaluated(missing[0])
+        means = self.means.only([ranking.index(metric) for metric in shown])
+        return compare_systems(means, self.systems, shown, chosen, slices)
 
     def __getitem__(self, key: str | tuple[str, str]) -> float:
         """The value of a metric over all items.
@@ -89,8 +96,7 @@ class Evaluation:
             at = f"{row['name']}@{row['k']}" if row["k"] else row["name"]
             if (row["variant"], row["backbone"], row["slice"], at) == (*chosen, "all", label):
                 return row["value"]
-        labels = ", ".join(metric.label for metric in self.metrics)
-        raise UserError(f"{label} was not evaluated; there are {labels}.")
+        raise self._not_evaluated(label)
 
     def to_pandas(self) -> pd.DataFrame:
         """The rows as a pandas DataFrame, with the columns of the table `metrics`."""
@@ -120,6 +126,10 @@ class Evaluation:
         if name not in found:
             raise UserError(f"There is no system {name}; there are {', '.join(found)}.")
         return found[name]
+
+    def _not_evaluated(self, label: str) -> UserError:
+        labels = ", ".join(metric.label for metric in self.metrics)
+        return UserError(f"{label} was not evaluated; there are {labels}.")
 
     def _title(self) -> str:
         return evaluation_title(self.users, self.protocol)

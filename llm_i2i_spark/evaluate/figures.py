@@ -151,12 +151,13 @@ def _figure_words(figure: Figure, number_format: str) -> tuple[str, str, str, st
 
 
 def _gain_words(figure: Figure) -> str:
+    """The relative gain with its interval or, where that has none, the gain itself."""
     if "gain" not in figure:
         return ""
-    if "relative_gain" not in figure:
-        return f"{figure['gain']:+.4f}"
-    around = figure.get("relative_gain_interval")
-    gain = f"{figure['relative_gain']:+.1%}" + (
-        f" ({around[0]:+.1%} to {around[1]:+.1%})" if around else ""
-    )
-    return gain if figure["significant"] else f"{gain}, within chance"
+    relative, bounds = figure.get("relative_gain"), figure.get("relative_gain_interval")
+    style = "+.1%"
+    if relative is None or bounds is None:
+        relative, bounds, style = figure["gain"], figure.get("gain_interval"), "+.4f"
+    around = f" ({bounds[0]:{style}} to {bounds[1]:{style}})" if bounds else ""
+    doubt = ", not significant" if "adjusted_p_value" in figure else ", within chance"
+    return f"{relative:{style}}{around}{'' if figure['significant'] else doubt}"

@@ -102,6 +102,11 @@ class PairedMeans:
         """One metric in one slice, both by position."""
         return SystemMeans(self.point[part, :, metric], self.samples[:, part, :, metric])
 
+    def only(self, metrics: Sequence[int]) -> PairedMeans:
+        """Some of the metrics, by position, in the order given."""
+        chosen = list(metrics)
+        return PairedMeans(self.point[..., chosen], self.samples[..., chosen], self.users)
+
 
 def paired_means(
     values: Float64Array, users: Int64Array, member: BoolArray, resamples: int, seed: int

@@ -66,7 +66,7 @@ def test_a_comparison_is_a_table_a_dictionary_and_a_frame() -> None:
     ours = next(line for line in lines if "llm_i2i · swing" in line)
     assert "+60.0%" in ours
     assert ours.endswith("0.0060")
-    assert "within chance" in next(line for line in lines if "llm_i2i · bm25" in line)
+    assert "not significant" in next(line for line in lines if "llm_i2i · bm25" in line)
     as_json = json.loads(json.dumps(found.to_dict()))
     assert as_json["figures"]["all"]["recall@10"]["llm_i2i · swing"]["gain"] == pytest.approx(0.06)
     frame = found.to_pandas()

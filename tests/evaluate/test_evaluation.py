@@ -52,7 +52,7 @@ def test_it_prints_a_table_of_every_metric() -> None:
         "gain over real",
     ]
     assert [line.split()[0] for line in lines[2:]] == ["all", "llm_i2i", "mrr", "llm_i2i"]
-    assert "+50.0%" in lines[3]
+    assert "+0.2000 (+0.0000 to +0.5000), within chance" in lines[3]
     # Columns that nothing stands in are left out.
     alone = str(evaluation(BOTH[:1])).splitlines()
     assert "gain" not in alone[1]
@@ -66,4 +66,9 @@ def test_rows_become_a_frame_and_systems_a_comparison() -> None:
     assert list(frame.columns) == list(MetricRow.__annotations__)
     assert len(frame) == len(found.rows)
     assert found.compare("llm_i2i").baseline == "llm_i2i"
-    assert found.compare(("real", "swing")).figures.keys() == {"all"}
+    compared = found.compare(("real", "swing"), metrics=[MRR()])
+    assert compared.figures.keys() == {"all"}
+    assert compared.figures["all"].keys() == {"mrr"}
+    assert compared.figures["all"]["mrr"]["llm_i2i"]["value"] == found["llm_i2i", "mrr"]
+    with pytest.raises(UserError, match="recall@5 was not evaluated"):
+        found.compare(metrics=[Recall(5)])

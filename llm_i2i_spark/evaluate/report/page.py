@@ -29,9 +29,11 @@ from llm_i2i_spark.evaluate.report.tables import (
 from llm_i2i_spark.evaluate.slices import BUCKETS, SLICE_TITLES
 from llm_i2i_spark.evaluate.summary_table import SUMMARY_LENGTH
 from llm_i2i_spark.evaluate.systems import System, system_names
-from llm_i2i_spark.metrics import FillRate, Metric, RankingMetric
+from llm_i2i_spark.metrics import BeyondAccuracyMetric, FillRate, Metric, RankingMetric
+from llm_i2i_spark.metrics.counts import IndexCounts
 
 PAGE_SLICES = ("all", "long_tail", "head", "new")
+FILLED_WORDS = {"all": "of all items have a neighbour", "long_tail": "of long-tail items have one"}
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,11 @@ def render_report(report: Report) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"percent": percent, "signed_percent": signed_percent}
+    environment.filters |= {
+        "percent": percent,
+        "signed_percent": signed_percent,
+        "in_a_sentence": _in_a_sentence,
+    }
     return environment.get_template("report.html.j2").render(**report_context(report))
 
 
@@ -119,7 +125,6 @@ def report_context(report: Report) -> dict[str, Any]:
         if (before, part, main.name, main.k) in found
     }
     systems = _titles(report, names)
-    lengths = sorted(metric.k for metric in report.metrics if isinstance(metric, RankingMetric))
     return {
         "main": main,
         "label": f"{main.title}@{main.k}" if main.k else main.title,
@@ -131,15 +136,22 @@ def report_context(report: Report) -> dict[str, Any]:
         "verdicts": {part: _verdict(found, before, after, part, main) for part in slices},
         "shown": lambda value: shown(value, main),
         "slices": slices,
+        "catalogue": max(
+            (row["n"] for row in report.rows if row["name"] == FillRate.name), default=0
+        ),
         "filled": _filled(found, before, after, slices),
         "index_table": index_table(found, systems, slices, report.metrics),
         "exposure_table": exposure_table(found, systems, report.metrics),
+        # The widest table: systems by the short names that the table `metrics` has, too.
         "ranking_table": ranking_table(
-            found, systems, slices, report.metrics, max(SUMMARY_LENGTH, main.k)
+            found,
+            {name: name for name in systems},
+            slices,
+            report.metrics,
+            max(SUMMARY_LENGTH, main.k),
         ),
         "gain_table": (gains := gain_table(found, systems, slices, main)),
         "lacks_interval": lacks_interval(gains),
-        "longest": max(lengths),
         "explained": _explanations(report.metrics),
         "report": report,
         "version": __version__,
@@ -237,17 +249,27 @@ def _filled(
     filled = []
     for part in slices:
         rows = [found.get((name, part, FillRate.name, 0)) for name in (before, after) if name]
-        if all(rows) and part in ("all", "long_tail"):
+        if all(rows) and part in FILLED_WORDS:
             values = [row["value"] for row in rows if row]
-            filled.append({"items": SLICE_TITLES[part], "values": values, "n": rows[0]["n"]})  # type: ignore[index]
+            filled.append({"words": FILLED_WORDS[part], "values": values})
     return filled
 
 
-def _explanations(metrics: Sequence[Metric]) -> dict[str, list[str]]:
-    """What each kind of metric means, ranking metrics apart from the others."""
-    kinds = {type(metric): metric for metric in metrics}
-    words: dict[str, list[str]] = {"ranking": [], "beyond": []}
-    for kind, metric in kinds.items():
-        group = "ranking" if isinstance(metric, RankingMetric) else "beyond"
-        words[group].append(f"{kind.title} is {kind.explanation}")
-    return words
+def _explanations(metrics: Sequence[Metric]) -> dict[str, str]:
+    """What each kind of metric means, by what it is a figure of."""
+    words: dict[str, list[str]] = {"ranking": [], "index": [], "exposure": []}
+    for metric in {type(metric): metric for metric in metrics}.values():
+        group = "ranking"
+        if isinstance(metric, BeyondAccuracyMetric):
+            group = "index" if metric.needs is IndexCounts else "exposure"
+        words[group].append(f"{metric.title} is {metric.explanation}")
+    return {group: _sentence("; ".join(parts)) for group, parts in words.items()}
+
+
+def _sentence(words: str) -> str:
+    return f"{words[:1].upper()}{words[1:]}." if words else ""
+
+
+def _in_a_sentence(title: str) -> str:
+    """A title within a sentence: `Real interactions` loses its capital, `LLM-I2I` keeps it."""
+    return title[:1].lower() + title[1:] if title[1:2].islower() else title

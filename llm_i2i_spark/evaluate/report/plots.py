@@ -31,11 +31,8 @@ _VARIABLES = {INK: "ink", QUIET: "quiet", RULE: "rule"} | {
 }
 
 SIGN = "\u2009%"
-MOST_LABELS = 16
+MOST_LABELS = 12
 """More bars than this in one plot are too narrow for a number above each."""
-
-SYSTEM_COLORS = len(SYSTEMS)
-"""How many systems a plot tells apart by colour."""
 
 
 def plot_bars(
@@ -129,6 +126,7 @@ def plot_training(losses: Mapping[str, Sequence[float]]) -> str:
             marker = "o" if len(curve) == 1 else ""
             axes.plot(epochs, curve, color=_color(position), lw=1.8, marker=marker, label=role)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlim(0.5, max(map(len, losses.values())) + 0.5)
         axes.set_xlabel("epoch", color=QUIET)
         axes.set_ylabel("mean loss", color=QUIET)
         axes.legend(frameon=False, labelcolor=INK)

@@ -4,7 +4,7 @@ are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_i2i_spark.evaluate.figures import RowsByKey, interval
@@ -121,8 +121,8 @@ def ranking_table(
                 cells = map(_value_cell, shown, rows)
                 users = _count_cell(rows[0]["n"])
                 lines.append((Cell(title, number), users, Cell(system, system), *cells))
-    labels = (f"{metric.title}@{metric.k}" if metric.k else metric.title for metric in shown)
-    return _table(("items", "users", "index", *labels), lines, len(systems), text=(0, 2))
+    columns = ("items", "users", "index", *map(_label, shown))
+    return _table(columns, lines, len(systems), text=(0, 2))
 
 
 def gain_table(found: RowsByKey, systems: Titles, slices: Titles, metric: Metric) -> PageTable:
@@ -139,21 +139,12 @@ def gain_table(found: RowsByKey, systems: Titles, slices: Titles, metric: Metric
                 found.get((system, part, name + kind, k)) for kind in ("", GAIN, RELATIVE_GAIN)
             )
             if row is not None and gain is not None:
-                lines.append(
-                    (
-                        Cell(title, number),
-                        Cell(words, words),
-                        _value_cell(metric, row),
-                        Cell(signed(gain["value"], metric), gain["value"]),
-                        _interval_cell(gain, metric),
-                        Cell(signed_percent(relative["value"]), relative["value"])
-                        if relative
-                        else _EMPTY,
-                        _interval_cell(relative, None) if relative else _EMPTY,
-                    )
-                )
-    label = f"{metric.title}@{metric.k}" if metric.k else metric.title
-    columns = ("items", "index", label, "gain", "95 % interval", "relative gain", "95 % interval")
+                cells = [_value_cell(metric, row), *_gain_cells(gain, metric)]
+                cells += _relative_cells(relative) if relative else [_EMPTY, _EMPTY]
+                lines.append((Cell(title, number), Cell(words, words), *cells))
+    unit = " (pp)" if metric.is_share else ""
+    values = (_label(metric), f"gain{unit}", "95 % interval", "relative gain", "95 % interval")
+    columns = ("items", "index", *values)
     group = len({line[1].text for line in lines})
     return _table(columns, lines, group, text=(0, 1))
 
@@ -170,18 +161,12 @@ def percent(value: float, digits: int = 1) -> str:
 
 def signed_percent(value: float, digits: int = 1) -> str:
     """A change in per cent, with its sign."""
-    return f"{100 * value:+.{digits}f}{NARROW}%".replace("-", "−")
+    return _minus(f"{100 * value:+.{digits}f}{NARROW}%")
 
 
 def shown(value: float, metric: Metric, digits: int = 2) -> str:
     """The value of a metric in a sentence."""
     return percent(value, digits) if metric.is_share else format(value, metric.number_format)
-
-
-def signed(value: float, metric: Metric) -> str:
-    """A difference of two values of a metric, in percentage points where it is a share."""
-    text = f"{100 * value:+.2f}{NARROW}pp" if metric.is_share else f"{value:+.4f}"
-    return text.replace("-", "−")
 
 
 NO_INTERVAL = "none"
@@ -213,10 +198,29 @@ def _count_cell(count: int) -> Cell:
     return Cell(f"{count:,}", count)
 
 
-def _interval_cell(row: MetricRow, metric: Metric | None) -> Cell:
-    """The interval of a difference of a metric, or of a ratio without one."""
-    bounds = interval(row)
+def _gain_cells(row: MetricRow, metric: Metric) -> list[Cell]:
+    """A difference of two values, in percentage points where they are shares, and its interval."""
+    scale, style = (100, "+.2f") if metric.is_share else (1, "+.4f")
+    return _change_cells(row, lambda value: _minus(f"{scale * value:{style}}"), "")
+
+
+def _relative_cells(row: MetricRow) -> list[Cell]:
+    return _change_cells(row, lambda value: _minus(f"{100 * value:+.1f}"), f"{NARROW}%")
+
+
+def _change_cells(row: MetricRow, words: Callable[[float], str], unit: str) -> list[Cell]:
+    value, bounds = Cell(words(row["value"]) + unit, row["value"]), interval(row)
     if bounds is None:
-        return Cell(NO_INTERVAL, "")
-    low, high = (signed_percent(b) if metric is None else signed(b, metric) for b in bounds)
-    return Cell(f"{low} to {high}", bounds[0])
+        return [value, Cell(NO_INTERVAL, "")]
+    low, high = map(words, bounds)
+    return [value, Cell(f"{low} to {high}{unit}", bounds[0])]
+
+
+def _label(metric: Metric) -> str:
+    """The title of a metric with its length of list, parted so that a narrow column can wrap."""
+    return f"{metric.title} @{metric.k}" if metric.k else metric.title
+
+
+def _minus(text: str) -> str:
+    """A number with a minus sign in place of a hyphen."""
+    return text.replace("-", "−")

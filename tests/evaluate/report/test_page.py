@@ -115,7 +115,7 @@ def test_a_clear_gain_is_the_headline_with_its_interval() -> None:
     assert "+60.0\u202f%" in page
     assert "from chance" not in page
     assert "1,000" in page
-    assert "item_index version 4" in page
+    assert "item_index version&nbsp;4" in page
     assert "abc123" in page
     assert "Protocol strict" in page
 
@@ -204,7 +204,7 @@ class Lift(RankingMetric):
 
 def test_a_metric_that_nobody_foresaw_has_its_place_on_the_page() -> None:
     page = render_report(make_report((100, 0, 60), metrics=[*all_metrics((5, 10)), Lift(10)]))
-    assert '<button type="button">Lift@10</button>' in page
+    assert '<button type="button">Lift @10</button>' in page
     assert "Lift is twice the share of hits" in page
     alone = render_report(make_report((100, 0, 60), metrics=[Lift(10)]))
     assert "Lift@10 from 0.2000 to" in alone
