@@ -1,4 +1,4 @@
-"""What a folder with a model may hold before anything in it is loaded: tensors, settings and texts,
+"""Checks of a model folder before anything in it is loaded: it may hold tensors, settings and texts,
 never code.
 """
 
@@ -18,10 +18,10 @@ _PICKLE_OR_ZIP = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x
 
 
 def check_model_folder(folder: Path) -> None:
-    """Refuse a Hugging Face model folder that brings code, has no safetensors, or names files
+    """Refuse a Hugging Face model folder that contains code, has no safetensors, or names files
     outside itself.
 
-    Pickled weights beside safetensors are left alone: they are never opened.
+    Pickled weights beside safetensors are accepted, since they are never opened.
 
     Raises:
         UserError: with the reason and what to do.
@@ -58,7 +58,7 @@ def check_model_folder(folder: Path) -> None:
 
 
 def refuse_pickles(folder: Path) -> None:
-    """Refuse a folder that holds a pickle or a zip, told by its name or its first bytes.
+    """Refuse a folder that holds a pickle or a zip, recognised by its name or its first bytes.
 
     Raises:
         UserError: naming the file.
@@ -75,7 +75,7 @@ def refuse_pickles(folder: Path) -> None:
 
 @contextmanager
 def without_progress_bars() -> Iterator[None]:
-    """Keep `transformers` from drawing bars of its own for the few files it reads and writes here."""
+    """Silence the progress bars of `transformers`, for the few files it reads and writes here."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
