@@ -1,4 +1,4 @@
-"""Which attention implementation a model runs with, from the setting, the device and the precision."""
+"""Choice of the attention implementation, from the setting, the device and the precision."""
 
 from __future__ import annotations
 

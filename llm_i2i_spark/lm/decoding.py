@@ -1,9 +1,10 @@
 """Proposals: the most probable catalogue items after a history, each with its log-probability.
 
-Only catalogue items can come out. With one token an item, one forward pass ranks the whole catalogue
-exactly. With codes, a beam search walks the trie of all items; at every step the softmax runs over
-the codes that the trie allows, so that the probabilities of all items add up to one. A beam is
-dropped only if the user owns every item below it, so that k items are found whenever they exist.
+Only catalogue items can come out. With one token an item, one forward pass ranks the whole
+catalogue exactly. With codes, a beam search walks the trie of all items; at every step the softmax
+runs over the codes that the trie allows, so that the probabilities of all items add up to one. A
+beam is dropped only if the user owns every item below it, so that k items are found whenever they
+exist.
 """
 
 from __future__ import annotations
@@ -84,7 +85,7 @@ def propose(
     owned_items = [_item_indices(checkpoint, ids) for ids in owned]
     proposals: list[list[Proposal]] = [[] for _ in prompts]
     search = _CatalogueSearch(checkpoint, k)
-    # Batches are cut from an order of contents, so that they do not depend on the order of the rows.
+    # An order of contents, so that batches do not depend on the order of the rows.
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), prompts[row].tobytes()))
     sizes = [search.tokens_needed(len(prompts[row])) for row in order]
     for batch in token_batches(sizes, batch_tokens):
@@ -173,7 +174,9 @@ class _CatalogueSearch:
         ]
         return hidden
 
-    def _after_beams(self, prompts: Sequence[Tokens], users: Int64Array, beams: Int64Array) -> Tensor:
+    def _after_beams(
+        self, prompts: Sequence[Tokens], users: Int64Array, beams: Int64Array
+    ) -> Tensor:
         """[N, H] hidden states after each beam; the beams of a user (ascending) share the prompt in
         one row.
         """
@@ -202,19 +205,17 @@ class _OwnedLeaves:
     def __init__(self, trie: ItemTrie, owned: Sequence[Int64Array]) -> None:
         self._trie = trie
         leaf_of_item = np.argsort(trie.items)
-        self._keys_per_user = len(trie.items) + 1
+        self._stride = len(trie.items) + 1
         self._keys = np.sort(
             np.concatenate(
-                [user * self._keys_per_user + leaf_of_item[items] for user, items in enumerate(owned)]
+                [user * self._stride + leaf_of_item[items] for user, items in enumerate(owned)]
             )
         )
 
-    def some_not_owned(
-        self, level: int, users: Int64Array, nodes: Int64Array
-    ) -> NDArray[np.bool_]:
+    def some_not_owned(self, level: int, users: Int64Array, nodes: Int64Array) -> NDArray[np.bool_]:
         """Whether a node has an item below it that its user does not own."""
         first, end = self._trie.leaves(level, nodes)
-        start = users * self._keys_per_user
+        start = users * self._stride
         owned = np.searchsorted(self._keys, start + end) - np.searchsorted(
             self._keys, start + first
         )
@@ -241,7 +242,7 @@ def _allowed_log_softmax(scores: Tensor, parents: Int64Array, tokens: Int64Array
 
 
 def _best(log_probs: Tensor, k: int) -> Ranking:
-    """The k best columns of each row of [B, n_items], -inf left out; of equal ones the lower column.
+    """The k best columns of each row of [B, n_items], -inf left out; of equal ones the first.
 
     `torch.topk` alone would choose freely among equal values at the edge.
     """
@@ -253,9 +254,7 @@ def _best(log_probs: Tensor, k: int) -> Ranking:
     return Ranking(users[kept], items[kept], values[kept])
 
 
-def _top_k(
-    users: Int64Array, values: Float64Array, tie_order: Int64Array, k: int
-) -> Int64Array:
+def _top_k(users: Int64Array, values: Float64Array, tie_order: Int64Array, k: int) -> Int64Array:
     """Indices of the k highest values of each user: user ascending, value descending, tie order
     ascending.
     """

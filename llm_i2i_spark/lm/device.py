@@ -1,4 +1,4 @@
-"""Which device a model runs on: the CPU, any CUDA device, or the very GPU that a scheduler assigned."""
+"""Choice of the device: the CPU, a CUDA device, or the very GPU that a scheduler assigned."""
 
 from __future__ import annotations
 

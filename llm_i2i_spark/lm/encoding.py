@@ -1,4 +1,4 @@
-"""Histories and scoring requests as token ids, the same for training and inference, in both layouts.
+"""Histories and scoring requests as token ids, the same for training and inference, in two layouts.
 
 Layout `sequence` (no tokenizer): BOS, then item tokens. A scoring request adds the candidate's
 tokens, marked as such, and a query: the last visible token once more, at the same position, marked
@@ -50,9 +50,9 @@ class SharedPrefixTree(NamedTuple):
 
 
 class _EncodedRequest(NamedTuple):
-    """A scoring request: its index, the number of known items it sees, and its tokens."""
+    """A scoring request: its number, how many known items come before it, and its tokens."""
 
-    index: int
+    number: int
     end: int
     tokens: Tokens
 
@@ -148,9 +148,9 @@ class Encoder:
         # By end and token count, which most requests of a history share.
         starts: dict[tuple[int, int], int] = {}
         by_start: dict[int, list[_EncodedRequest]] = {}
-        for index, (prefix_length, candidate) in enumerate(requests):
+        for number, (prefix_length, candidate) in enumerate(requests):
             end = int(known_before[min(prefix_length, len(history))])
-            request = _EncodedRequest(index, end, self._request_tokens(candidate))
+            request = _EncodedRequest(number, end, self._request_tokens(candidate))
             key = (end, len(request.tokens))
             if key not in starts:
                 starts[key] = self._first_shown(encoded, *key)
@@ -166,7 +166,7 @@ class Encoder:
             self._suffix(prefix, int(ends[request.end - start]), request.tokens)
             for request in requests
         ]
-        return SharedPrefixTree(prefix, suffixes, [request.index for request in requests])
+        return SharedPrefixTree(prefix, suffixes, [request.number for request in requests])
 
     def _suffix(self, prefix: Tokens, visible: int, request: Tokens) -> Suffix:
         if self.tokenizer is not None:

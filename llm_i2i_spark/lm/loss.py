@@ -20,7 +20,7 @@ from llm_i2i_spark.lm.packing import IGNORE_INDEX
 
 
 class LossSums(NamedTuple):
-    """Sums over a part of a batch; the loss of the global batch is Σ loss / Σ weight over its parts.
+    """Sums over a part of a batch; the loss of a whole batch is Σ loss / Σ weight over its parts.
 
     Attributes:
         loss: Σ w·CE in nats, an fp32 scalar.

@@ -1,4 +1,4 @@
-"""One model a process: the checkpoint that a Python worker used last, kept for its next partitions."""
+"""One model a process: the checkpoint that a Python worker used last, kept for later partitions."""
 
 from __future__ import annotations
 

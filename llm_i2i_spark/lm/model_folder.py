@@ -1,6 +1,4 @@
-"""Checks of a model folder before anything in it is loaded: it may hold tensors, settings and texts,
-never code.
-"""
+"""Checks of a model folder before anything in it is loaded: it must be free of code."""
 
 from __future__ import annotations
 

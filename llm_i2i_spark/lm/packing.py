@@ -1,5 +1,5 @@
-"""Token sequences as padded batches: training examples packed into rows, prompts, and prefixes shared
-by many suffixes.
+"""Token sequences as padded batches: training examples packed into rows, prompts, and prefixes that
+many suffixes share.
 
 Position ids that restart at 0 keep packed examples apart; an attention mask does it for suffixes of
 one prefix.
@@ -103,7 +103,7 @@ class TreeBatch(NamedTuple):
 
 
 def pack_rows(lengths: Sequence[int], max_length: int) -> list[list[int]]:
-    """Which examples share a row: first-fit decreasing bin packing, equal lengths in the order given.
+    """Which examples share a row: first-fit decreasing bin packing, equal lengths in their order.
 
     Args:
         lengths: tokens of each example; one longer than max_length gets a row of its own.
@@ -235,9 +235,6 @@ def token_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[in
 
 def _candidates(suffixes: Sequence[Sequence[Suffix]]) -> Tensor | None:
     tokens = [
-        suffix.candidate
-        for of_row in suffixes
-        for suffix in of_row
-        if suffix.candidate is not None
+        suffix.candidate for of_row in suffixes for suffix in of_row if suffix.candidate is not None
     ]
     return torch.from_numpy(np.stack(tokens)) if tokens else None

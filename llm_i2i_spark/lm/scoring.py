@@ -92,9 +92,7 @@ def centre_labels(
 
 
 @torch.inference_mode()
-def _yes_minus_no(
-    checkpoint: LoadedCheckpoint, trees: Sequence[SharedPrefixTree]
-) -> list[float]:
+def _yes_minus_no(checkpoint: LoadedCheckpoint, trees: Sequence[SharedPrefixTree]) -> list[float]:
     """One logit a suffix, trees and suffixes in order."""
     batch = tree_batch([tree.prefix for tree in trees], [tree.suffixes for tree in trees]).to(
         checkpoint.device

@@ -1,4 +1,4 @@
-"""Data-parallel training: this process among all ranks, and the collective operations between them."""
+"""Data-parallel training: this process among all ranks, and collective operations between them."""
 
 from __future__ import annotations
 
@@ -50,9 +50,7 @@ class Distributed:
             return list(results)
         parts: list[Any] = [None] * self.world_size
         distributed.all_gather_object(parts, list(results))
-        return [
-            parts[index % self.world_size][index // self.world_size] for index in range(total)
-        ]
+        return [parts[index % self.world_size][index // self.world_size] for index in range(total)]
 
     def broadcast(self, value: T) -> T:
         """The value of rank 0, on every rank."""
@@ -76,7 +74,7 @@ class Distributed:
 
 
 def initialize_distributed() -> Distributed:
-    """Join the ranks that a launcher started with this process; without a launcher, be the only one.
+    """Join the ranks that a launcher started with this process; without a launcher, be alone.
 
     Raises:
         MissingDependencyError: DeepSpeed is not installed.

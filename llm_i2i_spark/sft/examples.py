@@ -33,7 +33,7 @@ class GeneratorRow:
 
 @dataclass(frozen=True)
 class LabelledCandidates:
-    """Candidates after one history: the rows of `sft_discriminator` with the same user and position.
+    """Candidates after one history: rows of `sft_discriminator` with the same user and position.
 
     Attributes:
         user_id: of the history.

@@ -1,4 +1,4 @@
-"""The training of one role on one rank: the model, and all that its objective and calibration use."""
+"""Training of one role on one rank: the model, and what its objective and calibration use."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from llm_i2i_spark.sft.artifacts import ModelArtifacts
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import known_items
-from llm_i2i_spark.sft.roles import GENERATOR
 from llm_i2i_spark.sft.roles.base import Role
+from llm_i2i_spark.sft.roles.generator import GENERATOR
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,13 @@ class RoleTraining:
     def encoder(self) -> Encoder:
         """Encodes examples for the model."""
         return self.artifacts.encoder(self.model, self.role)
+
+    def prepare_model(self) -> None:
+        """Load the weights that the role starts from, and freeze what it does not train."""
+        if self.role.starts_from is not None:
+            self.model.load_state_dict(self.trained(self.role.starts_from).model.state_dict())
+        for name in self.role.frozen_modules:
+            self.model.get_submodule(name).requires_grad_(False)
 
     def checkpoint(self) -> LoadedCheckpoint:
         """The model as it is now, in evaluation mode on this rank's device, without a detour over

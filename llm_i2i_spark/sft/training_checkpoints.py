@@ -1,11 +1,11 @@
-"""Training checkpoints: optimizer state and curve of an unfinished training, complete or absent, and
+"""Training checkpoints: optimizer state and curve of an unfinished training, complete or absent,
 verified byte by byte before they are resumed from.
 
 checkpoints_files/_partial/<fingerprint>/<role>/epoch-00010/   state/ (DeepSpeed's files),
 manifest.json (sha256 of each, the curve)
 
-DeepSpeed alone writes its files in place and resumes from the newest without a check, so that a kill
-in between would continue from a part of a state.
+DeepSpeed alone writes its files in place and resumes from the newest without a check, so that a
+kill in between would resume from a part of a state.
 """
 
 from __future__ import annotations

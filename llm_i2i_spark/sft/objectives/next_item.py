@@ -1,4 +1,4 @@
-"""Next-item prediction: cross-entropy of the items after a history, long-tail targets weighing more."""
+"""Next-item prediction: cross-entropy of the items after a history, each with its weight."""
 
 from __future__ import annotations
 

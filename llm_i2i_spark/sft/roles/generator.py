@@ -27,7 +27,7 @@ def _objective(training: RoleTraining) -> Objective:
 
 
 def _max_items(config: Config) -> int:
-    """In layout `sequence` an example is a user's whole sequence, so longer histories are familiar."""
+    """In layout `sequence` the model is trained on whole sequences and reads as much."""
     return config.export.sequence_length if config.layout == "sequence" else latest_items(config)
 
 
