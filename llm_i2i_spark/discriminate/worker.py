@@ -26,7 +26,9 @@ def load_discriminator(task: InferenceTask, gpu_address: str | None) -> LoadedCh
     )
 
 
-def score_batch(batch: pa.RecordBatch, checkpoint: LoadedCheckpoint, task: InferenceTask) -> Columns:
+def score_batch(
+    batch: pa.RecordBatch, checkpoint: LoadedCheckpoint, task: InferenceTask
+) -> Columns:
     """Score every request; a history is encoded once for all of its requests.
 
     p_yes is the sigmoid of the Yes-minus-No logit, in fp64. The confidence of a candidate is the

@@ -2,8 +2,8 @@
 
 Users are put in a fixed number of buckets, so that the batches that the model sees, and with them
 the last bits of its results, are the same on any cluster. A worker loads the model once, and only
-for a partition that has rows. Where the cluster schedules GPUs, a task asks for one and uses the one
-it was given.
+for a partition that has rows. Where the cluster schedules GPUs, a task asks for one, and uses the
+one that it is given.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ Model = TypeVar("Model")
 Columns = Mapping[str, Any]
 
 LoadModel = Callable[[Task, str | None], Model]
-"""Loads the model of a task; the second argument is the address of the task's GPU, None for none."""
+"""Loads the model of a task; its second argument is the address of the task's GPU, or None."""
 InferBatch = Callable[[pa.RecordBatch, Model, Task], Columns]
 """Columns of the results for a batch of users, without the digests of model and prompt."""
 

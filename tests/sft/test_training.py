@@ -266,9 +266,7 @@ def test_deepspeed_files_that_cannot_be_used(content, sentence, tmp_path):
     path.write_text(content)
     settings = SETTINGS.model_copy(update={"deepspeed": str(path)})
     with pytest.raises(UserError, match=sentence):
-        engine_settings(
-            make_plan(SETTINGS.model_copy(update={"deepspeed": str(path)})), world_size=1
-        )
+        engine_settings(make_plan(settings), world_size=1)
 
 
 def test_a_batch_must_split_evenly():
