@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,8 +23,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
-from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.files import flush, sha256_of
+from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.base.files import flush, folder_atomically, sha256_of
 from llm_i2i_spark.lm.attention import attention_implementation
 from llm_i2i_spark.lm.calibration import Calibration
 from llm_i2i_spark.lm.device import choose_device
@@ -86,8 +84,7 @@ def save_checkpoint(
     calibration: Calibration | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> str:
-    """Write a checkpoint: to a hidden folder beside it, which is then renamed, so that no reader
-    ever sees a part of one.
+    """Write a checkpoint, so that no reader ever sees a part of one.
 
     Args:
         folder: of the checkpoint; an existing one is replaced.
@@ -105,17 +102,9 @@ def save_checkpoint(
     missing = [name for name in REQUIRED_FIELDS if name not in manifest_fields]
     if missing:
         raise ValueError(f"manifest_fields lacks {', '.join(missing)}")
-    target = Path(folder)
-    hidden = target.with_name(f".{target.name}.writing-{os.getpid()}")
-    shutil.rmtree(hidden, ignore_errors=True)
-    hidden.mkdir(parents=True)
-    try:
+    with folder_atomically(Path(folder)) as hidden:
         _write_files(hidden, model, vocabulary, tokenizer, calibration, texts or {})
-        digest = _write_manifest(hidden, manifest_fields)
-        _move_into_place(hidden, target)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-    return digest
+        return _write_manifest(hidden, manifest_fields)
 
 
 def _write_files(
@@ -158,17 +147,6 @@ def _write_manifest(folder: Path, fields: Mapping[str, Any]) -> str:
     return digest
 
 
-def _move_into_place(hidden: Path, target: Path) -> None:
-    if target.exists():
-        old = target.with_name(f".{target.name}.old-{os.getpid()}")
-        target.rename(old)
-        hidden.rename(target)
-        shutil.rmtree(old)
-    else:
-        hidden.rename(target)
-    flush(target.parent)
-
-
 def load_checkpoint(
     folder: str | Path, template: Template, device: str = "auto", attention: str = "auto"
 ) -> LoadedCheckpoint:
@@ -181,8 +159,8 @@ def load_checkpoint(
         attention: as in `sft.attention`.
 
     Raises:
-        UserError: a file is missing, changed or not in the manifest, there is a pickle or code, or
-            the model was trained with another wording.
+        InputDataError: a file is missing, changed or not in the manifest, there is a pickle or
+            code, or the model was trained with another wording.
     """
     source = Path(folder)
     manifest = verify_checkpoint(source)
@@ -190,7 +168,7 @@ def load_checkpoint(
     tokenizer = source / "tokenizer"
     wording = prompt_digest("instruct" if tokenizer.is_dir() else "sequence", template)
     if manifest["fields"].get("prompt_digest", wording) != wording:
-        raise UserError(f"{source} was trained with other prompts than these: run sft again.")
+        raise InputDataError(f"{source} was trained with other prompts than these: run sft again.")
     target = choose_device(device)
     model = _load_model(source, target, attention)
     return LoadedCheckpoint(
@@ -220,7 +198,7 @@ def verify_checkpoint(folder: Path) -> dict[str, Any]:
         The manifest: `model_digest`, `fields`, `files`.
 
     Raises:
-        UserError: naming what is wrong.
+        InputDataError: naming what is wrong.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
@@ -229,24 +207,26 @@ def verify_checkpoint(folder: Path) -> dict[str, Any]:
             name in manifest["fields"] for name in REQUIRED_FIELDS
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
+        raise InputDataError(
             f"{folder} is no whole checkpoint, since its manifest is missing or unreadable: run sft"
             " again."
         ) from error
     if not consistent:
-        raise UserError(
+        raise InputDataError(
             f"The manifest of {folder} was changed after it was written: run sft again."
         )
     refuse_pickles(folder)
     found = _file_names(folder)
     for name in sorted(set(found) ^ set(expected)):
-        raise UserError(
+        raise InputDataError(
             f"{folder / name} is {'missing' if name in expected else 'not in the manifest'}: run"
             " sft again."
         )
     for name in found:
         if sha256_of(folder / name) != expected[name]:
-            raise UserError(f"{folder / name} was changed after it was written: run sft again.")
+            raise InputDataError(
+                f"{folder / name} was changed after it was written: run sft again."
+            )
     check_model_folder(folder / "backbone")
     return manifest
 
@@ -265,7 +245,9 @@ def _load_model(folder: Path, device: torch.device, attention: str) -> ItemLangu
             output_loading_info=True,
         )
     if loading["missing_keys"] or loading["mismatched_keys"]:
-        raise UserError(f"{folder / 'backbone'} lacks weights of its own model: run sft again.")
+        raise InputDataError(
+            f"{folder / 'backbone'} lacks weights of its own model: run sft again."
+        )
     token_features = (item_tensors["scaled_features"].float() / FEATURE_SCALE).numpy()
     model = ItemLanguageModel(backbone, token_features)
     model.to(precision)
@@ -275,7 +257,7 @@ def _load_model(folder: Path, device: torch.device, attention: str) -> ItemLangu
         if not name.startswith("backbone.")
     ]
     if lacking:
-        raise UserError(f"{folder / 'items.safetensors'} lacks {lacking[0]}: run sft again.")
+        raise InputDataError(f"{folder / 'items.safetensors'} lacks {lacking[0]}: run sft again.")
     return model.to(device).eval()
 
 

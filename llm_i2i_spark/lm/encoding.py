@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.lm.model import BOS, CANDIDATE, QUERY
 from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Suffix, Tokens
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
@@ -140,8 +140,8 @@ class Encoder:
         therefore share one tree; a later one, which no longer shows the first items, has another.
 
         Raises:
-            UserError: a candidate is not in the vocabulary, and the layout knows items by their
-                tokens alone.
+            InputDataError: a candidate is not in the vocabulary, and the layout knows items by
+                their tokens alone.
         """
         known_before = np.cumsum([0] + [self._index(item) is not None for item in history])
         encoded = [self._history_item(item) for item in self._known(history)]
@@ -223,7 +223,7 @@ class Encoder:
     def _request_tokens(self, candidate: Item) -> Tokens:
         if self.tokenizer is None:
             if self._index(candidate) is None:
-                raise UserError(
+                raise InputDataError(
                     f"The discriminator does not know item {candidate.item_id!r}: run export and"
                     " sft again on this catalogue."
                 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint, load_checkpoint
 from llm_i2i_spark.lm.device import choose_device
 from llm_i2i_spark.prompts.templates import Template
@@ -33,7 +33,7 @@ def cached_checkpoint(
         gpu_address: of the GPU that a scheduler assigned to this process; None: torch's default.
 
     Raises:
-        UserError: as `load_checkpoint`, or the folder holds another model than the digest says.
+        InputDataError: as `load_checkpoint`, or the folder holds a model with another digest.
         MissingDependencyError: as `choose_device`.
     """
     target = str(choose_device(device, gpu_address))
@@ -45,7 +45,7 @@ def cached_checkpoint(
             torch.cuda.empty_cache()
         loaded = load_checkpoint(folder, template, target)
         if loaded.digest != digest:
-            raise UserError(
+            raise InputDataError(
                 f"{folder} holds model {loaded.digest[:12]}, but {digest[:12]} was asked for: run"
                 " sft again."
             )

@@ -42,7 +42,7 @@ def build_model(
         seed: of all weights that start at random.
 
     Raises:
-        UserError: the base model's folder contains code, or no safetensors.
+        InputDataError: the base model's folder contains code, or no safetensors.
     """
     if len(token_features) != n_item_tokens:
         raise ValueError(

@@ -42,7 +42,7 @@ def score(
 
     Raises:
         StageError: a logit is NaN or infinite.
-        UserError: layout `sequence` and a candidate that is not in the vocabulary.
+        InputDataError: layout `sequence` and a candidate that is not in the vocabulary.
     """
     logits = [np.full(len(of_user), np.nan, np.float32) for of_user in requests]
     trees = [

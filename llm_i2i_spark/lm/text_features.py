@@ -41,7 +41,7 @@ def embed_texts(texts: Sequence[str], dims: int, encoder: str | None, seed: int)
         [n, <= dims] float32.
 
     Raises:
-        UserError: the encoder's folder contains code, or no safetensors.
+        InputDataError: the encoder's folder contains code, or no safetensors.
     """
     cleaned = [clean_text(text, MAX_CHARS) for text in texts]
     features = (

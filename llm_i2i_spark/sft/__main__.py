@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llm_i2i_spark.base.contract import result_name, scope_key
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import LlmI2iError, UserError
+from llm_i2i_spark.base.errors import ConfigError, LlmI2iError, StageError, TableNotFoundError
 from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
 from llm_i2i_spark.base.run_record import fingerprint_in, new_run_id
 from llm_i2i_spark.base.stage import PinnedRun
@@ -51,10 +51,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _redirect_output(lake.root / "sft.log")
         version = _execute(config, options.run, lake, reporter)
     except LlmI2iError as error:
-        return _explain(reporter, view, str(error), user=isinstance(error, UserError))
+        return _explain(reporter, view, str(error), type(error))
     except Exception as error:
         traceback.print_exc(file=sys.__stdout__)  # the log
-        return _explain(reporter, view, f"{type(error).__name__}: {error}", user=False)
+        return _explain(reporter, view, f"{type(error).__name__}: {error}", StageError)
     view.close()
     if is_main and not options.events:
         sys.stderr.write(f"  checkpoints version {version}\n")
@@ -114,7 +114,7 @@ def _pinned_run(path: Path) -> PinnedRun:
     try:
         return PinnedRun.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(
+        raise ConfigError(
             f"--run {path} is not the JSON of a run ({error}); leave it out to take the latest"
             " versions."
         ) from None
@@ -129,7 +129,7 @@ def _latest_run(config: Config, lake: DeltaRsLake) -> PinnedRun:
         history = lake.history(table)
         fingerprint = fingerprint_in(history, of_table)
         if fingerprint is None:
-            raise UserError(
+            raise TableNotFoundError(
                 f"There is no table {table} in {lake.root}; run ingest and export first."
             )
         versions[table] = history[0].version
@@ -175,11 +175,11 @@ def _redirect_output(log: Path) -> None:
     sys.stderr = terminal
 
 
-def _explain(reporter: Reporter, view: EventView, message: str, user: bool) -> int:
+def _explain(reporter: Reporter, view: EventView, message: str, error: type[LlmI2iError]) -> int:
     view.close()
-    reporter.failed(message, user)
+    reporter.failed(message, error.__name__)
     sys.stderr.write(message + "\n")
-    return 2 if user else 1
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from llm_i2i_spark import __version__
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.files import sha256_of
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
@@ -129,7 +129,7 @@ def prepare_artifacts(
         distributed: this rank.
 
     Raises:
-        UserError: the base model's folder is not usable.
+        InputDataError: the base model's folder is not usable.
     """
     base_model = config.sft.base_model
     tokenizer = base_tokenizer(base_model) if base_model else None
@@ -158,13 +158,13 @@ def base_tokenizer(folder: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a base model.
 
     Raises:
-        UserError: the folder contains code, or has no tokenizer.
+        InputDataError: the folder contains code, or has no tokenizer.
     """
     check_model_folder(Path(folder))
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise UserError(
+        raise InputDataError(
             f"sft.base_model={folder} has no usable tokenizer ({str(error).splitlines()[0]})."
         ) from error
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.sft.distributed import Distributed
@@ -104,7 +104,7 @@ def open_engine(model: ItemLanguageModel, plan: TrainingPlan, distributed: Distr
     """A DeepSpeed engine around the model, with AdamW.
 
     Raises:
-        UserError: the JSON is not usable, or the batch cannot be split evenly.
+        ConfigError: the JSON is not usable, or the batch cannot be split evenly.
     """
     import deepspeed
 
@@ -124,28 +124,28 @@ def engine_settings(plan: TrainingPlan, world_size: int) -> dict[str, Any]:
     """The DeepSpeed JSON with batch sizes and precision filled in.
 
     Raises:
-        UserError: the file is missing or no JSON, has a stage above ZeRO-2, or sets what section
+        ConfigError: the file is missing or no JSON, has a stage above ZeRO-2, or sets what section
             `sft` sets; or the batch size does not fit.
     """
     path = Path(plan.deepspeed) if plan.deepspeed else DEFAULT_SETTINGS
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UserError(f"sft.deepspeed={path} is not a readable JSON file ({error}).") from None
+        raise ConfigError(f"sft.deepspeed={path} is not a readable JSON file ({error}).") from None
     for key in ("optimizer", "scheduler", "bf16", "fp16", "train_batch_size"):
         if key in settings:
-            raise UserError(
+            raise ConfigError(
                 f"Take {key!r} out of {path}: it follows from sft.learning_rate, sft.batch_size and"
                 " sft.precision."
             )
     if settings.get("zero_optimization", {}).get("stage", 0) > 2:
-        raise UserError(
+        raise ConfigError(
             f"{path} asks for ZeRO stage 3, which leaves no rank whole weights to save: set stage"
             " to 2 or less."
         )
     micro_batch, rest = divmod(plan.batch_size, world_size * plan.accumulation)
     if rest or not micro_batch:
-        raise UserError(
+        raise ConfigError(
             f"The {plan.role}'s batch_size {plan.batch_size} must be a multiple of {world_size}"
             f" ranks x {plan.accumulation} accumulation steps."
         )

@@ -54,9 +54,9 @@ class Reporter:
             }
         )
 
-    def failed(self, message: str, user: bool) -> None:
-        """The job ends with an error, which the user can fix (`user`) or not."""
-        self._sink({"kind": "failed", "message": message, "user": user})
+    def failed(self, message: str, error: str) -> None:
+        """The job ends with an error: its message, and the name of its class in `base.errors`."""
+        self._sink({"kind": "failed", "message": message, "error": error})
 
 
 def discard(event: Event) -> None:

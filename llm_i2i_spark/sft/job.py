@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.files import move_into_place, write_atomically
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
@@ -181,7 +182,7 @@ class Job:
                 {"training.jsonl": lines},
             )
             final = files / f"{role.name}-{digest[:DIGITS]}"
-            _move_into_place(hidden, final)
+            _publish(hidden, final)
             saved = SavedCheckpoint(role.name, str(final), digest, fields)
             self._remember(saved)
         on_all_ranks = self.distributed.broadcast(saved)
@@ -193,11 +194,7 @@ class Job:
 
     def _remember(self, saved: SavedCheckpoint) -> None:
         """Record a finished role, so that a job that starts again does not train it again."""
-        file = self._record_file(saved.role)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        hidden = file.with_suffix(".writing")
-        hidden.write_text(json.dumps(asdict(saved)), encoding="utf-8")
-        hidden.replace(file)
+        write_atomically(self._record_file(saved.role), json.dumps(asdict(saved)))
 
     def _finished(self, role: Role) -> SavedCheckpoint | None:
         """The checkpoint of a role that an earlier start finished, if it is complete."""
@@ -247,12 +244,11 @@ class Job:
         return self.distributed.broadcast(version)
 
 
-def _move_into_place(hidden: Path, final: Path) -> None:
+def _publish(hidden: Path, final: Path) -> None:
     """Give a checkpoint its final name; a complete one of this digest stays for its readers."""
     try:
         verify_checkpoint(final)
     except UserError:
-        shutil.rmtree(final, ignore_errors=True)
-        hidden.rename(final)
+        move_into_place(hidden, final)
     else:
         shutil.rmtree(hidden)

@@ -13,7 +13,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.base import errors
+from llm_i2i_spark.base.errors import LlmI2iError, StageError
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.sft.events import EventReader, EventView
@@ -35,7 +36,7 @@ def launch(config: Config, run: PinnedRun, log: Path) -> None:
         log: file for all output of the job and its libraries.
 
     Raises:
-        UserError: the job failed for a reason that the user can fix.
+        UserError: the job failed for a reason that the user can fix; of the same kind as there.
         StageError: it failed otherwise; the message has the last error line and the log's path.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -56,8 +57,9 @@ def launch(config: Config, run: PinnedRun, log: Path) -> None:
             _end(child)
     if child.returncode == 0:
         return
-    if view.failure is not None and view.failure["user"]:
-        raise UserError(view.failure["message"])
+    if view.failure is not None and view.failure["error"] != StageError.__name__:
+        kind: type[LlmI2iError] = getattr(errors, view.failure["error"])
+        raise kind(view.failure["message"])
     reason = (
         view.failure["message"] if view.failure is not None else last_error(log, child.returncode)
     )

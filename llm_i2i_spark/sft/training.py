@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.base.errors import ConfigError, StageError
 from llm_i2i_spark.lm.loss import LossSums
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.sft.distributed import Distributed
@@ -64,7 +64,7 @@ def train(
         The training curve: mean loss and last learning rate of every epoch.
 
     Raises:
-        UserError: there are no examples to train on, or too few for so many ranks.
+        ConfigError: there are no examples to train on, or too few for so many ranks.
         StageError: the loss is NaN or infinite.
     """
     _check_weights(objective.weights, plan, distributed.world_size)
@@ -94,12 +94,12 @@ def random_numbers(plan: TrainingPlan, *key: int) -> np.random.Generator:
 def _check_weights(weights: NDArray[np.float64], plan: TrainingPlan, world_size: int) -> None:
     slots = world_size * plan.accumulation
     if not weights.sum() > 0:
-        raise UserError(
+        raise ConfigError(
             f"The {plan.role} has no example with a weight above 0: check sft.alpha and sft.beta,"
             " and that export wrote rows."
         )
     if len(weights) < slots:
-        raise UserError(
+        raise ConfigError(
             f"{len(weights)} examples are too few for {slots} ranks and accumulation steps: set"
             " sft.nproc_per_node=1."
         )

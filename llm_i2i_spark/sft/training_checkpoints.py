@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from llm_i2i_spark.base.files import flush, sha256_of
+from llm_i2i_spark.base.files import flush, move_into_place, sha256_of
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.events import Reporter
 
@@ -68,9 +68,7 @@ class TrainingCheckpoints:
         if self._distributed.is_main:
             points = [asdict(point) for point in curve]
             _write_manifest(hidden, {"world": self._distributed.world_size, "curve": points})
-            shutil.rmtree(target, ignore_errors=True)
-            hidden.rename(target)
-            flush(self._folder)
+            move_into_place(hidden, target)
             for old in self._newest_first()[KEPT:]:
                 shutil.rmtree(old, ignore_errors=True)
         self._distributed.barrier()

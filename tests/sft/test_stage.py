@@ -14,7 +14,7 @@ import psutil
 import pytest
 from deltalake import DeltaTable
 
-from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.base.errors import ConfigError, StageError, UserError
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
@@ -92,7 +92,7 @@ def test_killed_in_the_middle_the_job_dies_too_and_the_next_start_ends_with_the_
 def test_a_mistake_of_the_user_comes_back_as_one(tmp_path):
     lake = DeltaRsLake(LakeConfig(root=str(tmp_path)))
     elsewhere = Config.model_validate({"lake": {"root": "s3://bucket/lake"}})
-    with pytest.raises(UserError, match="as a mounted folder"):
+    with pytest.raises(ConfigError, match="as a mounted folder"):
         fine_tune(lake, elsewhere)
 
 
@@ -129,7 +129,7 @@ def test_events_travel_through_a_file_line_by_line(tmp_path):
     reporter = Reporter(EventFile(path).write)
     for done in range(1, 100):
         reporter.progress("generator", done, 99, "steps")
-    reporter.failed("no", user=True)
+    reporter.failed("no", "ConfigError")
     with path.open("a") as file:
         file.write('{"kind": "no')
     events = reader.read()
@@ -143,7 +143,7 @@ def test_events_travel_through_a_file_line_by_line(tmp_path):
     for event in events:
         view.show(event)
     view.close()
-    assert view.failure == {"kind": "failed", "message": "no", "user": True}
+    assert view.failure == {"kind": "failed", "message": "no", "error": "ConfigError"}
 
 
 def test_a_commit_is_added_once_for_a_fingerprint_and_leaves_other_branches(tmp_path):
