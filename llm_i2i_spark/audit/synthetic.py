@@ -233,7 +233,7 @@ def _prompt(history: tuple[Shown, ...], digest: str, as_recorded: bool) -> Promp
     """The wording with the digest that the candidate carries, around the history; an item's own
     tokens stand as its id in brackets.
     """
-    if digest == prompt_digest("sequence", "generator"):
+    if digest == prompt_digest("sequence", GENERATOR):
         return Prompt(
             history,
             digest,
@@ -241,7 +241,7 @@ def _prompt(history: tuple[Shown, ...], digest: str, as_recorded: bool) -> Promp
             "".join(f"[{item.item_id}]" for item in history),
             as_recorded,
         )
-    if digest == prompt_digest("instruct", "generator"):
+    if digest == prompt_digest("instruct", GENERATOR):
         items = "".join(
             render_item(GENERATOR.item, item.text) + f"[{item.item_id}]" for item in history
         )

@@ -1,3 +1,1 @@
-"""Floor 2: the discriminator says how credible an interaction is, for proposed ones and for real
-ones.
-"""
+"""Stage discriminate: the discriminator scores how credible proposed and real interactions are."""

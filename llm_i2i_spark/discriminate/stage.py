@@ -1,25 +1,20 @@
-"""The discriminate stage: candidates and real interactions in, scores with calibrated confidence
-out.
-"""
+"""Stage discriminate: proposed and real interactions in, scores with calibrated confidence out."""
 
 from __future__ import annotations
-
-from functools import partial
 
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.discriminate.transform import candidate_questions, in_buckets, real_questions
-from llm_i2i_spark.discriminate.worker import ScoreTask, score_partition
-from llm_i2i_spark.lake.capabilities import gpu_profile
+from llm_i2i_spark.discriminate.transform import candidate_requests, real_requests
+from llm_i2i_spark.discriminate.worker import load_discriminator, score_batch
+from llm_i2i_spark.lake.batch_inference import InferenceTask, in_user_buckets, infer
 from llm_i2i_spark.lake.checkpoints import find_checkpoint
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import result_schema
 from llm_i2i_spark.lake.user_histories import build_histories
-from llm_i2i_spark.prompts.templates import prompt_digest
+from llm_i2i_spark.prompts.templates import DISCRIMINATOR, prompt_digest
 
 
 def execute(run: StageRun) -> None:
@@ -31,28 +26,25 @@ def execute(run: StageRun) -> None:
     checkpoint = find_checkpoint(run.read("checkpoints"), "discriminator")
     settings, length = config.discriminate, config.export.history_length
     histories = build_histories(interactions, items, config.model_folds, length)
-    questions = candidate_questions(histories, candidates, items)
+    requests = candidate_requests(histories, candidates, items)
     if settings.score_real:
         longer = build_histories(
             interactions, items, config.model_folds, config.export.sequence_length
         )
-        questions = questions.unionByName(real_questions(longer, length))
-    schema = result_schema(TABLES["scored"])
-    task = ScoreTask(
+        requests = requests.unionByName(real_requests(longer, length))
+    task = InferenceTask(
         checkpoint_path=checkpoint.path,
         model_digest=checkpoint.digest,
-        prompt_digest=prompt_digest(config.layout, "discriminator"),
+        prompt_digest=prompt_digest(config.layout, DISCRIMINATOR),
         batch_tokens=settings.batch_tokens,
         device=settings.device,
-        schema=to_arrow_schema(schema),
+        schema=to_arrow_schema(result_schema(TABLES["scored"])),
     )
-    log_message(
-        f"  discriminator {checkpoint.digest[:12]},"
-        f" {'candidates and real interactions' if settings.score_real else 'candidates'}"
-    )
-    scored = in_buckets(questions, settings.partitions, config.seed).mapInArrow(
-        partial(score_partition, task=task), schema, profile=gpu_profile(run.spark)
-    )
+    order = ("user_id", "part")
+    users = in_user_buckets(requests, settings.partitions, config.seed, order).drop("part")
+    scored_rows = "candidates and real interactions" if settings.score_real else "candidates"
+    title = f"discriminator {checkpoint.digest[:12]}, {scored_rows}"
+    scored = infer(users, task, load_discriminator, score_batch, title)
     run.write(
         "scored",
         scored.select(F.lit(branch).alias("branch"), "*"),
@@ -71,6 +63,6 @@ STAGE = Stage(
         "split.protocol",
         "split.holdout",
     ),
-    code=("discriminate", "lm", "prompts", "lake/user_histories"),
+    code=("discriminate", "lm", "prompts", "lake/user_histories", "lake/batch_inference"),
     execute=execute,
 )

@@ -1,103 +1,84 @@
-"""The function that Spark ships to its Python workers: histories with questions in, scored
+"""The discriminator in Spark's Python workers: histories with scoring requests in, scored
 interactions out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
+from llm_i2i_spark.lake.batch_inference import Columns, InferenceTask
+from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.prompts.templates import DISCRIMINATOR
 
-@dataclass(frozen=True)
-class ScoreTask:
-    """All a worker needs to know; travels with the function.
-
-    Attributes:
-        checkpoint_path: folder of the discriminator, readable from every worker.
-        model_digest: what the folder must hold.
-        schema: the Arrow schema of the table `scored`.
-    """
-
-    checkpoint_path: str
-    model_digest: str
-    prompt_digest: str
-    batch_tokens: int
-    device: str
-    schema: pa.Schema
+if TYPE_CHECKING:
+    from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 
 
-def score_partition(batches: Iterator[pa.RecordBatch], task: ScoreTask) -> Iterator[pa.RecordBatch]:
-    """Judge every question of a partition: one forward pass a history, shared by its questions.
+def load_discriminator(task: InferenceTask, gpu_address: str | None) -> LoadedCheckpoint:
+    """The discriminator's checkpoint, loaded once a worker and device."""
+    from llm_i2i_spark.lm.model_cache import cached_checkpoint
 
-    p_yes is the softmax over the two labels' logits in fp32, taken once. Confidence is, for a
-    candidate, the checkpoint's calibration of the generator's log-probability and the
-    discriminator's logit; for a real interaction it is p_yes.
+    return cached_checkpoint(
+        task.checkpoint_path, task.model_digest, DISCRIMINATOR, task.device, gpu_address
+    )
+
+
+def score_batch(
+    batch: pa.RecordBatch, checkpoint: LoadedCheckpoint, task: InferenceTask
+) -> Columns:
+    """Score every request; a history is encoded once for all of its requests.
+
+    p_yes is the sigmoid of the Yes-minus-No logit, in fp64. The confidence of a candidate is the
+    checkpoint's calibration of the generator's log-probability and that logit; of a real
+    interaction, and without a calibration, it is p_yes.
 
     Args:
-        batches: `user_id, history, questions array<struct<prefix_length, item_id, text,
-            log_prob>>`.
-        task: model and settings.
+        batch: `user_id, history, requests array<struct<prefix_length, item_id, text, log_prob>>`;
+            log_prob is null for a real interaction.
+        checkpoint: of `load_discriminator`.
+        task: settings.
 
-    Yields:
-        Rows of the table `scored`, one batch for each that came in.
+    Returns:
+        The columns of the table `scored`, without the digests of model and prompt.
     """
-    from llm_i2i_spark.lm.checkpoint import cached_checkpoint
-    from llm_i2i_spark.lm.scoring import Question, score
-    from llm_i2i_spark.prompts.items import Item
+    from llm_i2i_spark.lm.encoding import ScoringRequest
+    from llm_i2i_spark.lm.scoring import score
 
-    checkpoint = None
-    for batch in batches:
-        if batch.num_rows == 0:
-            continue
-        checkpoint = checkpoint or cached_checkpoint(
-            task.checkpoint_path, task.model_digest, task.device
-        )
-        histories = [
-            [Item(e["item_id"], e["text"]) for e in history]
-            for history in batch.column("history").to_pylist()
+    histories = [
+        [Item(entry["item_id"], entry["text"]) for entry in history]
+        for history in batch.column("history").to_pylist()
+    ]
+    rows = batch.column("requests").to_pylist()
+    requests = [
+        [
+            ScoringRequest(request["prefix_length"], Item(request["item_id"], request["text"]))
+            for request in row
         ]
-        asked = batch.column("questions").to_pylist()
-        questions = [
-            [Question(q["prefix_length"], Item(q["item_id"], q["text"])) for q in row]
-            for row in asked
-        ]
-        logits = score(checkpoint, histories, questions, task.batch_tokens)
-        yield _scored(
-            batch.column("user_id").to_pylist(), asked, logits, checkpoint.calibration, task
-        )
-
-
-def _scored(
-    users: list[str],
-    asked: list[list[dict[str, Any]]],
-    logits: list[Any],
-    calibration: Any,
-    task: ScoreTask,
-) -> pa.RecordBatch:
-    import numpy as np
-
-    flat = [(user, question) for user, row in zip(users, asked, strict=True) for question in row]
+        for row in rows
+    ]
+    logits = score(checkpoint, histories, requests, task.batch_tokens)
+    users = batch.column("user_id").to_pylist()
+    flat = [(user, request) for user, row in zip(users, rows, strict=True) for request in row]
     logit = np.concatenate(logits).astype(np.float64) if flat else np.empty(0)
     log_prob = np.array(
-        [np.nan if question["log_prob"] is None else question["log_prob"] for _, question in flat],
+        [np.nan if request["log_prob"] is None else request["log_prob"] for _, request in flat],
         dtype=np.float64,
     )
     synthetic = ~np.isnan(log_prob)
     p_yes = 1.0 / (1.0 + np.exp(-logit))
     confidence = p_yes.copy()
-    if calibration is not None and synthetic.any():
-        confidence[synthetic] = calibration.confidence(log_prob[synthetic], logit[synthetic])
-    columns = {
+    if checkpoint.calibration is not None and synthetic.any():
+        confidence[synthetic] = checkpoint.calibration.confidence(
+            log_prob[synthetic], logit[synthetic]
+        )
+    return {
         "user_id": [user for user, _ in flat],
-        "item_id": [question["item_id"] for _, question in flat],
+        "item_id": [request["item_id"] for _, request in flat],
         "source": np.where(synthetic, "synthetic", "real").tolist(),
         "p_yes": p_yes,
         "confidence": confidence,
         "decision": p_yes >= 0.5,
-        "model_digest": [task.model_digest] * len(flat),
-        "prompt_digest": [task.prompt_digest] * len(flat),
     }
-    return pa.RecordBatch.from_pydict(columns, schema=task.schema)

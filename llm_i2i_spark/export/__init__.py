@@ -1,1 +1,1 @@
-"""Floor 2: what each model is shown, as tables that fine-tuning reads at a pinned version."""
+"""Stage export: training examples of the models."""

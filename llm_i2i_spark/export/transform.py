@@ -1,4 +1,4 @@
-"""From users' histories to training examples: targets with long-tail weights, positives and random
+"""Training examples from users' histories: targets with long-tail weights, positives and random
 negatives.
 """
 
@@ -7,19 +7,21 @@ from __future__ import annotations
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-CALIBRATION_STEPS = 1_000_000
-NUMBERING_BUCKETS = 1024
+CALIBRATION_BUCKETS = 1_000_000
+INDEX_BUCKETS = 1024
 
 
 def user_sequences(
     histories: DataFrame, item_stats: DataFrame, alpha: float, beta: float
 ) -> DataFrame:
-    """Every item of a history with its loss weight: alpha for a long-tail item, beta otherwise (the
-    method's section 3.1).
+    """Every item of a history with its loss weight: alpha for a long-tail item, beta otherwise
+    (LLM-I2I, section 3.1).
 
     Args:
         histories: `user_id, history array<struct<item_id, text>>`.
-        item_stats: `item_id, is_long_tail`, counted in the training fold.
+        item_stats: `item_id, is_long_tail`, of the training fold.
+        alpha: loss weight of a long-tail item.
+        beta: loss weight of any other item.
 
     Returns:
         `user_id, sequence array<struct<item_id, text, loss_weight>>`, oldest first.
@@ -27,10 +29,10 @@ def user_sequences(
     weight = F.when(F.coalesce("is_long_tail", F.lit(False)), F.lit(float(alpha))).otherwise(
         F.lit(float(beta))
     )
-    entry = F.struct("place", "item_id", "text", weight.alias("loss_weight"))
+    entry = F.struct("position", "item_id", "text", weight.alias("loss_weight"))
     return (
-        histories.select("user_id", F.posexplode("history").alias("place", "entry"))
-        .select("user_id", "place", "entry.item_id", "entry.text")
+        histories.select("user_id", F.posexplode("history").alias("position", "entry"))
+        .select("user_id", "position", "entry.item_id", "entry.text")
         .join(item_stats.select("item_id", "is_long_tail"), "item_id", "left")
         .groupBy("user_id")
         .agg(F.sort_array(F.collect_list(entry)).alias("ordered"))
@@ -39,33 +41,37 @@ def user_sequences(
 
 
 def mark_calibration(sequences: DataFrame, share: float, seed: int) -> DataFrame:
-    """Withhold the last item of a hashed share of users, so that confidence can be calibrated on
-    items no model was trained on.
+    """Withhold the last item of a sample of users, so that confidence can be calibrated on items
+    that no model was trained on.
+
+    Args:
+        sequences: of `user_sequences`.
+        share: of the users, sampled by a hash.
+        seed: of the hash.
 
     Returns:
-        `user_id, sequence` (what is trained on) and `withheld` (one struct; null for the other
-        users).
+        `user_id, sequence` (for training) and `withheld` (one struct; null for the other users).
     """
-    step = F.pmod(
-        F.xxhash64(F.lit(f"calibration-{seed}"), F.col("user_id")), F.lit(CALIBRATION_STEPS)
+    bucket = F.pmod(
+        F.xxhash64(F.lit(f"calibration-{seed}"), F.col("user_id")), F.lit(CALIBRATION_BUCKETS)
     )
-    chosen = (step < int(share * CALIBRATION_STEPS)) & (F.size("sequence") >= 3)
+    sampled = (bucket < int(share * CALIBRATION_BUCKETS)) & (F.size("sequence") >= 3)
     return sequences.select(
         "user_id",
-        F.when(chosen, F.slice("sequence", F.lit(1), F.size("sequence") - 1))
+        F.when(sampled, F.slice("sequence", F.lit(1), F.size("sequence") - 1))
         .otherwise(F.col("sequence"))
         .alias("sequence"),
-        F.when(chosen, F.element_at("sequence", -1)).alias("withheld"),
+        F.when(sampled, F.element_at("sequence", -1)).alias("withheld"),
     )
 
 
 def sequence_examples(users: DataFrame, sequence_length: int, history_length: int) -> DataFrame:
-    """Layout `sequence`: one row a user, every position a target.
+    """Layout `sequence`: one row a user, every item a target.
 
     Args:
         users: `user_id, sequence, withheld`.
-        sequence_length: the latest items of a user that make its row.
-        history_length: items that a calibration row shows.
+        sequence_length: number of latest items of a user in the row.
+        history_length: number of items in the history of a calibration row.
     """
     targets = F.slice(
         "sequence",
@@ -83,17 +89,17 @@ def sequence_examples(users: DataFrame, sequence_length: int, history_length: in
 
 
 def instruct_examples(users: DataFrame, history_length: int) -> DataFrame:
-    """Layout `instruct`: one row a target, with the up to `history_length` items before it."""
-    each = users.select(
-        "user_id", "sequence", F.posexplode("sequence").alias("place", "target")
-    ).where(F.col("place") >= 1)
-    train = each.select(
-        F.concat_ws("|", F.col("user_id"), F.lit("train"), F.lpad("place", 6, "0")).alias(
+    """Layout `instruct`: one row a target, with up to `history_length` items before it."""
+    targets = users.select(
+        "user_id", "sequence", F.posexplode("sequence").alias("position", "target")
+    ).where(F.col("position") >= 1)
+    train = targets.select(
+        F.concat_ws("|", F.col("user_id"), F.lit("train"), F.lpad("position", 6, "0")).alias(
             "example_id"
         ),
         "user_id",
         F.lit("train").alias("split"),
-        _history_before(F.col("place"), history_length).alias("history"),
+        _history_before(F.col("position"), history_length).alias("history"),
         F.array("target").alias("targets"),
     )
     return train.unionByName(_calibration_examples(users, history_length))
@@ -107,65 +113,67 @@ def discriminator_examples(
     negatives: int,
     seed: int,
 ) -> DataFrame:
-    """Observed pairs as positives, seeded random items of the catalogue as negatives (the method's
+    """Observed interactions as positives, random items of the catalogue as negatives (LLM-I2I,
     section 3.2).
 
     Args:
         users: `user_id, sequence, withheld`.
         items: the catalogue, `item_id, text`.
-        positives: the latest items of a user that are shown, each with the items before it.
-        negatives: drawn a positive; those that are in the user's sequence are left out, so a few
-            rows fewer may come.
+        history_length: number of items in a history.
+        positives: number of latest items of a user that become positives.
+        negatives: number sampled for each positive; items of the user's sequence and duplicates
+            are left out, so that there may be fewer.
+        seed: of the sample.
 
     Returns:
         Rows of the table `sft_discriminator`; rows of one (user, position) share their history.
     """
-    shown = users.select(
+    targets = users.select(
         "user_id", "sequence", F.posexplode("sequence").alias("position", "target")
     ).where((F.col("position") >= 1) & (F.col("position") >= F.size("sequence") - positives))
-    prompts = shown.withColumn("history", _history_before(F.col("position"), history_length))
+    prompts = targets.withColumn("history", _history_before(F.col("position"), history_length))
     positive = prompts.select(
         "user_id",
         "position",
         "history",
         F.struct("target.item_id", "target.text").alias("candidate"),
         F.lit(True).alias("label"),
-        F.lit(0).alias("draw"),
+        F.lit(0).alias("sample"),
     )
-    numbered = number_items(items)
-    count = numbered.agg(F.count("*").alias("catalogue_size"))
-    drawn = (
-        prompts.withColumn("draw", F.explode(F.sequence(F.lit(1), F.lit(negatives))))
+    indexed = index_items(items)
+    count = indexed.agg(F.count("*").alias("catalogue_size"))
+    sampled = (
+        prompts.withColumn("sample", F.explode(F.sequence(F.lit(1), F.lit(negatives))))
         .crossJoin(F.broadcast(count))
         .withColumn(
-            "number",
+            "item_idx",
             F.pmod(
-                F.xxhash64(F.lit(f"negatives-{seed}"), "user_id", "position", "draw"),
+                F.xxhash64(F.lit(f"negatives-{seed}"), "user_id", "position", "sample"),
                 F.col("catalogue_size"),
             ),
         )
-        .join(numbered, "number")
+        .join(indexed, "item_idx")
         .where(
             ~F.array_contains(
                 F.transform("sequence", lambda entry: entry["item_id"]), F.col("item_id")
             )
         )
     )
-    first = Window.partitionBy("user_id", "position", "item_id").orderBy("draw")
+    duplicates = Window.partitionBy("user_id", "position", "item_id").orderBy("sample")
     negative = (
-        drawn.withColumn("time_drawn", F.row_number().over(first))
-        .where(F.col("time_drawn") == 1)
+        sampled.withColumn("occurrence", F.row_number().over(duplicates))
+        .where(F.col("occurrence") == 1)
         .select(
             "user_id",
             "position",
             "history",
             F.struct("item_id", "text").alias("candidate"),
             F.lit(False).alias("label"),
-            "draw",
+            "sample",
         )
     )
     return positive.unionByName(negative).select(
-        F.concat_ws("|", "user_id", F.lpad("position", 6, "0"), F.lpad("draw", 3, "0")).alias(
+        F.concat_ws("|", "user_id", F.lpad("position", 6, "0"), F.lpad("sample", 3, "0")).alias(
             "example_id"
         ),
         "user_id",
@@ -176,17 +184,20 @@ def discriminator_examples(
     )
 
 
-def number_items(items: DataFrame) -> DataFrame:
-    """Give every item a number 0..n-1, the same for any partitioning, without sorting the whole
+def index_items(items: DataFrame) -> DataFrame:
+    """Give every item an index 0..n-1, the same for any partitioning, without sorting the whole
     catalogue in one task.
 
-    Items are numbered inside hash buckets, and each bucket starts where the ones before it end.
+    Items are sorted inside hash buckets, and each bucket starts where the ones before it end.
+
+    Args:
+        items: the catalogue, `item_id, text`.
 
     Returns:
-        `number bigint, item_id, text`.
+        `item_idx bigint, item_id, text`.
     """
     bucketed = items.select(
-        "item_id", "text", F.pmod(F.xxhash64("item_id"), F.lit(NUMBERING_BUCKETS)).alias("bucket")
+        "item_id", "text", F.pmod(F.xxhash64("item_id"), F.lit(INDEX_BUCKETS)).alias("bucket")
     )
     before = Window.orderBy("bucket").rowsBetween(Window.unboundedPreceding, -1)
     starts = (
@@ -196,7 +207,7 @@ def number_items(items: DataFrame) -> DataFrame:
     )
     inside = Window.partitionBy("bucket").orderBy("item_id")
     return bucketed.join(F.broadcast(starts), "bucket").select(
-        (F.col("start") + F.row_number().over(inside) - 1).cast("bigint").alias("number"),
+        (F.col("start") + F.row_number().over(inside) - 1).cast("bigint").alias("item_idx"),
         "item_id",
         "text",
     )
@@ -212,13 +223,13 @@ def _calibration_examples(users: DataFrame, history_length: int) -> DataFrame:
     )
 
 
-def _history_before(place: Column, length: int) -> Column:
-    """The up to `length` entries of `sequence` before a 0-based place, without their loss weights."""
-    start = F.greatest(place - length, F.lit(0))
-    return F.transform(F.slice("sequence", start + 1, place - start), _shown)
+def _history_before(position: Column, length: int) -> Column:
+    """Up to `length` entries of `sequence` before a 0-based position, without loss weights."""
+    start = F.greatest(position - length, F.lit(0))
+    return F.transform(F.slice("sequence", start + 1, position - start), _item)
 
 
-def _shown(entry: Column) -> Column:
+def _item(entry: Column) -> Column:
     return F.struct(entry["item_id"].alias("item_id"), entry["text"].alias("text"))
 
 

@@ -1,3 +1,1 @@
-"""Floor 2: real and credible synthetic interactions become one table, a row a variant, each with
-its source.
-"""
+"""Stage fuse: real and credible synthetic interactions in one weighted log for each variant."""

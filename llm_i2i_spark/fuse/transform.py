@@ -1,4 +1,4 @@
-"""Which rows stay and what they weigh: 1 for a real click, at most 1 for a synthetic one."""
+"""Edge weights of interactions: 1 for a real one, at most 1 for a synthetic one."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pyspark.sql import functions as F
 
 
 def real_rows(interactions: DataFrame, folds: Sequence[str]) -> DataFrame:
-    """The real interactions of the given folds, each with weight 1.
+    """The real interactions of some folds, each with weight 1.
 
     Returns:
-        The columns of the table `fused` without `variant`; confidence is null until the
-        discriminator's word is joined.
+        The columns of the table `fused` without `variant`; confidence is null, until
+        `credible_real_rows` joins the discriminator's score.
     """
     return interactions.where(F.col("fold").isin(*folds)).select(
         "user_id",
@@ -26,25 +26,27 @@ def real_rows(interactions: DataFrame, folds: Sequence[str]) -> DataFrame:
     )
 
 
-def credible_real_rows(real: DataFrame, scored: DataFrame, least: float) -> DataFrame:
-    """Real rows with the discriminator's p_yes as confidence, without those it gives less than
-    `least`.
+def credible_real_rows(real: DataFrame, scored: DataFrame, min_p_yes: float) -> DataFrame:
+    """Real rows with the discriminator's p_yes as confidence, those below `min_p_yes` left out.
 
-    A row that was not scored (older than the scored window, or `discriminate.score_real=false`)
-    stays, with null.
+    A row without a score (older than the latest `export.sequence_length` items of its user, or
+    `discriminate.score_real=false`) stays, with null.
+
+    Args:
+        real: of `real_rows`.
+        scored: rows of the table `scored`.
+        min_p_yes: probability of the label Yes.
     """
-    judged = scored.where(F.col("source") == "real").select(
-        "user_id", "item_id", F.col("p_yes").alias("judged")
-    )
+    scores = scored.where(F.col("source") == "real").select("user_id", "item_id", "p_yes")
     return (
-        real.join(judged, ["user_id", "item_id"], "left")
-        .where(F.col("judged").isNull() | (F.col("judged") >= least))
+        real.join(scores, ["user_id", "item_id"], "left")
+        .where(F.col("p_yes").isNull() | (F.col("p_yes") >= min_p_yes))
         .select(
             "user_id",
             "item_id",
             "weight",
             "source",
-            F.col("judged").alias("confidence"),
+            F.col("p_yes").alias("confidence"),
             "ts",
             "position",
         )
@@ -57,30 +59,38 @@ def score_confidence(scored: DataFrame) -> DataFrame:
 
 
 def generator_confidence(candidates: DataFrame) -> DataFrame:
-    """The candidates with the generator's own probability as confidence: `user_id, item_id,
+    """The candidates with the generator's probability as confidence: `user_id, item_id,
     confidence`.
     """
     return candidates.select("user_id", "item_id", F.exp("log_prob").alias("confidence"))
 
 
 def soft_rows(pairs: DataFrame, scale: float, min_weight: float) -> DataFrame:
-    """Mode `soft`: every pair joins with weight min(1, confidence / scale); those lighter than
-    `min_weight` are left out.
+    """Mode `soft`: synthetic rows with weight min(1, confidence / scale).
+
+    Args:
+        pairs: `user_id, item_id, confidence`.
+        scale: confidence from which the weight is 1.
+        min_weight: rows with a lower weight are left out.
     """
     weight = F.least(F.lit(1.0), F.col("confidence") / F.lit(float(scale)))
     return _synthetic(pairs, weight).where((F.col("weight") >= min_weight) & (F.col("weight") > 0))
 
 
 def confident_rows(pairs: DataFrame, threshold: float) -> DataFrame:
-    """Mode `threshold` (the published one): pairs of at least this confidence join with weight 1,
-    the others not at all.
+    """Mode `threshold` (the published one): synthetic rows with weight 1, those below the threshold
+    left out.
+
+    Args:
+        pairs: `user_id, item_id, confidence`.
+        threshold: lowest confidence that is kept.
     """
     return _synthetic(pairs.where(F.col("confidence") >= threshold), F.lit(1.0))
 
 
 def yes_rows(scored: DataFrame) -> DataFrame:
-    """Every candidate that the discriminator answers with Yes, with weight 1: the published
-    ablation without a threshold.
+    """Synthetic rows with weight 1 for the candidates that the discriminator answers with Yes: the
+    published ablation without a threshold.
     """
     return confident_rows(score_confidence(scored.where(F.col("decision"))), 0.0)
 

@@ -1,1 +1,1 @@
-"""Floor 2: the generator proposes interactions that the log lacks, inside Spark partitions."""
+"""Stage generate: the generator proposes interactions that the log lacks, in Spark's workers."""

@@ -1,23 +1,20 @@
-"""The generate stage: histories in, candidates out; the model runs where the partitions are."""
+"""Stage generate: users' histories in, proposed interactions out."""
 
 from __future__ import annotations
-
-from functools import partial
 
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
-from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.generate.transform import generator_inputs
-from llm_i2i_spark.generate.worker import GenerateTask, generate_partition
-from llm_i2i_spark.lake.capabilities import gpu_profile
+from llm_i2i_spark.generate.worker import GenerateTask, load_generator, propose_batch
+from llm_i2i_spark.lake.batch_inference import infer
 from llm_i2i_spark.lake.checkpoints import find_checkpoint
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import result_schema
 from llm_i2i_spark.lake.user_histories import build_histories, owned_items
-from llm_i2i_spark.prompts.templates import prompt_digest
+from llm_i2i_spark.prompts.templates import GENERATOR, prompt_digest
 
 
 def execute(run: StageRun) -> None:
@@ -32,23 +29,18 @@ def execute(run: StageRun) -> None:
     users = generator_inputs(
         histories, owned_items(interactions, config.model_folds), settings.partitions, config.seed
     )
-    schema = result_schema(TABLES["candidates"])
     task = GenerateTask(
         checkpoint_path=checkpoint.path,
         model_digest=checkpoint.digest,
-        prompt_digest=prompt_digest(config.layout, "generator"),
+        prompt_digest=prompt_digest(config.layout, GENERATOR),
         decode_digest=config.decode_digest,
         per_user=settings.per_user,
         batch_tokens=settings.batch_tokens,
         device=settings.device,
-        schema=to_arrow_schema(schema),
+        schema=to_arrow_schema(result_schema(TABLES["candidates"])),
     )
-    profile = gpu_profile(run.spark)
-    log_message(
-        f"  generator {checkpoint.digest[:12]}, {settings.per_user} items a user,"
-        f" {'one GPU a task' if profile else 'plain tasks'}"
-    )
-    candidates = users.mapInArrow(partial(generate_partition, task=task), schema, profile=profile)
+    title = f"generator {checkpoint.digest[:12]}, {settings.per_user} items a user"
+    candidates = infer(users, task, load_generator, propose_batch, title)
     run.write(
         "candidates",
         candidates.select(F.lit(branch).alias("branch"), "*"),
@@ -61,6 +53,6 @@ STAGE = Stage(
     name="generate",
     reads=("interactions", "items", "checkpoints"),
     settings=("generate", "export.history_length", "split.protocol", "split.holdout"),
-    code=("generate", "lm", "prompts", "lake/user_histories"),
+    code=("generate", "lm", "prompts", "lake/user_histories", "lake/batch_inference"),
     execute=execute,
 )

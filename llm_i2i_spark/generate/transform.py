@@ -1,33 +1,23 @@
-"""What the generator's tasks receive: users in fixed buckets, with their histories and what they
-own.
-"""
+"""Inputs of the generator: users with their history and the items they have."""
 
 from __future__ import annotations
 
 from pyspark.sql import DataFrame
 
-from llm_i2i_spark.lake.user_histories import user_bucket
+from llm_i2i_spark.lake.batch_inference import in_user_buckets
 
 
 def generator_inputs(histories: DataFrame, owned: DataFrame, buckets: int, seed: int) -> DataFrame:
-    """Users with history and owned items, one partition a bucket's hash, in a fixed order inside
-    it.
-
-    Buckets do not depend on the cluster, so the batches that a model sees are the same on any.
+    """Users with history and owned items, in fixed buckets and a fixed order.
 
     Args:
         histories: `user_id, history`.
         owned: `user_id, owned array<string>`.
-        buckets: how many partitions.
-        seed: of the hash.
+        buckets: number of partitions.
+        seed: of the hash that assigns users to buckets.
 
     Returns:
         `user_id, history, owned`.
     """
-    return (
-        histories.join(owned, "user_id")
-        .withColumn("bucket", user_bucket(buckets, seed))
-        .repartition(buckets, "bucket")
-        .sortWithinPartitions("bucket", "user_id")
-        .select("user_id", "history", "owned")
-    )
+    users = histories.join(owned, "user_id").select("user_id", "history", "owned")
+    return in_user_buckets(users, buckets, seed, order=("user_id",))

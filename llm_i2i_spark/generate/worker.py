@@ -1,83 +1,74 @@
-"""The function that Spark ships to its Python workers: batches of users in, proposed interactions
-out.
-"""
+"""The generator in Spark's Python workers: batches of users in, proposed interactions out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from llm_i2i_spark.lake.batch_inference import Columns, InferenceTask
+from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.prompts.templates import GENERATOR
+
+if TYPE_CHECKING:
+    from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
+
 
 @dataclass(frozen=True)
-class GenerateTask:
-    """All a worker needs to know; travels with the function.
+class GenerateTask(InferenceTask):
+    """The generator's task; its results are rows of the table `candidates`.
 
     Attributes:
-        checkpoint_path: folder of the generator, readable from every worker.
-        model_digest: what the folder must hold.
-        schema: the Arrow schema of the table `candidates`.
+        decode_digest: digest of the settings of decoding; a column of the results.
+        per_user: items proposed to a user.
     """
 
-    checkpoint_path: str
-    model_digest: str
-    prompt_digest: str
     decode_digest: str
     per_user: int
-    batch_tokens: int
-    device: str
-    schema: pa.Schema
 
 
-def generate_partition(
-    batches: Iterator[pa.RecordBatch], task: GenerateTask
-) -> Iterator[pa.RecordBatch]:
-    """Propose `per_user` items for every user of a partition.
+def load_generator(task: GenerateTask, gpu_address: str | None) -> LoadedCheckpoint:
+    """The generator's checkpoint, loaded once a worker and device."""
+    from llm_i2i_spark.lm.model_cache import cached_checkpoint
+
+    return cached_checkpoint(
+        task.checkpoint_path, task.model_digest, GENERATOR, task.device, gpu_address
+    )
+
+
+def propose_batch(
+    batch: pa.RecordBatch, checkpoint: LoadedCheckpoint, task: GenerateTask
+) -> Columns:
+    """Propose `per_user` items to every user.
 
     Args:
-        batches: `user_id, history array<struct<item_id, text>>, owned array<string>`.
-        task: model and settings.
+        batch: `user_id, history array<struct<item_id, text>>, owned array<string>`.
+        checkpoint: of `load_generator`.
+        task: settings.
 
-    Yields:
-        Rows of the table `candidates`, one batch for each that came in.
+    Returns:
+        The columns of the table `candidates`, without the digests of model and prompt.
     """
-    from llm_i2i_spark.lm.checkpoint import cached_checkpoint
     from llm_i2i_spark.lm.decoding import propose
-    from llm_i2i_spark.prompts.items import Item
 
-    checkpoint = None
-    for batch in batches:
-        if batch.num_rows == 0:
-            continue
-        # Inside the loop: an empty partition must not load a model.
-        checkpoint = checkpoint or cached_checkpoint(
-            task.checkpoint_path, task.model_digest, task.device
-        )
-        users = batch.column("user_id").to_pylist()
-        histories = [
-            [Item(entry["item_id"], entry["text"]) for entry in history]
-            for history in batch.column("history").to_pylist()
-        ]
-        owned = [frozenset(items) for items in batch.column("owned").to_pylist()]
-        proposals = propose(checkpoint, histories, owned, task.per_user, task.batch_tokens)
-        rows = [
-            (user, proposal.item_id, rank, proposal.log_prob)
-            for user, proposed in zip(users, proposals, strict=True)
-            for rank, proposal in enumerate(proposed, start=1)
-        ]
-        yield _candidates(rows, task)
-
-
-def _candidates(rows: list[tuple[str, str, int, float]], task: GenerateTask) -> pa.RecordBatch:
-    columns = {
+    users = batch.column("user_id").to_pylist()
+    histories = [
+        [Item(entry["item_id"], entry["text"]) for entry in history]
+        for history in batch.column("history").to_pylist()
+    ]
+    owned = [frozenset(items) for items in batch.column("owned").to_pylist()]
+    proposals = propose(checkpoint, histories, owned, task.per_user, task.batch_tokens)
+    rows = [
+        (user, proposal.item_id, rank, proposal.log_prob)
+        for user, of_user in zip(users, proposals, strict=True)
+        for rank, proposal in enumerate(of_user, start=1)
+    ]
+    return {
         "user_id": [row[0] for row in rows],
         "item_id": [row[1] for row in rows],
         "rank": [row[2] for row in rows],
-        # A log-probability of a sure thing may come out as 1e-8 above zero.
+        # The log-probability of a certain item may come out as 1e-8 above zero.
         "log_prob": [min(row[3], 0.0) for row in rows],
-        "model_digest": [task.model_digest] * len(rows),
-        "prompt_digest": [task.prompt_digest] * len(rows),
         "decode_digest": [task.decode_digest] * len(rows),
     }
-    return pa.RecordBatch.from_pydict(columns, schema=task.schema)

@@ -29,6 +29,7 @@ from llm_i2i_spark.lake.location import (
     retention_properties,
 )
 from llm_i2i_spark.lake.spark_progress import show_task_progress
+from llm_i2i_spark.lake.worker_errors import worker_error
 
 
 class Lake:
@@ -163,7 +164,7 @@ class Lake:
                 else:
                     writer.saveAsTable(self._name(table.name))
         except SPARK_ERRORS as error:
-            raise StageError(
+            raise worker_error(error) or StageError(
                 f"Stage {record.stage} could not write {table.name}: {_reason(error)}"
             ) from error
         version = self.version(table.name)

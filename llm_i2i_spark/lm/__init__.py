@@ -1,3 +1,3 @@
-"""The language models: item vocabulary, model, packing, loss, constrained decoding, scoring and
-checkpoints. No Spark.
+"""Language models in torch, without Spark: item vocabulary, model, losses, constrained decoding,
+scoring, checkpoints.
 """

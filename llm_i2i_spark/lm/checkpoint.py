@@ -1,21 +1,18 @@
-"""Checkpoints: a folder that is whole or not there, whose every byte is vouched for, and from which
-no code can come.
+"""Checkpoints of models: folders that are complete or absent, verified byte by byte on loading, and
+free of code.
 
 backbone/             config.json and model.safetensors, as `transformers` writes them
 items.safetensors     item embeddings, text projection and text features, label head
 vocabulary.json, codes.safetensors
-tokenizer/            for a Hugging Face base model
-calibration.json      for a discriminator
+tokenizer/            of a Hugging Face base model
+calibration.json      of a discriminator
 manifest.json         fields of the run, and sha256 and size of every other file; written last
 """
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,14 +23,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
-from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.files import flush, sha256_of
-from llm_i2i_spark.lm.attention import attention_implementation, choose_device
+from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.base.files import flush, folder_atomically, sha256_of
+from llm_i2i_spark.lm.attention import attention_implementation
 from llm_i2i_spark.lm.calibration import Calibration
+from llm_i2i_spark.lm.device import choose_device
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.model import FEATURE_SCALE, ItemLanguageModel
 from llm_i2i_spark.lm.model_folder import check_model_folder, refuse_pickles, without_progress_bars
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
+from llm_i2i_spark.prompts.templates import Template, prompt_digest
 
 MANIFEST = "manifest.json"
 REQUIRED_FIELDS = ("role", "max_items", "max_length")
@@ -41,14 +40,17 @@ REQUIRED_FIELDS = ("role", "max_items", "max_length")
 
 @dataclass(frozen=True)
 class LoadedCheckpoint:
-    """A model ready to propose or to judge.
+    """A model ready for inference.
 
     Attributes:
         model: on `device`, in evaluation mode.
+        vocabulary: of the catalogue that it was trained on.
         tokenizer: None for the compact model.
         calibration: None where the checkpoint has none.
-        manifest: the fields given to `save_checkpoint`.
-        digest: the model digest that `save_checkpoint` returned.
+        manifest: fields given to `save_checkpoint`.
+        device: where the model is.
+        digest: model digest that `save_checkpoint` returned; empty for a model that is not saved.
+        template: wording of its prompts in layout `instruct`.
     """
 
     model: ItemLanguageModel
@@ -58,15 +60,16 @@ class LoadedCheckpoint:
     manifest: dict[str, Any]
     device: torch.device
     digest: str
+    template: Template
 
     @cached_property
     def encoder(self) -> Encoder:
-        """How histories are written for this model, as in its training."""
+        """Encodes histories for this model, as in its training."""
         return Encoder(
             self.vocabulary,
             self.model.vocabulary_size,
             self.tokenizer,
-            self.manifest["role"],
+            self.template,
             int(self.manifest["max_items"]),
             int(self.manifest["max_length"]),
         )
@@ -81,18 +84,17 @@ def save_checkpoint(
     calibration: Calibration | None = None,
     texts: Mapping[str, str] | None = None,
 ) -> str:
-    """Write a checkpoint: to a hidden folder beside it first, then renamed, so that nobody ever
-    sees half of one.
+    """Write a checkpoint, so that no reader ever sees a part of one.
 
     Args:
-        folder: where it will be; one that is already there is replaced.
-        model: with whole weights (under ZeRO-2 every rank has them; one rank saves).
+        folder: of the checkpoint; an existing one is replaced.
+        model: with all weights (under ZeRO-2 every rank has them, and one rank saves).
         vocabulary: of the catalogue.
         tokenizer: None for the compact model.
-        manifest_fields: kept in the manifest; `role`, `max_items` and `max_length` are needed to
-            read histories as in training.
+        manifest_fields: kept in the manifest; `max_items` and `max_length` are needed to encode
+            histories as in training, `role` says what the model was trained for.
         calibration: of a discriminator.
-        texts: further small files by name, such as the training curve `training.jsonl`.
+        texts: contents of further small files by name, such as the training curve `training.jsonl`.
 
     Returns:
         The model digest: hex sha256 over the sorted names and digests of all files.
@@ -100,17 +102,9 @@ def save_checkpoint(
     missing = [name for name in REQUIRED_FIELDS if name not in manifest_fields]
     if missing:
         raise ValueError(f"manifest_fields lacks {', '.join(missing)}")
-    target = Path(folder)
-    hidden = target.with_name(f".{target.name}.writing-{os.getpid()}")
-    shutil.rmtree(hidden, ignore_errors=True)
-    hidden.mkdir(parents=True)
-    try:
+    with folder_atomically(Path(folder)) as hidden:
         _write_files(hidden, model, vocabulary, tokenizer, calibration, texts or {})
-        digest = _write_manifest(hidden, manifest_fields)
-        _put_in_place(hidden, target)
-    finally:
-        shutil.rmtree(hidden, ignore_errors=True)
-    return digest
+        return _write_manifest(hidden, manifest_fields)
 
 
 def _write_files(
@@ -123,12 +117,12 @@ def _write_files(
 ) -> None:
     with without_progress_bars():
         model.backbone.save_pretrained(folder / "backbone")
-    own = {
+    item_tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
         if not name.startswith("backbone.")
     }
-    save_file(own, folder / "items.safetensors")
+    save_file(item_tensors, folder / "items.safetensors")
     vocabulary.save(folder)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder / "tokenizer")
@@ -153,36 +147,30 @@ def _write_manifest(folder: Path, fields: Mapping[str, Any]) -> str:
     return digest
 
 
-def _put_in_place(hidden: Path, target: Path) -> None:
-    if target.exists():
-        old = target.with_name(f".{target.name}.old-{os.getpid()}")
-        target.rename(old)
-        hidden.rename(target)
-        shutil.rmtree(old)
-    else:
-        hidden.rename(target)
-    flush(target.parent)
-
-
 def load_checkpoint(
-    folder: str | Path, device: str = "auto", attention: str = "auto"
+    folder: str | Path, template: Template, device: str = "auto", attention: str = "auto"
 ) -> LoadedCheckpoint:
-    """Load a checkpoint after checking every byte of it.
+    """Load a checkpoint after verifying every byte of it.
 
     Args:
         folder: as given to `save_checkpoint`.
+        template: wording of the prompts that the model was trained with.
         device: auto, cpu, cuda or cuda:N.
         attention: as in `sft.attention`.
 
     Raises:
-        UserError: a file is missing, changed or not in the manifest, or there is a pickle or code.
+        InputDataError: a file is missing, changed or not in the manifest, there is a pickle or
+            code, or the model was trained with another wording.
     """
     source = Path(folder)
     manifest = verify_checkpoint(source)
-    chosen = choose_device(device)
-    model = _load_model(source, chosen, attention)
     calibration = source / "calibration.json"
     tokenizer = source / "tokenizer"
+    wording = prompt_digest("instruct" if tokenizer.is_dir() else "sequence", template)
+    if manifest["fields"].get("prompt_digest", wording) != wording:
+        raise InputDataError(f"{source} was trained with other prompts than these: run sft again.")
+    target = choose_device(device)
+    model = _load_model(source, target, attention)
     return LoadedCheckpoint(
         model=model,
         vocabulary=ItemVocabulary.load(source),
@@ -197,8 +185,9 @@ def load_checkpoint(
             else None
         ),
         manifest=manifest["fields"],
-        device=chosen,
+        device=target,
         digest=manifest["model_digest"],
+        template=template,
     )
 
 
@@ -209,42 +198,44 @@ def verify_checkpoint(folder: Path) -> dict[str, Any]:
         The manifest: `model_digest`, `fields`, `files`.
 
     Raises:
-        UserError: naming what is wrong.
+        InputDataError: naming what is wrong.
     """
     try:
         manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         expected = {str(name): str(entry["sha256"]) for name, entry in manifest["files"].items()}
-        whole = _model_digest(expected) == manifest["model_digest"] and all(
+        consistent = _model_digest(expected) == manifest["model_digest"] and all(
             name in manifest["fields"] for name in REQUIRED_FIELDS
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
+        raise InputDataError(
             f"{folder} is no whole checkpoint, since its manifest is missing or unreadable: run sft"
             " again."
         ) from error
-    if not whole:
-        raise UserError(
+    if not consistent:
+        raise InputDataError(
             f"The manifest of {folder} was changed after it was written: run sft again."
         )
     refuse_pickles(folder)
     found = _file_names(folder)
     for name in sorted(set(found) ^ set(expected)):
-        raise UserError(
+        raise InputDataError(
             f"{folder / name} is {'missing' if name in expected else 'not in the manifest'}: run"
             " sft again."
         )
     for name in found:
         if sha256_of(folder / name) != expected[name]:
-            raise UserError(f"{folder / name} was changed after it was written: run sft again.")
+            raise InputDataError(
+                f"{folder / name} was changed after it was written: run sft again."
+            )
     check_model_folder(folder / "backbone")
     return manifest
 
 
 def _load_model(folder: Path, device: torch.device, attention: str) -> ItemLanguageModel:
-    own = load_file(folder / "items.safetensors")
-    precision = own["item_embedding.weight"].dtype
+    item_tensors = load_file(folder / "items.safetensors")
+    precision = item_tensors["item_embedding.weight"].dtype
     with without_progress_bars():
-        backbone, notes = AutoModel.from_pretrained(
+        backbone, loading = AutoModel.from_pretrained(
             folder / "backbone",
             trust_remote_code=False,
             use_safetensors=True,
@@ -253,48 +244,25 @@ def _load_model(folder: Path, device: torch.device, attention: str) -> ItemLangu
             attn_implementation=attention_implementation(attention, device, precision),
             output_loading_info=True,
         )
-    if notes["missing_keys"] or notes["mismatched_keys"]:
-        raise UserError(f"{folder / 'backbone'} lacks weights of its own model: run sft again.")
-    model = ItemLanguageModel(backbone, (own["scaled_features"].float() / FEATURE_SCALE).numpy())
+    if loading["missing_keys"] or loading["mismatched_keys"]:
+        raise InputDataError(
+            f"{folder / 'backbone'} lacks weights of its own model: run sft again."
+        )
+    token_features = (item_tensors["scaled_features"].float() / FEATURE_SCALE).numpy()
+    model = ItemLanguageModel(backbone, token_features)
     model.to(precision)
     lacking = [
         name
-        for name in model.load_state_dict(own, strict=False).missing_keys
+        for name in model.load_state_dict(item_tensors, strict=False).missing_keys
         if not name.startswith("backbone.")
     ]
     if lacking:
-        raise UserError(f"{folder / 'items.safetensors'} lacks {lacking[0]}: run sft again.")
+        raise InputDataError(f"{folder / 'items.safetensors'} lacks {lacking[0]}: run sft again.")
     return model.to(device).eval()
 
 
-_cached: dict[tuple[str, str], LoadedCheckpoint] = {}
-
-
-def cached_checkpoint(folder: str | Path, digest: str, device: str = "auto") -> LoadedCheckpoint:
-    """The checkpoint with this digest, loaded once a process; a Python worker holds one model at a
-    time.
-
-    Raises:
-        UserError: as `load_checkpoint`, or the folder holds another model than the digest says.
-    """
-    key = (digest, device)
-    if key not in _cached:
-        _cached.clear()  # two models beside each other may not fit on the device
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-        loaded = load_checkpoint(folder, device)
-        if loaded.digest != digest:
-            raise UserError(
-                f"{folder} holds model {loaded.digest[:12]}, but {digest[:12]} was asked for: run"
-                " sft again."
-            )
-        _cached[key] = loaded
-    return _cached[key]
-
-
 def _file_names(folder: Path) -> list[str]:
-    """Every file below a folder but the manifest, as sorted POSIX paths."""
+    """Every file below a folder except the manifest, as sorted POSIX paths."""
     files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
     return sorted(name for name in files if name != MANIFEST)
 

@@ -1,9 +1,9 @@
-"""How histories become tokens, the same for training and inference, for both layouts.
+"""Histories and scoring requests as token ids, the same for training and inference, in two layouts.
 
-Layout `sequence` (no tokenizer): BOS, then item tokens; a question is the candidate's tokens,
-marked as such, and a query: the last token that the question sees, once more and at the same
-position, marked as a query. Layout `instruct`: a chat prompt with titles and item tokens. In both a
-history is written item by item, so a question can see any part of it.
+Layout `sequence` (no tokenizer): BOS, then item tokens. A scoring request adds the candidate's
+tokens, marked as such, and a query: the last visible token once more, at the same position, marked
+as a query. Layout `instruct`: a chat prompt with titles and item tokens. In both, a history is
+encoded item by item, so that a request can see any part of it.
 """
 
 from __future__ import annotations
@@ -14,38 +14,43 @@ from typing import NamedTuple
 import numpy as np
 from transformers import PreTrainedTokenizerBase
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.lm.model import BOS, CANDIDATE, QUERY
-from llm_i2i_spark.lm.packing import IGNORED, Example, Segment, Tokens
+from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Suffix, Tokens
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.render import render_item, split_chat
-from llm_i2i_spark.prompts.templates import DISCRIMINATOR, GENERATOR, Layout, Role
+from llm_i2i_spark.prompts.templates import Layout, Template
 
 
-class Question(NamedTuple):
-    """A candidate, asked about after the first `prefix_length` items of a history."""
+class ScoringRequest(NamedTuple):
+    """A candidate to be scored as the next item after the beginning of a history.
+
+    Attributes:
+        prefix_length: number of items of the history that come before the candidate.
+        candidate: the item to score.
+    """
 
     prefix_length: int
     candidate: Item
 
 
-class Tree(NamedTuple):
-    """One beginning with the endings that ask about it.
+class SharedPrefixTree(NamedTuple):
+    """One history, encoded once, and the scoring requests that share it.
 
     Attributes:
-        prefix: tokens of the shared history.
-        segments: one ending a question; the label is read at its last token.
-        questions: which of the given questions each segment answers.
+        prefix: [n] token ids of the shared history.
+        suffixes: one for each request; its label is read at its last token.
+        requests: index of the request that each suffix belongs to.
     """
 
     prefix: Tokens
-    segments: list[Segment]
-    questions: list[int]
+    suffixes: list[Suffix]
+    requests: list[int]
 
 
-class _Asked(NamedTuple):
-    """A question by its number, the end of the known items it sees, and its tokens."""
+class _EncodedRequest(NamedTuple):
+    """A scoring request: its number, how many known items come before it, and its tokens."""
 
     number: int
     end: int
@@ -53,15 +58,15 @@ class _Asked(NamedTuple):
 
 
 class Encoder:
-    """Writes histories, targets and questions as token ids.
+    """Encodes histories, targets and scoring requests as token ids.
 
     Args:
         vocabulary: of the catalogue; items it does not know are left out of histories.
         vocabulary_size: V, the token id of the first item token.
-        tokenizer: the base model's; None for layout `sequence`.
-        role: which template to write with.
-        max_items: latest items of a history that are shown.
-        max_length: tokens of a prompt or question; older items are left out until it fits.
+        tokenizer: of the base model; None for layout `sequence`.
+        template: wording of the prompts in layout `instruct`.
+        max_items: number of latest items of a history that are shown.
+        max_length: tokens of a prompt or scoring request; older items are left out until it fits.
     """
 
     def __init__(
@@ -69,7 +74,7 @@ class Encoder:
         vocabulary: ItemVocabulary,
         vocabulary_size: int,
         tokenizer: PreTrainedTokenizerBase | None,
-        role: Role,
+        template: Template,
         max_items: int,
         max_length: int,
     ) -> None:
@@ -77,8 +82,8 @@ class Encoder:
         self.max_items, self.max_length = max_items, max_length
         self._first_item_token = vocabulary_size
         self._all_tokens = vocabulary_size + vocabulary.n_tokens
-        self._template = GENERATOR if role == "generator" else DISCRIMINATOR
-        self._head, self._tail = (
+        self._template = template
+        self._before, self._after = (
             (_token_array([BOS]), _token_array([]))
             if tokenizer is None
             else self._chat_frame(tokenizer)
@@ -90,23 +95,22 @@ class Encoder:
         return "sequence" if self.tokenizer is None else "instruct"
 
     def prompt(self, history: Sequence[Item]) -> Tokens:
-        """[n] tokens after which the generator names the next item."""
-        shown = self._fitting(
-            [self._shown(item) for item in self._known(history)], len(self._head) + len(self._tail)
-        )
-        return np.concatenate([self._head, *shown, self._tail])
+        """[n] token ids after which the generator predicts the next item."""
+        encoded = [self._history_item(item) for item in self._known(history)]
+        shown = self._fitting(encoded, len(self._before) + len(self._after))
+        return np.concatenate([self._before, *shown, self._after])
 
-    def generator_example(
+    def next_item_example(
         self, history: Sequence[Item], targets: Sequence[Item], weights: Sequence[float]
     ) -> Example:
-        """One example: the history as a prompt, then the targets one after another, each predicted
-        with its weight.
+        """One training example: the history as a prompt, then the targets, each predicted with its
+        weight.
 
         Args:
             history: items before the first target.
             targets: in layout `instruct` usually one; in `sequence` every later item of the user.
                 Unknown ones are left out.
-            weights: of the targets; a weight holds for every token of its item.
+            weights: loss weight of each target, which every token of the item gets.
         """
         prompt = self.prompt(history)
         known = [
@@ -117,7 +121,7 @@ class Encoder:
         codes = self.vocabulary.codes[[index for index, _ in known]].reshape(-1)
         tokens = np.concatenate([prompt, codes[:-1] + self._first_item_token])
         example = Example(
-            tokens, np.full(len(tokens), IGNORED, np.int64), np.zeros(len(tokens), np.float32)
+            tokens, np.full(len(tokens), IGNORE_INDEX, np.int64), np.zeros(len(tokens), np.float32)
         )
         if len(codes):
             example.targets[len(prompt) - 1 :] = codes
@@ -126,76 +130,78 @@ class Encoder:
             )
         return example
 
-    def trees(self, history: Sequence[Item], questions: Sequence[Question]) -> list[Tree]:
-        """The questions about one history, sharing its tokens wherever they see the same beginning.
+    def trees(
+        self, history: Sequence[Item], requests: Sequence[ScoringRequest]
+    ) -> list[SharedPrefixTree]:
+        """The scoring requests of one history; those whose shown items start at the same item share
+        a tree.
 
-        A question sees the latest `max_items` known items before it, so questions about early parts
-        of the history share one tree; one about a later part starts further on and has a tree of
-        its own with the others asked at the same place.
+        A request sees the latest `max_items` known items before it. Requests early in the history
+        therefore share one tree; a later one, which no longer shows the first items, has another.
 
         Raises:
-            UserError: a candidate is not in the vocabulary and the layout knows items by their
-                tokens alone.
+            InputDataError: a candidate is not in the vocabulary, and the layout knows items by
+                their tokens alone.
         """
         known_before = np.cumsum([0] + [self._index(item) is not None for item in history])
-        known = self._known(history)
-        shown = [self._shown(item) for item in known]
-        starts: dict[
-            tuple[int, int], int
-        ] = {}  # by end and length, which most questions of a history share
-        by_start: dict[int, list[_Asked]] = {}
-        for number, (prefix_length, candidate) in enumerate(questions):
+        encoded = [self._history_item(item) for item in self._known(history)]
+        # By end and token count, which most requests of a history share.
+        starts: dict[tuple[int, int], int] = {}
+        by_start: dict[int, list[_EncodedRequest]] = {}
+        for number, (prefix_length, candidate) in enumerate(requests):
             end = int(known_before[min(prefix_length, len(history))])
-            asked = _Asked(number, end, self._question(candidate))
-            place = (end, len(asked.tokens))
-            if place not in starts:
-                starts[place] = self._first_shown(shown, *place)
-            by_start.setdefault(starts[place], []).append(asked)
-        return [self._tree(shown, start, asked) for start, asked in sorted(by_start.items())]
+            request = _EncodedRequest(number, end, self._request_tokens(candidate))
+            key = (end, len(request.tokens))
+            if key not in starts:
+                starts[key] = self._first_shown(encoded, *key)
+            by_start.setdefault(starts[key], []).append(request)
+        return [self._tree(encoded, start, group) for start, group in sorted(by_start.items())]
 
-    def _tree(self, shown: Sequence[Tokens], start: int, asked: Sequence[_Asked]) -> Tree:
-        parts = [self._head, *shown[start : max(question.end for question in asked)]]
+    def _tree(
+        self, encoded: Sequence[Tokens], start: int, requests: Sequence[_EncodedRequest]
+    ) -> SharedPrefixTree:
+        parts = [self._before, *encoded[start : max(request.end for request in requests)]]
         prefix, ends = np.concatenate(parts), np.cumsum([len(part) for part in parts])
-        segments = [
-            self._segment(prefix, int(ends[question.end - start]), question.tokens)
-            for question in asked
+        suffixes = [
+            self._suffix(prefix, int(ends[request.end - start]), request.tokens)
+            for request in requests
         ]
-        return Tree(prefix, segments, [question.number for question in asked])
+        return SharedPrefixTree(prefix, suffixes, [request.number for request in requests])
 
-    def _segment(self, prefix: Tokens, visible: int, question: Tokens) -> Segment:
+    def _suffix(self, prefix: Tokens, visible: int, request: Tokens) -> Suffix:
         if self.tokenizer is not None:
-            return Segment(visible, question)
-        # The query stands where the last item stands, so its state begins as the generator's for
-        # the next item.
+            return Suffix(visible, request)
+        # The query has the position of the last item, so that its hidden state starts as the
+        # generator's for the next item.
         tokens = np.concatenate(
             [
-                question + CANDIDATE * self._all_tokens,
+                request + CANDIDATE * self._all_tokens,
                 prefix[visible - 1 : visible] + QUERY * self._all_tokens,
             ]
         )
         positions = np.arange(visible, visible + len(tokens))
         positions[-1] = visible - 1
-        return Segment(visible, tokens, positions, question - self._first_item_token)
+        return Suffix(visible, tokens, positions, request - self._first_item_token)
 
-    def _first_shown(self, shown: Sequence[Tokens], end: int, question_length: int) -> int:
-        """The first of the items before `end` that a question shows: at most max_items, and no more
+    def _first_shown(self, encoded: Sequence[Tokens], end: int, request_tokens: int) -> int:
+        """Index of the first item that a request shows: at most max_items before `end`, and no more
         than fit.
         """
         first = max(0, end - self.max_items)
-        return end - len(self._fitting(shown[first:end], len(self._head) + question_length))
+        return end - len(self._fitting(encoded[first:end], len(self._before) + request_tokens))
 
-    def _fitting(self, shown: Sequence[Tokens], taken: int) -> Sequence[Tokens]:
-        """The latest max_items of the pieces that fit beside `taken` tokens; the instruction and
-        candidate always stay.
+    def _fitting(self, encoded: Sequence[Tokens], reserved: int) -> Sequence[Tokens]:
+        """The latest max_items encoded items that fit beside `reserved` tokens; the instruction and
+        the candidate always stay.
         """
-        room = self.max_length - taken
+        free = self.max_length - reserved
         kept = 0
-        for piece in reversed(shown[-self.max_items :]):
-            room -= len(piece)
-            if room < 0:
+        for tokens in reversed(encoded[-self.max_items :]):
+            free -= len(tokens)
+            if free < 0:
                 break
             kept += 1
-        return shown[len(shown) - kept :]
+        return encoded[len(encoded) - kept :]
 
     def _known(self, history: Sequence[Item]) -> list[Item]:
         return [item for item in history if self._index(item) is not None]
@@ -203,7 +209,7 @@ class Encoder:
     def _index(self, item: Item) -> int | None:
         return self.vocabulary.index(item.item_id)
 
-    def _tokens_of(self, item: Item) -> Tokens:
+    def _item_tokens(self, item: Item) -> Tokens:
         index = self._index(item)
         return (
             np.empty(0, np.int64)
@@ -211,27 +217,29 @@ class Encoder:
             else self.vocabulary.codes[index] + self._first_item_token
         )
 
-    def _shown(self, item: Item) -> Tokens:
-        return self._written(self._template.item, item)
+    def _history_item(self, item: Item) -> Tokens:
+        return self._render(self._template.item, item)
 
-    def _question(self, candidate: Item) -> Tokens:
+    def _request_tokens(self, candidate: Item) -> Tokens:
         if self.tokenizer is None:
             if self._index(candidate) is None:
-                raise UserError(
+                raise InputDataError(
                     f"The discriminator does not know item {candidate.item_id!r}: run export and"
                     " sft again on this catalogue."
                 )
-            return self._tokens_of(candidate)
-        return np.concatenate([self._written(self._template.candidate, candidate), self._tail])
+            return self._item_tokens(candidate)
+        return np.concatenate([self._render(self._template.candidate, candidate), self._after])
 
-    def _written(self, pattern: str, item: Item) -> Tokens:
+    def _render(self, pattern: str, item: Item) -> Tokens:
         if self.tokenizer is None:
-            return self._tokens_of(item)
+            return self._item_tokens(item)
         return np.concatenate(
-            [_text_tokens(self.tokenizer, render_item(pattern, item.text)), self._tokens_of(item)]
+            [_text_tokens(self.tokenizer, render_item(pattern, item.text)), self._item_tokens(item)]
         )
 
     def _chat_frame(self, tokenizer: PreTrainedTokenizerBase) -> tuple[Tokens, Tokens]:
+        """Tokens before the first and after the last item, chat markers included."""
+
         def chat(messages: Sequence[dict[str, str]]) -> str:
             return str(
                 tokenizer.apply_chat_template(
@@ -246,7 +254,7 @@ class Encoder:
 
 
 def _text_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> Tokens:
-    """Tokens of a title, in which special tokens are words like any other."""
+    """Tokens of a title, in which special tokens are ordinary words."""
     return _token_array(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
 
 

@@ -1,5 +1,5 @@
-"""The losses, each as a weighted sum and the sum of its weights, so that a caller can divide over
-the whole global batch.
+"""Losses, each as a weighted sum and the sum of its weights, so that the trainer can divide by the
+weights of the whole global batch.
 
 Items: Σ wᵢ·CEᵢ with w = alpha for a long-tail target and beta otherwise, by the full softmax over
 the item tokens or by a sampled one. Labels: cross-entropy over (No, Yes).
@@ -16,12 +16,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from llm_i2i_spark.lm.model import ItemLanguageModel
-from llm_i2i_spark.lm.packing import IGNORED
+from llm_i2i_spark.lm.packing import IGNORE_INDEX
 
 
 class LossSums(NamedTuple):
-    """Σ w·CE and Σ w, fp32 scalars; the loss of a global batch is the sum of the first over the sum
-    of the second.
+    """Sums over a part of a batch; the loss of a whole batch is Σ loss / Σ weight over its parts.
+
+    Attributes:
+        loss: Σ w·CE in nats, an fp32 scalar.
+        weight: Σ w, an fp32 scalar.
     """
 
     loss: Tensor
@@ -29,41 +32,43 @@ class LossSums(NamedTuple):
 
 
 class Negatives(NamedTuple):
-    """Items drawn for a sampled softmax.
+    """Item tokens sampled for a sampled softmax.
 
     Attributes:
-        item_tokens: [M] numbers 0..T-1, repeats allowed.
-        log_expected: [M] log of how many times each is expected in the draw.
+        item_tokens: [M] numbers 0..T-1, duplicates allowed.
+        log_expected: [M] log of the expected count of each in the sample.
     """
 
     item_tokens: Tensor
     log_expected: Tensor
 
     def to(self, device: torch.device) -> Negatives:
-        """The draw on another device."""
+        """The sample on another device."""
         return Negatives(self.item_tokens.to(device), self.log_expected.to(device))
 
 
 class NegativeSampler:
-    """Draws item tokens with replacement from a half uniform, half popularity^0.75 mixture.
+    """Samples item tokens with replacement: half uniformly, half in proportion to popularity^0.75.
 
     Args:
         counts: [T] how often each item token is a target in training.
-        size: M, the number of draws.
+        size: M, the number of samples.
     """
 
     def __init__(self, counts: NDArray[np.int64], size: int) -> None:
-        popular = counts.astype(np.float64) ** 0.75
-        popular /= max(popular.sum(), 1e-12)
-        share = 0.5 / len(counts) + 0.5 * popular
-        self._share = torch.from_numpy(share / share.sum())
-        self._log_expected = torch.log(self._share * size).float()
+        popularity = counts.astype(np.float64) ** 0.75
+        popularity /= max(popularity.sum(), 1e-12)
+        probability = 0.5 / len(counts) + 0.5 * popularity
+        self._probability = torch.from_numpy(probability / probability.sum())
+        self._log_expected = torch.log(self._probability * size).float()
         self._size = size
 
-    def draw(self, generator: torch.Generator) -> Negatives:
-        """One draw, shared by all targets of a batch, on the CPU."""
-        drawn = torch.multinomial(self._share, self._size, replacement=True, generator=generator)
-        return Negatives(drawn, self._log_expected[drawn])
+    def sample(self, generator: torch.Generator) -> Negatives:
+        """One sample on the CPU, shared by all targets of a batch."""
+        tokens = torch.multinomial(
+            self._probability, self._size, replacement=True, generator=generator
+        )
+        return Negatives(tokens, self._log_expected[tokens])
 
 
 def item_loss(
@@ -76,20 +81,20 @@ def item_loss(
     """Weighted cross-entropy of item tokens.
 
     With negatives j of expected count c_j the partition function e^{s_y} + Σ_{j≠y} e^{s_j} is
-    estimated without bias by e^{s_y} + Σ_{drawn j≠y} e^{s_j} / c_j (Bengio & Senécal 2008; "logQ
+    estimated without bias by e^{s_y} + Σ_{sampled j≠y} e^{s_j} / c_j (Bengio & Senécal 2008; "logQ
     correction"): the target itself is never its own negative.
 
     Args:
         model: for the item embeddings.
         hidden: [..., H] hidden states.
-        targets: [...] item tokens to predict, IGNORED where none.
+        targets: [...] item tokens to predict, IGNORE_INDEX for none.
         weights: [...] loss weights.
         negatives: None for the full softmax over all item tokens.
 
     Returns:
-        Σ w·CE and Σ w over the predicted places; both 0 where there are none.
+        Σ w·CE and Σ w over the predicted positions; both 0 where there are none.
     """
-    predicted = targets != IGNORED
+    predicted = targets != IGNORE_INDEX
     hidden, targets, weights = hidden[predicted], targets[predicted], weights[predicted].float()
     if negatives is None:
         losses = functional.cross_entropy(model.item_logits(hidden), targets, reduction="none")
@@ -114,7 +119,7 @@ def label_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) ->
     Args:
         logits: [N, 2].
         labels: [N] bool, True for Yes.
-        weights: [N]; None: all 1.
+        weights: [N] loss weights; None: all 1.
     """
     losses = functional.cross_entropy(logits.float(), labels.long(), reduction="none")
     ones = torch.ones_like(losses) if weights is None else weights.float()

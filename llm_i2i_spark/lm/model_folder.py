@@ -1,6 +1,4 @@
-"""What a folder with a model may hold before anything in it is loaded: tensors, settings and texts,
-never code.
-"""
+"""Checks of a model folder before anything in it is loaded: it must be free of code."""
 
 from __future__ import annotations
 
@@ -11,39 +9,39 @@ from pathlib import Path
 
 from transformers.utils import logging
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 
 PICKLE_SUFFIXES = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt"})
 _PICKLE_OR_ZIP = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x04")
 
 
 def check_model_folder(folder: Path) -> None:
-    """Refuse a Hugging Face model folder that brings code, has no safetensors, or names files
+    """Refuse a Hugging Face model folder that contains code, has no safetensors, or names files
     outside itself.
 
-    Pickled weights beside safetensors are left alone: they are never opened.
+    Pickled weights beside safetensors are accepted, since they are never opened.
 
     Raises:
-        UserError: with the reason and what to do.
+        InputDataError: with the reason and what to do.
     """
     if not (folder / "config.json").is_file():
-        raise UserError(
+        raise InputDataError(
             f"{folder} is not a model folder, since it has no config.json: give the directory of a"
             " Hugging Face model."
         )
     for path in sorted(folder.rglob("*.py")):
-        raise UserError(
+        raise InputDataError(
             f"{folder} brings code ({path.name}), and no code of a model is ever run: use a model"
             " without it."
         )
     for path in sorted(folder.glob("*.json")):
         if "auto_map" in _json_object(path):
-            raise UserError(
+            raise InputDataError(
                 f"{folder} asks for code of its own (auto_map in {path.name}): use a model that"
                 " needs none."
             )
     if not any(folder.glob("*.safetensors")):
-        raise UserError(
+        raise InputDataError(
             f"{folder} has no safetensors weights, and pickled weights can run code: convert the"
             " model to safetensors."
         )
@@ -51,23 +49,23 @@ def check_model_folder(folder: Path) -> None:
         shards = _json_object(path).get("weight_map")
         for shard in sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else []:
             if Path(shard).name != shard:
-                raise UserError(
+                raise InputDataError(
                     f"{path.name} in {folder} names a file outside the folder ({shard}): get the"
                     " model anew."
                 )
 
 
 def refuse_pickles(folder: Path) -> None:
-    """Refuse a folder that holds a pickle or a zip, told by its name or its first bytes.
+    """Refuse a folder that holds a pickle or a zip, recognised by its name or its first bytes.
 
     Raises:
-        UserError: naming the file.
+        InputDataError: naming the file.
     """
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         with path.open("rb") as file:
             start = file.read(4)
         if path.suffix in PICKLE_SUFFIXES or start.startswith(_PICKLE_OR_ZIP):
-            raise UserError(
+            raise InputDataError(
                 f"{path} is a pickle or an archive, which can run code when loaded: remove it or"
                 " run sft again."
             )
@@ -75,7 +73,7 @@ def refuse_pickles(folder: Path) -> None:
 
 @contextmanager
 def without_progress_bars() -> Iterator[None]:
-    """Keep `transformers` from drawing bars of its own for the few files it reads and writes here."""
+    """Silence the progress bars of `transformers`, for the few files it reads and writes here."""
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
@@ -89,5 +87,5 @@ def _json_object(path: Path) -> dict[str, object]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise UserError(f"{path} is not valid JSON: get the model anew.") from error
+        raise InputDataError(f"{path} is not valid JSON: get the model anew.") from error
     return values if isinstance(values, dict) else {}

@@ -1,8 +1,8 @@
-"""Batches of token rows: examples packed one after another, and trees in which many short endings
-share one beginning.
+"""Token sequences as padded batches: training examples packed into rows, prompts, and prefixes that
+many suffixes share.
 
-Packed examples are kept apart by position ids that start again at 0; a tree is spelled out by its
-mask.
+Position ids that restart at 0 keep packed examples apart; an attention mask does it for suffixes of
+one prefix.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-IGNORED = -100
+IGNORE_INDEX = -100
 
 Tokens = NDArray[np.int64]
 
@@ -25,9 +25,8 @@ class Example(NamedTuple):
 
     Attributes:
         tokens: [n] token ids.
-        targets: [n] the item token (0..T-1) to be predicted from each token, IGNORED where nothing
-            is.
-        weights: [n] float32 loss weights, 0 where nothing is predicted.
+        targets: [n] the item token (0..T-1) to predict from each token; IGNORE_INDEX for none.
+        weights: [n] float32 loss weights; 0 where nothing is predicted.
     """
 
     tokens: Tokens
@@ -36,7 +35,14 @@ class Example(NamedTuple):
 
 
 class PackedBatch(NamedTuple):
-    """Rows of packed examples, [B, L] each: what the model reads, and what it should say."""
+    """Rows of packed examples.
+
+    Attributes:
+        tokens: [B, L] token ids.
+        position_ids: [B, L] restarting at 0 with every example.
+        targets: [B, L] as in `Example`.
+        weights: [B, L] as in `Example`.
+    """
 
     tokens: Tensor
     position_ids: Tensor
@@ -48,15 +54,15 @@ class PackedBatch(NamedTuple):
         return PackedBatch(*(part.to(device, non_blocking=True) for part in self))
 
 
-class Segment(NamedTuple):
-    """An ending of a tree.
+class Suffix(NamedTuple):
+    """Tokens that continue a shared prefix and see no other suffix.
 
     Attributes:
-        visible: how many tokens of the shared beginning it sees.
+        visible: number of tokens of the prefix that it sees, from the first on.
         tokens: [n] token ids.
-        positions: [n] position ids; None: they continue after what it sees.
-        candidate: [length] item tokens of the item it asks about; None where the labels do not need
-            them.
+        positions: [n] position ids; None: they continue after the visible tokens.
+        candidate: [length] item tokens of the item that is scored; None where the label head does
+            not need them.
     """
 
     visible: int
@@ -66,15 +72,15 @@ class Segment(NamedTuple):
 
 
 class TreeBatch(NamedTuple):
-    """Rows that each hold one beginning and its endings.
+    """Rows that each hold one prefix and its suffixes.
 
     Attributes:
         tokens: [B, L] token ids.
         position_ids: [B, L].
-        mask: [B, 1, L, L], True where the row's token sees the column's.
-        rows: [S] the row of each ending, endings in the order given.
-        columns: [S] the place of each ending's last token.
-        candidates: [S, length] item tokens asked about; None where the endings name none.
+        mask: [B, 1, L, L], True where the token of the row sees the token of the column.
+        rows: [S] row of each suffix, suffixes in the order given.
+        columns: [S] column of each suffix's last token.
+        candidates: [S, length] item tokens of the scored items; None where the suffixes have none.
     """
 
     tokens: Tensor
@@ -97,46 +103,46 @@ class TreeBatch(NamedTuple):
 
 
 def pack_rows(lengths: Sequence[int], max_length: int) -> list[list[int]]:
-    """Which examples share a row: first-fit decreasing, equal lengths in the order given.
+    """Which examples share a row: first-fit decreasing bin packing, equal lengths in their order.
 
     Args:
-        lengths: tokens of each example; a longer one than max_length has a row of its own.
+        lengths: tokens of each example; one longer than max_length gets a row of its own.
         max_length: tokens a row.
 
     Returns:
-        The indexes of each row's examples.
+        Indices of the examples of each row.
     """
     rows: list[list[int]] = []
-    room: list[int] = []
-    fullest = 0  # rows before it have no room even for the shortest example
+    free: list[int] = []  # tokens left in each row
+    first_open = 0  # rows before it cannot take even the shortest example
     shortest = min(lengths, default=0)
     for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
-        for row in range(fullest, len(rows)):
-            if room[row] >= lengths[index]:
+        for row in range(first_open, len(rows)):
+            if free[row] >= lengths[index]:
                 rows[row].append(index)
-                room[row] -= lengths[index]
+                free[row] -= lengths[index]
                 break
         else:
             rows.append([index])
-            room.append(max_length - lengths[index])
-        while fullest < len(rows) and room[fullest] < shortest:
-            fullest += 1
+            free.append(max_length - lengths[index])
+        while first_open < len(rows) and free[first_open] < shortest:
+            first_open += 1
     return rows
 
 
 def packed_batch(rows: Sequence[Sequence[Example]], pad: int = 0) -> PackedBatch:
     """Rows of examples as tensors, padded to the longest row.
 
-    Every padding token has position 0, so it is an example of its own and nobody sees it.
+    Every padding token has position 0, so it is an example of its own that no other token sees.
 
     Args:
-        rows: the examples of each row.
-        pad: the token id of padding.
+        rows: examples of each row.
+        pad: token id of padding.
     """
     width = max(sum(len(example.tokens) for example in row) for row in rows)
     tokens = np.full((len(rows), width), pad, np.int64)
     position_ids = np.zeros((len(rows), width), np.int64)
-    targets = np.full((len(rows), width), IGNORED, np.int64)
+    targets = np.full((len(rows), width), IGNORE_INDEX, np.int64)
     weights = np.zeros((len(rows), width), np.float32)
     for row, examples in enumerate(rows):
         start = 0
@@ -154,7 +160,7 @@ def prompt_batch(prompts: Sequence[Tokens], pad: int = 0) -> tuple[Tensor, Tenso
     """Prompts as rows padded on the right, where causal attention never sees the padding.
 
     Returns:
-        (tokens [B, L], position_ids [B, L], last [B]: the place of each prompt's last token).
+        (tokens [B, L], position_ids [B, L], last [B]: column of each prompt's last token).
     """
     lengths = np.array([len(prompt) for prompt in prompts])
     tokens = np.full((len(prompts), lengths.max()), pad, np.int64)
@@ -165,53 +171,48 @@ def prompt_batch(prompts: Sequence[Tokens], pad: int = 0) -> tuple[Tensor, Tenso
 
 
 def tree_batch(
-    prefixes: Sequence[Tokens], segments: Sequence[Sequence[Segment]], pad: int = 0
+    prefixes: Sequence[Tokens], suffixes: Sequence[Sequence[Suffix]], pad: int = 0
 ) -> TreeBatch:
-    """Beginnings with their endings as tensors, padded to the longest row.
+    """Prefixes with their suffixes as tensors, padded to the longest row.
 
     Args:
-        prefixes: the tokens of each row's beginning.
-        segments: the endings of each row.
-        pad: the token id of padding, which sees only itself.
+        prefixes: tokens of each row's prefix.
+        suffixes: suffixes of each row.
+        pad: token id of padding, which sees only itself.
     """
     width = max(
-        len(p) + sum(len(s.tokens) for s in row) for p, row in zip(prefixes, segments, strict=True)
+        len(prefix) + sum(len(suffix.tokens) for suffix in row)
+        for prefix, row in zip(prefixes, suffixes, strict=True)
     )
     tokens = np.full((len(prefixes), width), pad, np.int64)
     position_ids = np.zeros((len(prefixes), width), np.int64)
     mask = np.zeros((len(prefixes), width, width), np.bool_)
     mask[:, np.arange(width), np.arange(width)] = True
     lower = np.tri(width, dtype=np.bool_)
-    ends: list[tuple[int, int]] = []
-    for row, (prefix, endings) in enumerate(zip(prefixes, segments, strict=True)):
+    last_tokens: list[tuple[int, int]] = []
+    for row, (prefix, of_row) in enumerate(zip(prefixes, suffixes, strict=True)):
         start = len(prefix)
         tokens[row, :start] = prefix
         position_ids[row, :start] = np.arange(start)
         mask[row, :start, :start] = lower[:start, :start]
-        for visible, ending, positions, _ in endings:
-            end = start + len(ending)
-            tokens[row, start:end] = ending
+        for visible, suffix_tokens, positions, _ in of_row:
+            end = start + len(suffix_tokens)
+            tokens[row, start:end] = suffix_tokens
             position_ids[row, start:end] = (
                 visible + np.arange(end - start) if positions is None else positions
             )
             mask[row, start:end, :visible] = True
             mask[row, start:end, start:end] = lower[: end - start, : end - start]
-            ends.append((row, end - 1))
+            last_tokens.append((row, end - 1))
             start = end
-    places = torch.tensor(ends, dtype=torch.long).reshape(-1, 2)
-    asked = [
-        segment.candidate
-        for endings in segments
-        for segment in endings
-        if segment.candidate is not None
-    ]
+    located = torch.tensor(last_tokens, dtype=torch.long).reshape(-1, 2)
     return TreeBatch(
         torch.from_numpy(tokens),
         torch.from_numpy(position_ids),
         torch.from_numpy(mask[:, None]),
-        places[:, 0],
-        places[:, 1],
-        torch.from_numpy(np.stack(asked)) if asked else None,
+        located[:, 0],
+        located[:, 1],
+        _candidates(suffixes),
     )
 
 
@@ -220,7 +221,7 @@ def token_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[in
 
     Args:
         lengths: tokens of each row, ascending (sort first, so that little is padded).
-        batch_tokens: tokens a group, padding counted.
+        batch_tokens: tokens a group at most, padding counted.
     """
     group: list[int] = []
     for index, length in enumerate(lengths):
@@ -230,3 +231,10 @@ def token_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[in
         group.append(index)
     if group:
         yield group
+
+
+def _candidates(suffixes: Sequence[Sequence[Suffix]]) -> Tensor | None:
+    tokens = [
+        suffix.candidate for of_row in suffixes for suffix in of_row if suffix.candidate is not None
+    ]
+    return torch.from_numpy(np.stack(tokens)) if tokens else None

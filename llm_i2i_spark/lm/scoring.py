@@ -1,8 +1,8 @@
-"""Judging: how much more the discriminator leans to Yes than to No for each candidate.
+"""Scores of candidates: the discriminator's Yes-minus-No logit for each scoring request.
 
-A history is read once for all its candidates: each is an ending of a tree that sees the history and
-itself. Only hidden states at the label positions meet the label head. The score is the difference
-of two logits; its sigmoid *is* the softmax over {Yes, No}.
+A history is encoded once for all its candidates: each is a suffix that sees the history and itself.
+Only the hidden states at the label positions meet the label head. The sigmoid of a score *is* the
+softmax over {Yes, No}.
 """
 
 from __future__ import annotations
@@ -15,19 +15,18 @@ from numpy.typing import NDArray
 
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
-from llm_i2i_spark.lm.encoding import Question, Tree
+from llm_i2i_spark.lm.encoding import ScoringRequest, SharedPrefixTree
 from llm_i2i_spark.lm.packing import token_batches, tree_batch
 from llm_i2i_spark.prompts.items import Item
 
-__all__ = ["Question", "score"]
-
 TREE_TOKENS = 1024
+"""Tokens of a tree at most, since attention is quadratic in them."""
 
 
 def score(
     checkpoint: LoadedCheckpoint,
     histories: Sequence[Sequence[Item]],
-    questions: Sequence[Sequence[Question]],
+    requests: Sequence[Sequence[ScoringRequest]],
     batch_tokens: int,
 ) -> list[NDArray[np.float32]]:
     """Yes-minus-No logits of candidates.
@@ -35,67 +34,67 @@ def score(
     Args:
         checkpoint: of a discriminator.
         histories: items of each user, oldest first.
-        questions: candidates of each user, each with the length of the history before it.
-        batch_tokens: tokens of one forward pass, padding counted.
+        requests: scoring requests of each user.
+        batch_tokens: tokens of one forward pass at most, padding counted.
 
     Returns:
-        For each history an array with one fp32 logit a question, in their order; p_yes = sigmoid of
-        it.
+        For each history one fp32 logit a request, in their order; p_yes is its sigmoid.
 
     Raises:
-        StageError: a logit is not a number.
-        UserError: layout `sequence` and a candidate that is not in the vocabulary.
+        StageError: a logit is NaN or infinite.
+        InputDataError: layout `sequence` and a candidate that is not in the vocabulary.
     """
-    logits = [np.full(len(asked), np.nan, np.float32) for asked in questions]
+    logits = [np.full(len(of_user), np.nan, np.float32) for of_user in requests]
     trees = [
-        (row, part)
-        for row, (history, asked) in enumerate(zip(histories, questions, strict=True))
-        for tree in checkpoint.encoder.trees(history, asked)
-        for part in _bounded(tree)
+        (user, part)
+        for user, (history, of_user) in enumerate(zip(histories, requests, strict=True))
+        for tree in checkpoint.encoder.trees(history, of_user)
+        for part in _split_to_limit(tree)
     ]
+    # An order of contents, so that batches do not depend on the order of the rows.
     trees.sort(
         key=lambda entry: (
-            _width(entry[1]),
+            _token_count(entry[1]),
             entry[1].prefix.tobytes(),
-            *(s.tokens.tobytes() for s in entry[1].segments),
+            *(suffix.tokens.tobytes() for suffix in entry[1].suffixes),
         )
     )
-    for batch in token_batches([_width(tree) for _, tree in trees], batch_tokens):
-        chosen = [trees[place] for place in batch]
-        found = iter(_yes_minus_no(checkpoint, [tree for _, tree in chosen]))
-        for row, tree in chosen:
-            logits[row][tree.questions] = [next(found) for _ in tree.questions]
+    for batch in token_batches([_token_count(tree) for _, tree in trees], batch_tokens):
+        chosen = [trees[position] for position in batch]
+        scores = iter(_yes_minus_no(checkpoint, [tree for _, tree in chosen]))
+        for user, tree in chosen:
+            logits[user][tree.requests] = [next(scores) for _ in tree.requests]
     return logits
 
 
 def centre_labels(
     checkpoint: LoadedCheckpoint,
     histories: Sequence[Sequence[Item]],
-    questions: Sequence[Sequence[Question]],
+    requests: Sequence[Sequence[ScoringRequest]],
     batch_tokens: int,
 ) -> None:
-    """Shift the Yes logits of a discriminator that begins as its generator, so that they are 0 on
-    average over these questions.
+    """Shift the Yes logits of a discriminator that starts from a generator, so that their mean over
+    these requests is 0.
 
-    The generator's scores have a level of their own; without the shift the first steps of training
-    go into unlearning it. Layout `instruct` has nothing to shift.
+    The generator's scores have a level of their own; without the shift the first training steps
+    only unlearn it. Layout `instruct` has nothing to shift.
 
     Args:
         checkpoint: of the discriminator that is about to be trained; its model is changed.
         histories: as for `score`; a few hundred are enough.
-        questions: as for `score`, positives and negatives as in training.
+        requests: as for `score`, positives and negatives as in training.
         batch_tokens: as for `score`.
     """
-    if checkpoint.tokenizer is None and any(questions):
+    if checkpoint.tokenizer is None and any(requests):
         head = checkpoint.model.label_head
-        level = float(np.concatenate(score(checkpoint, histories, questions, batch_tokens)).mean())
+        level = float(np.concatenate(score(checkpoint, histories, requests, batch_tokens)).mean())
         head.centre += level / float(head.scale.detach())
 
 
 @torch.inference_mode()
-def _yes_minus_no(checkpoint: LoadedCheckpoint, trees: Sequence[Tree]) -> list[float]:
-    """One logit a segment, trees and segments in order."""
-    batch = tree_batch([tree.prefix for tree in trees], [tree.segments for tree in trees]).to(
+def _yes_minus_no(checkpoint: LoadedCheckpoint, trees: Sequence[SharedPrefixTree]) -> list[float]:
+    """One logit a suffix, trees and suffixes in order."""
+    batch = tree_batch([tree.prefix for tree in trees], [tree.suffixes for tree in trees]).to(
         checkpoint.device
     )
     hidden = checkpoint.model(batch.tokens, batch.position_ids, batch.mask)[
@@ -110,18 +109,22 @@ def _yes_minus_no(checkpoint: LoadedCheckpoint, trees: Sequence[Tree]) -> list[f
     return list((labels[:, 1] - labels[:, 0]).tolist())
 
 
-def _bounded(tree: Tree) -> Iterator[Tree]:
-    """The tree cut into ones of at most 1,024 tokens (attention is quadratic), by its own contents
-    alone.
+def _split_to_limit(tree: SharedPrefixTree) -> Iterator[SharedPrefixTree]:
+    """Trees of at most TREE_TOKENS tokens with the same suffixes; where a tree is cut depends on
+    itself alone.
     """
-    width, start = len(tree.prefix), 0
-    for end, segment in enumerate(tree.segments):
-        width += len(segment.tokens)
-        if width > TREE_TOKENS and end > start:
-            yield Tree(tree.prefix, tree.segments[start:end], tree.questions[start:end])
-            width, start = len(tree.prefix) + len(segment.tokens), end
-    yield Tree(tree.prefix, tree.segments[start:], tree.questions[start:])
+    tokens, start = len(tree.prefix), 0
+    for end, suffix in enumerate(tree.suffixes):
+        tokens += len(suffix.tokens)
+        if tokens > TREE_TOKENS and end > start:
+            yield _part(tree, start, end)
+            tokens, start = len(tree.prefix) + len(suffix.tokens), end
+    yield _part(tree, start, len(tree.suffixes))
 
 
-def _width(tree: Tree) -> int:
-    return len(tree.prefix) + sum(len(segment.tokens) for segment in tree.segments)
+def _part(tree: SharedPrefixTree, start: int, end: int) -> SharedPrefixTree:
+    return SharedPrefixTree(tree.prefix, tree.suffixes[start:end], tree.requests[start:end])
+
+
+def _token_count(tree: SharedPrefixTree) -> int:
+    return len(tree.prefix) + sum(len(suffix.tokens) for suffix in tree.suffixes)

@@ -1,5 +1,5 @@
 """Frozen text features of the catalogue: TF-IDF reduced by a truncated SVD, or the mean-pooled
-states of a sentence encoder.
+hidden states of a sentence encoder.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from transformers import AutoModel, AutoTokenizer
 
 from llm_i2i_spark.base.console import track
-from llm_i2i_spark.lm.attention import choose_device
+from llm_i2i_spark.lm.device import choose_device
 from llm_i2i_spark.lm.model_folder import check_model_folder
 from llm_i2i_spark.prompts.render import clean_text
 
 MAX_CHARS = 1000
 ENCODER_TOKENS = 256
 ENCODER_BATCH = 64
-RARE_WORDS_FROM = 500
+SMALL_CATALOGUE = 500
+"""Items below which words of a single item are kept."""
 
 Features = NDArray[np.float32]
 
 
 def embed_texts(texts: Sequence[str], dims: int, encoder: str | None, seed: int) -> Features:
-    """Features of texts, rows of unit length; a text without any known word is a row of zeros.
+    """Features of texts: rows of unit length; zeros for a text without any known word.
 
     Args:
-        texts: one an item, cleaned and cut to 1,000 characters here.
-        dims: columns at most.
+        texts: one an item; cleaned and cut to 1,000 characters here.
+        dims: number of columns at most.
         encoder: directory of a sentence encoder; None for TF-IDF and SVD.
         seed: of the randomised SVD.
 
@@ -40,35 +41,34 @@ def embed_texts(texts: Sequence[str], dims: int, encoder: str | None, seed: int)
         [n, <= dims] float32.
 
     Raises:
-        UserError: the encoder's folder brings code, or no safetensors.
+        InputDataError: the encoder's folder contains code, or no safetensors.
     """
     cleaned = [clean_text(text, MAX_CHARS) for text in texts]
     features = (
-        _latent_words(cleaned, dims, seed)
+        _tfidf_features(cleaned, dims, seed)
         if encoder is None
-        else _encoded_sentences(cleaned, dims, Path(encoder), seed)
+        else _encoder_features(cleaned, dims, Path(encoder), seed)
     )
-    lengths = np.linalg.norm(features, axis=1, keepdims=True)
+    norms = np.linalg.norm(features, axis=1, keepdims=True)
     return np.asarray(
-        np.divide(features, lengths, out=np.zeros_like(features), where=lengths > 1e-9), np.float32
+        np.divide(features, norms, out=np.zeros_like(features), where=norms > 1e-9), np.float32
     )
 
 
-def _latent_words(texts: Sequence[str], dims: int, seed: int) -> Features:
+def _tfidf_features(texts: Sequence[str], dims: int, seed: int) -> Features:
     """Latent semantic analysis: log-scaled TF-IDF, projected on its first singular vectors."""
-    # A word that one item alone has says nothing about others; a small catalogue has few other
-    # words.
-    rarest = 2 if len(texts) >= RARE_WORDS_FROM else 1
+    # A word of a single item says nothing about others, but a small catalogue has few other words.
+    min_df = 1 if len(texts) < SMALL_CATALOGUE else 2
     try:
-        words = TfidfVectorizer(
-            sublinear_tf=True, min_df=rarest, stop_words="english", dtype=np.float32
+        tfidf = TfidfVectorizer(
+            sublinear_tf=True, min_df=min_df, stop_words="english", dtype=np.float32
         ).fit_transform(texts)
-    except ValueError:  # not one word in the whole catalogue
+    except ValueError:  # no word in the whole catalogue
         return np.zeros((len(texts), 1), np.float32)
-    return _reduced(words, dims, seed)
+    return _reduce_dimensions(tfidf, dims, seed)
 
 
-def _reduced(rows: NDArray[np.float32], dims: int, seed: int) -> Features:
+def _reduce_dimensions(rows: NDArray[np.float32], dims: int, seed: int) -> Features:
     components = min(dims, rows.shape[1] - 1, rows.shape[0] - 1)
     if components < 1:
         return np.asarray(rows.todense() if hasattr(rows, "todense") else rows, np.float32)
@@ -77,7 +77,8 @@ def _reduced(rows: NDArray[np.float32], dims: int, seed: int) -> Features:
     )
 
 
-def _encoded_sentences(texts: Sequence[str], dims: int, folder: Path, seed: int) -> Features:
+def _encoder_features(texts: Sequence[str], dims: int, folder: Path, seed: int) -> Features:
+    """Mean of the encoder's last hidden states over the tokens of each text."""
     check_model_folder(folder)
     device = choose_device("auto")
     tokenizer = AutoTokenizer.from_pretrained(
@@ -95,9 +96,9 @@ def _encoded_sentences(texts: Sequence[str], dims: int, folder: Path, seed: int)
     features: Features = np.zeros((len(texts), model.config.hidden_size), np.float32)
     starts = range(0, len(order), ENCODER_BATCH)
     for start in track(starts, "encode item texts", total=len(starts), unit="batches"):
-        chosen = order[start : start + ENCODER_BATCH]
+        indices = order[start : start + ENCODER_BATCH]
         batch = tokenizer(
-            [texts[index] for index in chosen],
+            [texts[index] for index in indices],
             padding=True,
             truncation=True,
             max_length=ENCODER_TOKENS,
@@ -105,6 +106,6 @@ def _encoded_sentences(texts: Sequence[str], dims: int, folder: Path, seed: int)
         ).to(device)
         with torch.inference_mode():
             states = model(**batch).last_hidden_state
-        shown = batch["attention_mask"][..., None].to(states.dtype)
-        features[chosen] = ((states * shown).sum(1) / shown.sum(1).clamp(min=1)).cpu().numpy()
-    return _reduced(features, dims, seed) if features.shape[1] > dims else features
+        mask = batch["attention_mask"][..., None].to(states.dtype)
+        features[indices] = ((states * mask).sum(1) / mask.sum(1).clamp(min=1)).cpu().numpy()
+    return _reduce_dimensions(features, dims, seed) if features.shape[1] > dims else features

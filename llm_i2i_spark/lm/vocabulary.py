@@ -1,8 +1,8 @@
-"""Which tokens an item is written with: one token of its own, or a few semantic codes that similar
-items share.
+"""Item tokens: one token of its own for every item, or a few semantic codes that similar items
+share.
 
 Semantic codes follow TIGER (Rajput et al. 2023): residual k-means on the items' text features,
-coarse to fine, and a last code that numbers the items which share all others.
+coarse to fine, and a last code that tells apart the items with the same other codes.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from sklearn.cluster import MiniBatchKMeans
 from llm_i2i_spark.base.sections.sft import SftConfig
 
 ATOMIC_LIMIT = 200_000
+"""Items up to which `sft.item_tokens=auto` gives each a token of its own."""
 CODE_LENGTH = 4
 CODE_SIZE = 256
 
@@ -33,9 +34,9 @@ class ItemVocabulary:
     """The items of the catalogue and their item tokens.
 
     Attributes:
-        item_ids: strictly ascending, so that an item's index orders ties by id.
+        item_ids: strictly ascending, so that equal scores ordered by index are ordered by id.
         codes: [n_items, length] item tokens, numbers 0..n_tokens-1; every row is different.
-        n_tokens: how many item tokens there are.
+        n_tokens: number of item tokens.
     """
 
     item_ids: tuple[str, ...]
@@ -67,8 +68,8 @@ class ItemVocabulary:
         size: int = CODE_SIZE,
         seed: int = 0,
     ) -> ItemVocabulary:
-        """A few codes an item: `length` - 1 residual k-means codes and one that tells apart the
-        items which share those.
+        """A few codes an item: `length` - 1 residual k-means codes, and one that tells apart the
+        items with the same ones.
 
         Args:
             item_ids: strictly ascending.
@@ -81,11 +82,11 @@ class ItemVocabulary:
         levels: list[Codes] = []
         for level in range(length - 1):
             distinct = len(np.unique(residual, axis=0))
-            means = MiniBatchKMeans(
+            clusters = MiniBatchKMeans(
                 min(size, distinct), random_state=seed + level, batch_size=4096, n_init=1
             ).fit(residual)
-            levels.append(means.labels_.astype(np.int64) + level * size)
-            residual -= means.cluster_centers_[means.labels_]
+            levels.append(clusters.labels_.astype(np.int64) + level * size)
+            residual -= clusters.cluster_centers_[clusters.labels_]
         last = _number_within_groups(np.stack(levels, axis=1))
         codes = np.concatenate(
             [np.stack(levels, axis=1), last[:, None] + (length - 1) * size], axis=1
@@ -102,11 +103,11 @@ class ItemVocabulary:
         return {item_id: index for index, item_id in enumerate(self.item_ids)}
 
     def index(self, item_id: str) -> int | None:
-        """The row of an item, None for an item the vocabulary does not know."""
+        """Row of an item in `codes`; None for an unknown item."""
         return self._index.get(item_id)
 
     def token_features(self, features: Features) -> Features:
-        """The features of every item token: the item's own, or for a shared code the mean over its
+        """Features of every item token: the item's own, or for a shared code the mean over its
         items.
 
         Args:
@@ -133,7 +134,7 @@ class ItemVocabulary:
 
     @classmethod
     def load(cls, folder: Path) -> ItemVocabulary:
-        """Read what `save` wrote."""
+        """The vocabulary that `save` wrote to a folder."""
         values = json.loads((folder / "vocabulary.json").read_text(encoding="ascii"))
         return cls(
             tuple(values["item_ids"]),
@@ -145,13 +146,13 @@ class ItemVocabulary:
 def build_vocabulary(
     config: SftConfig, item_ids: Sequence[str], features: Features, seed: int
 ) -> ItemVocabulary:
-    """The vocabulary that `sft.item_tokens` asks for; `auto` takes codes above 200,000 items.
+    """The vocabulary of setting `sft.item_tokens`; `auto` takes codes above 200,000 items.
 
     Args:
         config: the settings of fine-tuning.
         item_ids: strictly ascending.
         features: [n_items, F] text features in the order of `item_ids`.
-        seed: of the clustering behind semantic codes.
+        seed: of the clustering for semantic codes.
     """
     atomic = config.item_tokens == "atomic" or (
         config.item_tokens == "auto" and len(item_ids) <= ATOMIC_LIMIT
@@ -164,7 +165,7 @@ def build_vocabulary(
 
 
 def _number_within_groups(codes: Codes) -> Codes:
-    """0, 1, 2, ... for the rows that share all their codes, in the order of rows."""
+    """0, 1, 2, ... within each group of rows with the same codes, in the order of rows."""
     _, group = np.unique(codes, axis=0, return_inverse=True)
     group = group.reshape(-1)
     order = np.argsort(group, kind="stable")

@@ -1,3 +1,1 @@
-"""What the models read: the wording of the prompts, and how items and histories are written into
-it. Text only.
-"""
+"""Prompts as text: their wording, and how items and histories are written into it."""

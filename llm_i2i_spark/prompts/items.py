@@ -1,4 +1,4 @@
-"""An item as the models see it."""
+"""An item as a prompt shows it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 
 class Item(NamedTuple):
-    """One item of the catalogue: its id, byte-exact, and the text that describes it (title, brand,
-    category).
+    """One item of the catalogue.
+
+    Attributes:
+        item_id: id, byte for byte as in the catalogue.
+        text: title, brand and category in one string; not yet cleaned.
     """
 
     item_id: str

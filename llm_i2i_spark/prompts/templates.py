@@ -1,9 +1,7 @@
-"""The wording of the two prompts of layout `instruct`, and a digest that tells one wording from
-another.
+"""Wording of the prompts of layout `instruct`, and a digest that identifies each wording.
 
-A template is three pieces around the items: what stands before the history, how one item reads, and
-what stands after. The pieces are joined with a model's own chat template by `render.split_chat`;
-item text never passes through that template.
+A template is the text around the items: before the history, around one item, and after it.
+`render.split_chat` puts it inside a model's chat template; item texts never pass through that.
 """
 
 from __future__ import annotations
@@ -14,18 +12,18 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 Layout = Literal["instruct", "sequence"]
-Role = Literal["generator", "discriminator"]
 
 
 @dataclass(frozen=True)
 class Template:
-    """The pieces of one prompt, in the order in which a model reads them.
+    """The parts of one prompt, in the order in which a model reads them.
 
     Attributes:
         before: the task, before the first item of the history.
-        item: one item of the history; `{text}` is its cleaned text, the item's own tokens follow
-            directly.
-        candidate: the item asked about (discriminator only), written like `item`.
+        item: pattern of one item of the history; `{text}` is its cleaned text, and the item's own
+            tokens follow directly.
+        candidate: pattern of the item that is scored, written like `item`; empty where the prompt
+            has none.
         after: the question, after the last item.
     """
 
@@ -61,12 +59,11 @@ DISCRIMINATOR = Template(
 )
 
 SEQUENCE = Template(before="<begin>", item="", candidate="", after="<question>")
-"""Layout `sequence` has no words: item tokens between two marks. The digest names that reading too.
+"""Stands for layout `sequence`, which has no words but item tokens alone, so that its rows carry a
+prompt digest too.
 """
 
 
-def prompt_digest(layout: Layout, role: Role) -> str:
-    """The digest of what a model of this role reads in this layout."""
-    if layout == "sequence":
-        return SEQUENCE.digest
-    return (GENERATOR if role == "generator" else DISCRIMINATOR).digest
+def prompt_digest(layout: Layout, template: Template) -> str:
+    """Digest of what a model with this template reads in this layout: hex sha256."""
+    return (SEQUENCE if layout == "sequence" else template).digest

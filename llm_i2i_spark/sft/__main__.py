@@ -1,5 +1,5 @@
-"""`python -m llm_i2i_spark.sft`: the job from a shell, by itself or under the `torchrun` or
-`deepspeed` launcher.
+"""`python -m llm_i2i_spark.sft`: the fine-tuning job from a shell, alone or under the launcher
+`torchrun` or `deepspeed`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from llm_i2i_spark.base.contract import result_name, scope_key
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import LlmI2iError, UserError
+from llm_i2i_spark.base.errors import ConfigError, LlmI2iError, StageError, TableNotFoundError
 from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
 from llm_i2i_spark.base.run_record import fingerprint_in, new_run_id
 from llm_i2i_spark.base.stage import PinnedRun
@@ -22,19 +22,23 @@ from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
-from llm_i2i_spark.sft.events import EventFile, EventView, Reporter, silent
+from llm_i2i_spark.sft.events import EventFile, EventView, Reporter, discard
 from llm_i2i_spark.sft.launch import end_with_parent
 from llm_i2i_spark.sft.stage import STAGE, check_layout
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the job; the exit code: 0 done, 2 a user's mistake, 1 anything else."""
+    """Run the job.
+
+    Returns:
+        The exit code: 0 for success, 2 for a user's mistake, 1 for anything else.
+    """
     given = list(sys.argv[1:] if arguments is None else arguments)
     options = _parse(given)
-    first = os.environ.get("RANK", "0") == "0"
+    is_main = os.environ.get("RANK", "0") == "0"
     view = EventView()
     reporter = Reporter(
-        (EventFile(options.events).write if options.events else view.show) if first else silent
+        (EventFile(options.events).write if options.events else view.show) if is_main else discard
     )
     try:
         if options.events:
@@ -44,27 +48,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if config.sft.nproc_per_node > 1 and "RANK" not in os.environ:
             _become_launcher(config.sft.nproc_per_node, given)
         if not options.events:
-            _noise_to(lake.root / "sft.log")
-        version = _work(config, options.run, lake, reporter)
+            _redirect_output(lake.root / "sft.log")
+        version = _execute(config, options.run, lake, reporter)
     except LlmI2iError as error:
-        return _explain(reporter, view, str(error), user=isinstance(error, UserError))
+        return _explain(reporter, view, str(error), type(error))
     except Exception as error:
         traceback.print_exc(file=sys.__stdout__)  # the log
-        return _explain(reporter, view, f"{type(error).__name__}: {error}", user=False)
+        return _explain(reporter, view, f"{type(error).__name__}: {error}", StageError)
     view.close()
-    if first and not options.events:
+    if is_main and not options.events:
         sys.stderr.write(f"  checkpoints version {version}\n")
     return 0
 
 
-def _work(config: Config, pinned: Path | None, lake: DeltaRsLake, reporter: Reporter) -> int:
+def _execute(config: Config, pinned: Path | None, lake: DeltaRsLake, reporter: Reporter) -> int:
     check_layout(config)
     run = _pinned_run(pinned) if pinned else _latest_run(config, lake)
-    # Here, so that a mistake in the settings is said before torch is loaded.
-    from llm_i2i_spark.sft.distributed import join_ranks
+    # Imported here, so that a mistake in the settings is reported before torch is loaded.
+    from llm_i2i_spark.sft.distributed import initialize_distributed
     from llm_i2i_spark.sft.job import Job
 
-    return Job(config, run, lake, join_ranks(), reporter).execute()
+    return Job(config, run, lake, initialize_distributed(), reporter).execute()
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -110,14 +114,14 @@ def _pinned_run(path: Path) -> PinnedRun:
     try:
         return PinnedRun.from_dict(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise UserError(
+        raise ConfigError(
             f"--run {path} is not the JSON of a run ({error}); leave it out to take the latest"
             " versions."
         ) from None
 
 
 def _latest_run(config: Config, lake: DeltaRsLake) -> PinnedRun:
-    """The run that the latest exports ask for; its result is the one that `llm-i2i run` looks for."""
+    """The run on the latest exports; its result is the one that `llm-i2i run` looks for."""
     scope = {"branch": BASE_BRANCH}
     versions, inputs = {}, {}
     for table in STAGE.reads:
@@ -125,7 +129,7 @@ def _latest_run(config: Config, lake: DeltaRsLake) -> PinnedRun:
         history = lake.history(table)
         fingerprint = fingerprint_in(history, of_table)
         if fingerprint is None:
-            raise UserError(
+            raise TableNotFoundError(
                 f"There is no table {table} in {lake.root}; run ingest and export first."
             )
         versions[table] = history[0].version
@@ -145,8 +149,8 @@ def _latest_run(config: Config, lake: DeltaRsLake) -> PinnedRun:
 
 
 def _become_launcher(processes: int, arguments: Sequence[str]) -> None:
-    """Turn into torchrun, which starts this program again once a rank; the process id, and who
-    waits for it, stay.
+    """Replace this process by torchrun, which starts this program once for each rank; the process
+    id, and so the parent that waits for it, stays.
     """
     launcher = [
         sys.executable,
@@ -159,21 +163,23 @@ def _become_launcher(processes: int, arguments: Sequence[str]) -> None:
     os.execv(sys.executable, [*launcher, "-m", "llm_i2i_spark.sft", *arguments])
 
 
-def _noise_to(log: Path) -> None:
-    """Send what libraries print to a log, below Python too; sys.stderr stays the person's."""
+def _redirect_output(log: Path) -> None:
+    """Send the output of libraries to a log, below Python too; only sys.stderr stays on the
+    terminal.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
-    person = os.fdopen(os.dup(2), "w", buffering=1)
+    terminal = os.fdopen(os.dup(2), "w", buffering=1)
     with log.open("ab") as file:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
-    sys.stderr = person
+    sys.stderr = terminal
 
 
-def _explain(reporter: Reporter, view: EventView, message: str, user: bool) -> int:
+def _explain(reporter: Reporter, view: EventView, message: str, error: type[LlmI2iError]) -> int:
     view.close()
-    reporter.failed(message, user)
+    reporter.failed(message, error.__name__)
     sys.stderr.write(message + "\n")
-    return 2 if user else 1
+    return error.exit_code
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""What both models are made of, the same on every rank, and how they become checkpoints with a
-known origin.
+"""Model artifacts: tokenizer, item vocabulary and text features, shared by all roles and equal on
+every rank.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,31 +16,32 @@ from numpy.typing import NDArray
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from llm_i2i_spark import __version__
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.files import sha256_of
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.encoding import Encoder
-from llm_i2i_spark.lm.model import ItemLanguageModel, build_model
+from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.lm.model_folder import check_model_folder
+from llm_i2i_spark.lm.new_model import build_model
 from llm_i2i_spark.lm.text_features import embed_texts
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary, build_vocabulary
 from llm_i2i_spark.prompts.templates import prompt_digest
-from llm_i2i_spark.sft.distributed import Ranks
-
-Role = Literal["generator", "discriminator"]
-EXPORTS: dict[Role, str] = {"generator": "sft_generator", "discriminator": "sft_discriminator"}
+from llm_i2i_spark.sft.distributed import Distributed
+from llm_i2i_spark.sft.roles.base import Role
 
 
 @dataclass(frozen=True)
-class Material:
-    """The parts that the generator and the discriminator share.
+class ModelArtifacts:
+    """The parts that the models of all roles share.
 
     Attributes:
+        config: of the run.
         tokenizer: of the base model; None for the compact one.
+        vocabulary: item tokens of the catalogue.
         features: [T, F] text features of the item tokens.
-        base_digest: sha256 over the base model's files; None for the compact one.
+        base_digest: hex sha256 over the base model's files; None for the compact one.
     """
 
     config: Config
@@ -50,7 +51,7 @@ class Material:
     base_digest: str | None
 
     def new_model(self) -> ItemLanguageModel:
-        """A model that is not yet trained, for training: with dropout."""
+        """A model before fine-tuning, in training mode."""
         return build_model(
             self.config.sft,
             self.vocabulary.n_tokens,
@@ -59,72 +60,81 @@ class Material:
             self.config.seed,
         )
 
-    def limits(self, role: Role) -> dict[str, Any]:
-        """How many items and tokens of a history a model of this role is shown."""
-        export = self.config.export
-        whole = role == "generator" and self.config.layout == "sequence"
+    def input_limits(self, role: Role) -> dict[str, Any]:
+        """Manifest fields that say how much of a history a model of this role is shown: the number
+        of latest items, and of tokens.
+        """
         return {
-            "role": role,
-            "max_items": export.sequence_length if whole else export.history_length,
+            "role": role.name,
+            "max_items": role.max_items(self.config),
             "max_length": self.config.sft.max_length,
         }
 
     def encoder(self, model: ItemLanguageModel, role: Role) -> Encoder:
-        """How examples are written for a model."""
-        limits = self.limits(role)
+        """Encodes the examples of a role for a model."""
         return Encoder(
             self.vocabulary,
             model.vocabulary_size,
             self.tokenizer,
-            role,
-            limits["max_items"],
-            limits["max_length"],
+            role.template,
+            role.max_items(self.config),
+            self.config.sft.max_length,
         )
 
-    def loaded(
+    def as_checkpoint(
         self, model: ItemLanguageModel, role: Role, device: torch.device
     ) -> LoadedCheckpoint:
-        """A model that was just trained, ready to be used without a way over the disk."""
+        """A model in evaluation mode, as if its checkpoint had been saved and loaded."""
         return LoadedCheckpoint(
-            model.eval(), self.vocabulary, self.tokenizer, None, self.limits(role), device, ""
+            model=model,
+            vocabulary=self.vocabulary,
+            tokenizer=self.tokenizer,
+            calibration=None,
+            manifest=self.input_limits(role),
+            device=device,
+            digest="",
+            template=role.template,
         )
 
     def manifest_fields(
-        self, role: Role, run: PinnedRun, ranks: Ranks, loss: float, seconds: float
+        self, role: Role, run: PinnedRun, distributed: Distributed, loss: float, seconds: float
     ) -> dict[str, Any]:
-        """Where a checkpoint comes from."""
+        """Origin of a checkpoint: inputs, settings, code version and result of its training."""
         return {
-            **self.limits(role),
+            **self.input_limits(role),
             "layout": self.config.layout,
-            "prompt_digest": prompt_digest(self.config.layout, role),
+            "prompt_digest": prompt_digest(self.config.layout, role.template),
             "inputs": dict(run.reads),
             "fingerprint": run.fingerprint,
             "config_digest": self.config.digest(),
             "base_model": self.config.sft.base_model or "compact",
             "base_model_digest": self.base_digest,
             "code_version": __version__,
-            "ranks": ranks.world,
-            "device": ranks.device.type,
+            "ranks": distributed.world_size,
+            "device": distributed.device.type,
             "final_loss": loss,
             "seconds": round(seconds, 1),
         }
 
 
-def prepare(config: Config, catalogue: Mapping[str, str], ranks: Ranks) -> Material:
-    """Text features and vocabulary of a catalogue; rank 0 computes them, since a last bit may
-    depend on the threads.
+def prepare_artifacts(
+    config: Config, catalogue: Mapping[str, str], distributed: Distributed
+) -> ModelArtifacts:
+    """Text features and vocabulary of a catalogue, computed by rank 0 alone, since their last bits
+    may depend on the number of threads.
 
     Args:
         config: of the run.
         catalogue: text by item id.
+        distributed: this rank.
 
     Raises:
-        UserError: the base model's folder is not usable.
+        InputDataError: the base model's folder is not usable.
     """
     base_model = config.sft.base_model
     tokenizer = base_tokenizer(base_model) if base_model else None
-    parts: tuple[ItemVocabulary, NDArray[np.float32]] | None = None
-    if ranks.first:
+    computed: tuple[ItemVocabulary, NDArray[np.float32]] | None = None
+    if distributed.is_main:
         item_ids = sorted(catalogue)
         features = embed_texts(
             [catalogue[item_id] for item_id in item_ids],
@@ -133,13 +143,13 @@ def prepare(config: Config, catalogue: Mapping[str, str], ranks: Ranks) -> Mater
             config.seed,
         )
         vocabulary = build_vocabulary(config.sft, item_ids, features, config.seed)
-        parts = vocabulary, vocabulary.token_features(features)
-    parts = ranks.from_first(parts)
-    assert parts is not None
-    return Material(
+        computed = vocabulary, vocabulary.token_features(features)
+    computed = distributed.broadcast(computed)
+    assert computed is not None
+    return ModelArtifacts(
         config,
         tokenizer,
-        *parts,
+        *computed,
         base_digest=folder_digest(Path(base_model)) if base_model else None,
     )
 
@@ -148,13 +158,13 @@ def base_tokenizer(folder: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a base model.
 
     Raises:
-        UserError: the folder brings code, or has no tokenizer.
+        InputDataError: the folder contains code, or has no tokenizer.
     """
     check_model_folder(Path(folder))
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (OSError, ValueError) as error:
-        raise UserError(
+        raise InputDataError(
             f"sft.base_model={folder} has no usable tokenizer ({str(error).splitlines()[0]})."
         ) from error
 

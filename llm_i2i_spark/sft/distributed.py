@@ -1,6 +1,4 @@
-"""The processes that train together: who this one is, what they exchange, and how they find each
-other.
-"""
+"""Data-parallel training: this process among all ranks, and collective operations between them."""
 
 from __future__ import annotations
 
@@ -19,63 +17,64 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Ranks:
-    """This process among all that train.
+class Distributed:
+    """This process among the ranks of a training.
 
     Attributes:
-        rank: 0 .. world - 1; rank 0 alone writes and reports.
-        device: where its model is.
+        rank: 0 .. world_size - 1.
+        world_size: number of ranks.
+        device: of this rank's model.
     """
 
     rank: int
-    world: int
+    world_size: int
     device: torch.device
 
     @property
-    def first(self) -> bool:
-        """Whether this is rank 0."""
+    def is_main(self) -> bool:
+        """Whether this is rank 0, which alone writes and reports."""
         return self.rank == 0
 
-    def share(self, things: Sequence[T]) -> Sequence[T]:
-        """This rank's part of `things`: every world-th from its own number on."""
-        return things[self.rank :: self.world]
+    def shard(self, values: Sequence[T]) -> Sequence[T]:
+        """This rank's part of `values`: every world_size-th from index `rank` on."""
+        return values[self.rank :: self.world_size]
 
-    def gather(self, mine: Sequence[T], total: int) -> list[T]:
-        """Put the results for the parts of `share` back in order, on every rank.
+    def all_gather(self, results: Sequence[T], total: int) -> list[T]:
+        """The results of all shards in the order of the values, on every rank.
 
         Args:
-            mine: one result for each thing of this rank's part.
-            total: number of things in all.
+            results: one for each value of this rank's shard.
+            total: number of values of all shards.
         """
-        if self.world == 1:
-            return list(mine)
-        parts: list[Any] = [None] * self.world
-        distributed.all_gather_object(parts, list(mine))
-        return [parts[index % self.world][index // self.world] for index in range(total)]
+        if self.world_size == 1:
+            return list(results)
+        parts: list[Any] = [None] * self.world_size
+        distributed.all_gather_object(parts, list(results))
+        return [parts[index % self.world_size][index // self.world_size] for index in range(total)]
 
-    def from_first(self, thing: T) -> T:
-        """What rank 0 holds, on every rank."""
-        if self.world == 1:
-            return thing
-        box: list[Any] = [thing]
+    def broadcast(self, value: T) -> T:
+        """The value of rank 0, on every rank."""
+        if self.world_size == 1:
+            return value
+        box: list[Any] = [value]
         distributed.broadcast_object_list(box, src=0, device=self.device)
         received: T = box[0]
         return received
 
-    def sum(self, values: Tensor) -> Tensor:
-        """The sum of a tensor over all ranks."""
-        if self.world > 1:
+    def all_reduce(self, values: Tensor) -> Tensor:
+        """Sum of a tensor over all ranks."""
+        if self.world_size > 1:
             distributed.all_reduce(values)
         return values
 
-    def wait(self) -> None:
-        """Until every rank is here."""
-        if self.world > 1:
+    def barrier(self) -> None:
+        """Wait until every rank is here."""
+        if self.world_size > 1:
             distributed.barrier()
 
 
-def join_ranks() -> Ranks:
-    """Meet the other ranks: those that a launcher started with this one, or none.
+def initialize_distributed() -> Distributed:
+    """Join the ranks that a launcher started with this process; without a launcher, be alone.
 
     Raises:
         MissingDependencyError: DeepSpeed is not installed.
@@ -103,27 +102,27 @@ def join_ranks() -> Ranks:
     if cuda:
         torch.cuda.set_device(device)
     if not distributed.is_initialized():
-        # Else DeepSpeed tries its compiled operations and builds a shared-memory all-reduce for CPU
-        # ranks: a minute of g++ for what gloo does as well. Nothing compiled is needed for ZeRO-2
-        # with torch's own AdamW.
+        # Otherwise DeepSpeed probes its compiled operations and builds a shared-memory all-reduce
+        # for CPU ranks: a minute of g++ for what gloo does as well. ZeRO-2 with torch's own AdamW
+        # needs nothing compiled.
         deepspeed.ops.__compatible_ops__ = {}
         deepspeed.init_distributed(
             dist_backend="nccl" if cuda else "gloo", auto_mpi_discovery=False
         )
     _limit_threads(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    return Ranks(distributed.get_rank(), distributed.get_world_size(), device)
+    return Distributed(distributed.get_rank(), distributed.get_world_size(), device)
 
 
 def free_port() -> int:
-    """A port of this machine on which nobody listens."""
+    """A TCP port of this machine on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
-def _limit_threads(ranks_here: int) -> None:
-    """Never more threads than this rank's share of the cores."""
+def _limit_threads(local_world_size: int) -> None:
+    """Use no more threads than this rank's share of the machine's cores."""
     cores = (
         len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     )
-    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // ranks_here)))
+    torch.set_num_threads(max(1, min(torch.get_num_threads(), cores // local_world_size)))

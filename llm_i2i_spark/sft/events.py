@@ -1,8 +1,7 @@
-"""What the job says while it works: events, as lines of JSON from one process to another or
-straight to a person.
+"""Progress events of the fine-tuning job: lines of JSON from its process to the stage that launched
+it, or shown directly.
 
-The job runs in a process of its own, so its bars cannot be drawn where it works; the stage that
-launched it draws them.
+The job runs in a process of its own, whose output goes to a log; the stage shows its progress bars.
 """
 
 from __future__ import annotations
@@ -18,14 +17,15 @@ from llm_i2i_spark.base.console import Progress, log_message
 Event = dict[str, Any]
 Sink = Callable[[Event], None]
 SECONDS_BETWEEN = 0.2
+"""Seconds between two progress events of the same work."""
 
 
 class Reporter:
-    """Turns what happens into events; progress at most five times a second.
+    """Sends events; progress at most five times a second.
 
     Args:
-        sink: where events go: `EventFile.write`, `EventView.show`, or `silent` on all ranks but the
-            first.
+        sink: takes the events: `EventFile.write`, `EventView.show`, or `discard` on all ranks but
+            the main one.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -38,7 +38,7 @@ class Reporter:
         self._sink({"kind": "note", "text": text})
 
     def progress(self, title: str, done: int, total: int, unit: str, note: str = "") -> None:
-        """How far the work called `title` is."""
+        """How much of the work called `title` is done."""
         now = time.monotonic()
         if title == self._title and done < total and now - self._last < SECONDS_BETWEEN:
             return
@@ -54,13 +54,13 @@ class Reporter:
             }
         )
 
-    def failed(self, message: str, user: bool) -> None:
-        """The job ends here, by a user's mistake or not."""
-        self._sink({"kind": "failed", "message": message, "user": user})
+    def failed(self, message: str, error: str) -> None:
+        """The job ends with an error: its message, and the name of its class in `base.errors`."""
+        self._sink({"kind": "failed", "message": message, "error": error})
 
 
-def silent(event: Event) -> None:
-    """Drop an event."""
+def discard(event: Event) -> None:
+    """Ignore an event."""
 
 
 class EventFile:
@@ -76,9 +76,7 @@ class EventFile:
 
 
 class EventReader:
-    """Reads the events that were appended since the last time, leaving a line that is not whole for
-    the next.
-    """
+    """Reads the events appended since the last read; an incomplete last line waits for the next."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -90,13 +88,17 @@ class EventReader:
             return []
         with self._path.open("rb") as file:
             file.seek(self._offset)
-            whole, newline, _ = file.read().rpartition(b"\n")
-        self._offset += len(whole) + len(newline)
-        return [json.loads(line) for line in whole.splitlines()]
+            complete, newline, _ = file.read().rpartition(b"\n")
+        self._offset += len(complete) + len(newline)
+        return [json.loads(line) for line in complete.splitlines()]
 
 
 class EventView:
-    """Shows events to a person: a bar for the work at hand, a line for a note; remembers a failure."""
+    """Shows events: a progress bar for the current work, a line for a note.
+
+    Attributes:
+        failure: the event of a failure, if there was one.
+    """
 
     def __init__(self) -> None:
         self._title = ""
@@ -119,7 +121,7 @@ class EventView:
             self._bar.update(event["done"], event["total"], event["note"])
 
     def close(self) -> None:
-        """End the bar that is shown."""
+        """End the current progress bar."""
         if self._bar is not None:
             self._bar.__exit__()
             self._bar = None

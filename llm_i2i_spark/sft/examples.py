@@ -1,6 +1,4 @@
-"""The export as training examples: rows of the two tables in a fixed order, as items of the models'
-world.
-"""
+"""Training examples as Python objects: rows of the two export tables in a fixed order."""
 
 from __future__ import annotations
 
@@ -21,9 +19,10 @@ class GeneratorRow:
     """One row of `sft_generator`.
 
     Attributes:
+        user_id: of the history.
         history: items before the first target, oldest first.
-        targets: items to be predicted one after another.
-        weights: their loss weights.
+        targets: items to predict one after another.
+        weights: loss weight of each target.
     """
 
     user_id: str
@@ -33,12 +32,14 @@ class GeneratorRow:
 
 
 @dataclass(frozen=True)
-class Judged:
-    """Candidates after one history: the rows of `sft_discriminator` with the same user and
-    position.
+class LabelledCandidates:
+    """Candidates after one history: rows of `sft_discriminator` with the same user and position.
 
     Attributes:
-        labels: of the candidates, True for an observed one.
+        user_id: of the history.
+        history: items before the candidates, oldest first.
+        candidates: items that are labelled.
+        labels: of each candidate, True for an observed interaction.
     """
 
     user_id: str
@@ -48,7 +49,7 @@ class Judged:
 
 
 def generator_rows(table: pa.Table, split: str) -> Iterator[GeneratorRow]:
-    """The rows of one split (`train` or `calibration`), in the table's order."""
+    """Rows of one split (`train` or `calibration`), in the table's order."""
     for row in _rows(table):
         if row["split"] == split:
             targets = row["targets"]
@@ -60,9 +61,9 @@ def generator_rows(table: pa.Table, split: str) -> Iterator[GeneratorRow]:
             )
 
 
-def judged_groups(table: pa.Table) -> list[Judged]:
-    """The rows of `sft_discriminator` by user and position, candidates in the order of their
-    example ids.
+def labelled_candidates(table: pa.Table) -> list[LabelledCandidates]:
+    """Rows of `sft_discriminator` by user and position, candidates in the order of their example
+    ids.
     """
     ordered = table.sort_by(
         [("user_id", "ascending"), ("position", "ascending"), ("example_id", "ascending")]
@@ -74,7 +75,7 @@ def judged_groups(table: pa.Table) -> list[Judged]:
         members = list(rows)
         candidates = _items([row["candidate"] for row in members])
         groups.append(
-            Judged(
+            LabelledCandidates(
                 user_id,
                 _items(members[0]["history"]),
                 candidates,
@@ -85,15 +86,13 @@ def judged_groups(table: pa.Table) -> list[Judged]:
 
 
 def known_items(table: pa.Table) -> dict[str, set[str]]:
-    """For every user the items that the export shows as theirs, but for one withheld for
-    calibration.
-    """
+    """For every user the items in `sft_generator`, except one withheld for calibration."""
     known: dict[str, set[str]] = {}
     for row in _rows(table):
-        seen = known.setdefault(row["user_id"], set())
-        seen.update(entry["item_id"] for entry in row["history"])
+        of_user = known.setdefault(row["user_id"], set())
+        of_user.update(entry["item_id"] for entry in row["history"])
         if row["split"] == "train":
-            seen.update(entry["item_id"] for entry in row["targets"])
+            of_user.update(entry["item_id"] for entry in row["targets"])
     return known
 
 

@@ -1,14 +1,12 @@
-"""The fine-tuning job, on every rank: read, train the generator, mine, train the discriminator,
-calibrate, save, commit.
-"""
+"""The fine-tuning job on every rank: train each role's model, save the checkpoints, commit them."""
 
 from __future__ import annotations
 
 import json
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import pyarrow as pa
 
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.files import move_into_place, write_atomically
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
@@ -26,30 +25,32 @@ from llm_i2i_spark.lm.checkpoint import (
     save_checkpoint,
     verify_checkpoint,
 )
-from llm_i2i_spark.lm.model import ItemLanguageModel
-from llm_i2i_spark.sft.artifacts import EXPORTS, Material, Role, prepare
-from llm_i2i_spark.sft.calibrate import calibrate
-from llm_i2i_spark.sft.discriminator import DiscriminatorObjective, centre_on, with_hard_negatives
-from llm_i2i_spark.sft.distributed import Ranks
+from llm_i2i_spark.sft.artifacts import ModelArtifacts, prepare_artifacts
+from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import TrainingPlan
 from llm_i2i_spark.sft.events import Reporter
-from llm_i2i_spark.sft.examples import generator_rows, judged_groups, known_items
-from llm_i2i_spark.sft.generator import GeneratorObjective
+from llm_i2i_spark.sft.role_training import RoleTraining
+from llm_i2i_spark.sft.roles import ROLES
+from llm_i2i_spark.sft.roles.base import Role
 from llm_i2i_spark.sft.training import train
-from llm_i2i_spark.sft.training_checkpoints import CurvePoint, Partials
+from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 
 DIGITS = 12
+"""Hexadecimal digits of a digest in names and messages."""
 
 
 @dataclass(frozen=True)
-class Saved:
-    """A checkpoint that is in its place.
+class SavedCheckpoint:
+    """A checkpoint that is complete and in its final folder.
 
     Attributes:
-        fields: of its manifest.
+        role: name of the role.
+        path: of the folder.
+        digest: model digest.
+        fields: of the manifest.
     """
 
-    role: Role
+    role: str
     path: str
     digest: str
     fields: dict[str, Any]
@@ -57,216 +58,197 @@ class Saved:
 
 @dataclass(frozen=True)
 class Job:
-    """One fine-tuning run on one rank."""
+    """One fine-tuning run on one rank.
+
+    Attributes:
+        config: of the run.
+        run: versions to read and result to produce.
+        lake: with the export and the checkpoints.
+        distributed: this rank.
+        reporter: of progress.
+        roles: what to train, in order.
+    """
 
     config: Config
     run: PinnedRun
     lake: DeltaRsLake
-    ranks: Ranks
+    distributed: Distributed
     reporter: Reporter
+    roles: Sequence[Role] = ROLES
+    _loaded: dict[str, LoadedCheckpoint] = field(default_factory=dict, init=False, repr=False)
 
     @property
-    def partial(self) -> Path:
-        """Where unfinished work of this fingerprint is kept."""
+    def unfinished(self) -> Path:
+        """Folder of the unfinished work of this fingerprint."""
         return self.lake.root / "checkpoints_files" / "_partial" / self.run.fingerprint[:32]
 
     def execute(self) -> int:
         """Do all that is not yet done.
 
         Returns:
-            The version of the table `checkpoints` that holds both models.
+            The version of the table `checkpoints` that holds the models of all roles.
 
         Raises:
             UserError: an input is missing or empty, or a setting does not fit.
-            StageError: a model's numbers are not numbers.
+            StageError: a loss or a score is NaN or infinite.
         """
         catalogue = self._catalogue()
-        exported = self._read(
-            "sft_generator", "example_id", "user_id", "split", "history", "targets"
-        )
-        material = prepare(self.config, catalogue, self.ranks)
-        generator_saved = self._generator(material, exported)
-        generator = load_checkpoint(
-            generator_saved.path, str(self.ranks.device), self.config.sft.attention
-        )
-        discriminator_saved = self._discriminator(material, generator, exported, catalogue)
-        return self._commit([generator_saved, discriminator_saved])
-
-    def _discriminator(
-        self,
-        material: Material,
-        generator: LoadedCheckpoint,
-        exported: pa.Table,
-        catalogue: dict[str, str],
-    ) -> Saved:
-        """Train the discriminator from the generator's weights, and calibrate the two together."""
-        started, device = time.monotonic(), self.ranks.device
-        known = known_items(exported)
-        groups = judged_groups(
-            self._read(
-                "sft_discriminator",
-                "example_id",
-                "user_id",
-                "position",
-                "history",
-                "candidate",
-                "label",
+        artifacts = prepare_artifacts(self.config, catalogue, self.distributed)
+        saved: dict[str, SavedCheckpoint] = {}
+        for role in self.roles:
+            saved[role.name] = self._finished(role) or self._train(
+                role, artifacts, catalogue, saved
             )
-        )
-        if self.config.export.negatives == "generator":
-            groups = with_hard_negatives(
-                groups, generator, known, catalogue, self.config.seed, self.ranks, self.reporter
-            )
-        model = material.new_model()
-        model.load_state_dict(generator.model.state_dict())
-        centre_on(groups, material.loaded(model.to(device), "discriminator", device))
-        objective = DiscriminatorObjective(groups, material.encoder(model, "discriminator"), device)
-        curve = self._train(
-            model,
-            objective,
-            TrainingPlan.of_discriminator(self.config.sft, self.config.seed, device),
-        )
-        judge = material.loaded(model, "discriminator", device)
-        held = list(generator_rows(exported, "calibration"))
-        per_user = self.config.generate.per_user
-        calibration = calibrate(
-            held, generator, judge, known, catalogue, per_user, self.ranks, self.reporter
-        )
-        if calibration is None:
-            self.reporter.note(
-                "no users are withheld for calibration (export.calibration_share), so confidence"
-                " will be p_yes as it is"
-            )
-        return self._save(material, "discriminator", model, curve, started, calibration)
+        self._loaded.clear()
+        return self._commit(list(saved.values()))
 
     def _catalogue(self) -> dict[str, str]:
         """Text by item id."""
-        table = self._read("items", "item_id", "text")
+        table = self._read("items")
         return dict(
             zip(table.column("item_id").to_pylist(), table.column("text").to_pylist(), strict=True)
         )
 
-    def _read(self, table: str, *columns: str) -> pa.Table:
-        scope = self.run.scopes[0] if TABLES[table].scope else None
+    def _read(self, table: str) -> pa.Table:
+        contract = TABLES[table]
+        columns = [name for name in contract.names if name not in contract.scope]
+        scope = self.run.scopes[0] if contract.scope else None
         return self.lake.read(table, self.run.reads[table], columns, scope)
 
     def _train(
-        self, model: ItemLanguageModel, objective: Any, plan: TrainingPlan
-    ) -> list[CurvePoint]:
-        partials = Partials(self.partial / plan.role, self.ranks, self.reporter)
-        return train(model, objective, plan, self.ranks, partials, self.reporter)
-
-    def _generator(self, material: Material, exported: pa.Table) -> Saved:
-        """Train the generator, unless this fingerprint's is finished and whole."""
-        pointer = self.partial / "generator.json"
-        finished = self.ranks.from_first(self._finished(pointer) if self.ranks.first else None)
-        if finished is not None:
-            return finished
+        self,
+        role: Role,
+        artifacts: ModelArtifacts,
+        catalogue: Mapping[str, str],
+        saved: Mapping[str, SavedCheckpoint],
+    ) -> SavedCheckpoint:
+        """Train a role's model from the weights that it starts from, and save its checkpoint."""
         started = time.monotonic()
-        model = material.new_model()
-        model.label_head.requires_grad_(False)  # the discriminator's own
-        objective = GeneratorObjective(
-            generator_rows(exported, "train"),
-            material.encoder(model, "generator"),
-            material.vocabulary.n_tokens,
-            self.config.sft.sampled_negatives,
-            self.ranks.device,
+        training = RoleTraining(
+            role=role,
+            config=self.config,
+            artifacts=artifacts,
+            model=artifacts.new_model(),
+            catalogue=catalogue,
+            examples=self._read,
+            trained=lambda name: self._load(saved[name]),
+            distributed=self.distributed,
+            reporter=self.reporter,
         )
-        plan = TrainingPlan.of_generator(self.config.sft, self.config.seed, self.ranks.device)
-        saved = self._save(
-            material, "generator", model, self._train(model, objective, plan), started, None
+        training.prepare_model()
+        checkpoints = TrainingCheckpoints(
+            self.unfinished / role.name, self.distributed, self.reporter
         )
-        if self.ranks.first:
-            pointer.parent.mkdir(parents=True, exist_ok=True)
-            hidden = pointer.with_suffix(".writing")
-            hidden.write_text(json.dumps(asdict(saved)), encoding="utf-8")
-            hidden.replace(pointer)
-        return saved
+        plan = TrainingPlan.of_role(
+            role, self.config.sft, self.config.seed, self.distributed.device
+        )
+        objective = role.objective(training)
+        curve = train(training.model, objective, plan, self.distributed, checkpoints, self.reporter)
+        calibration = role.calibrate(training) if role.calibrate else None
+        return self._save(training, curve, calibration, time.monotonic() - started)
 
-    def _finished(self, pointer: Path) -> Saved | None:
-        if not pointer.is_file():
-            return None
-        try:
-            saved = Saved(**json.loads(pointer.read_text(encoding="utf-8")))
-            whole = load_checkpoint(saved.path, "cpu").digest == saved.digest
-        except (UserError, ValueError, TypeError) as error:
-            self.reporter.note(
-                f"the finished generator is not usable and is trained again: {error}"
+    def _load(self, saved: SavedCheckpoint) -> LoadedCheckpoint:
+        """A finished checkpoint on this rank's device, kept for the roles that build on it."""
+        if saved.role not in self._loaded:
+            template = next(role.template for role in self.roles if role.name == saved.role)
+            self._loaded[saved.role] = load_checkpoint(
+                saved.path, template, str(self.distributed.device), self.config.sft.attention
             )
-            return None
-        if whole:
-            self.reporter.note(f"the generator {saved.digest[:DIGITS]} is already trained")
-        return saved if whole else None
+        return self._loaded[saved.role]
 
     def _save(
         self,
-        material: Material,
-        role: Role,
-        model: ItemLanguageModel,
+        training: RoleTraining,
         curve: Sequence[CurvePoint],
-        started: float,
         calibration: Calibration | None,
-    ) -> Saved:
+        seconds: float,
+    ) -> SavedCheckpoint:
         """Write a checkpoint where the later stages find it, named by its digest; rank 0 does."""
-        saved = None
-        if self.ranks.first:
-            files = self.lake.root / "checkpoints_files"
-            fields = material.manifest_fields(
-                role, self.run, self.ranks, curve[-1].loss, time.monotonic() - started
+        role, saved = training.role, None
+        if self.distributed.is_main:
+            fields = training.artifacts.manifest_fields(
+                role, self.run, self.distributed, curve[-1].loss, seconds
             )
-            text = "".join(json.dumps(asdict(point), sort_keys=True) + "\n" for point in curve)
-            waiting = files / f".{role}-{self.run.fingerprint[:DIGITS]}"
+            lines = "".join(json.dumps(asdict(point), sort_keys=True) + "\n" for point in curve)
+            files = self.lake.root / "checkpoints_files"
+            hidden = files / f".{role.name}-{self.run.fingerprint[:DIGITS]}"
             digest = save_checkpoint(
-                waiting,
-                model,
-                material.vocabulary,
-                material.tokenizer,
+                hidden,
+                training.model,
+                training.artifacts.vocabulary,
+                training.artifacts.tokenizer,
                 fields,
                 calibration,
-                {"training.jsonl": text},
+                {"training.jsonl": lines},
             )
-            final = files / f"{role}-{digest[:DIGITS]}"
-            _put_in_place(waiting, final)
-            saved = Saved(role, str(final), digest, fields)
-        everywhere = self.ranks.from_first(saved)
-        assert everywhere is not None
-        return everywhere
+            final = files / f"{role.name}-{digest[:DIGITS]}"
+            _publish(hidden, final)
+            saved = SavedCheckpoint(role.name, str(final), digest, fields)
+            self._remember(saved)
+        on_all_ranks = self.distributed.broadcast(saved)
+        assert on_all_ranks is not None
+        return on_all_ranks
 
-    def _commit(self, saved: Sequence[Saved]) -> int:
+    def _record_file(self, role: str) -> Path:
+        return self.unfinished / f"{role}.json"
+
+    def _remember(self, saved: SavedCheckpoint) -> None:
+        """Record a finished role, so that a job that starts again does not train it again."""
+        write_atomically(self._record_file(saved.role), json.dumps(asdict(saved)))
+
+    def _finished(self, role: Role) -> SavedCheckpoint | None:
+        """The checkpoint of a role that an earlier start finished, if it is complete."""
+        saved = self._recorded(role) if self.distributed.is_main else None
+        return self.distributed.broadcast(saved)
+
+    def _recorded(self, role: Role) -> SavedCheckpoint | None:
+        file = self._record_file(role.name)
+        if not file.is_file():
+            return None
+        try:
+            saved = SavedCheckpoint(**json.loads(file.read_text(encoding="utf-8")))
+            complete = load_checkpoint(saved.path, role.template, "cpu").digest == saved.digest
+        except (UserError, ValueError, TypeError) as error:
+            self.reporter.note(
+                f"the finished {role.name} is not usable and is trained again: {error}"
+            )
+            return None
+        if complete:
+            self.reporter.note(f"the {role.name} {saved.digest[:DIGITS]} is already trained")
+        return saved if complete else None
+
+    def _commit(self, saved: Sequence[SavedCheckpoint]) -> int:
         version = 0
-        if self.ranks.first:
+        if self.distributed.is_main:
+            tables = {role.name: role.export_table for role in self.roles}
             rows = [
                 {
                     **self.run.scopes[0],
-                    "role": one.role,
-                    "model_digest": one.digest,
-                    "path": one.path,
+                    "role": checkpoint.role,
+                    "model_digest": checkpoint.digest,
+                    "path": checkpoint.path,
                     "base_model": self.config.sft.base_model or "compact",
-                    "export_version": self.run.reads[EXPORTS[one.role]],
-                    "manifest": json.dumps(one.fields, sort_keys=True),
+                    "export_version": self.run.reads[tables[checkpoint.role]],
+                    "manifest": json.dumps(checkpoint.fields, sort_keys=True),
                 }
-                for one in saved
+                for checkpoint in saved
             ]
-            record = self.run.record(
-                self.config, "checkpoints", **{f"{one.role}_digest": one.digest for one in saved}
-            )
+            digests = {f"{checkpoint.role}_digest": checkpoint.digest for checkpoint in saved}
+            record = self.run.record(self.config, "checkpoints", **digests)
             version, added = self.lake.commit(rows, record)
             if not added:
                 self.reporter.note(
                     f"checkpoints version {version} already holds the result of this run"
                 )
-            shutil.rmtree(self.partial, ignore_errors=True)
-        return self.ranks.from_first(version)
+            shutil.rmtree(self.unfinished, ignore_errors=True)
+        return self.distributed.broadcast(version)
 
 
-def _put_in_place(waiting: Path, final: Path) -> None:
-    """Give a checkpoint its final name; one of this digest that is already there, and whole, is
-    left for its readers.
-    """
+def _publish(hidden: Path, final: Path) -> None:
+    """Give a checkpoint its final name; a complete one of this digest stays for its readers."""
     try:
         verify_checkpoint(final)
     except UserError:
-        shutil.rmtree(final, ignore_errors=True)
-        waiting.rename(final)
+        move_into_place(hidden, final)
     else:
-        shutil.rmtree(waiting)
+        shutil.rmtree(hidden)

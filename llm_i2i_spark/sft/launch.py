@@ -1,6 +1,4 @@
-"""The job as a process of its own: started, followed and ended together with the one that waits for
-it.
-"""
+"""The fine-tuning job as a child process: started, followed, and ended together with its parent."""
 
 from __future__ import annotations
 
@@ -15,7 +13,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
-from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.base import errors
+from llm_i2i_spark.base.errors import LlmI2iError, StageError
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.sft.events import EventReader, EventView
@@ -33,12 +32,12 @@ def launch(config: Config, run: PinnedRun, log: Path) -> None:
 
     Args:
         config: written to a file for the job.
-        run: the pinned versions.
-        log: where all that the job and its libraries write goes.
+        run: versions to read and result to produce.
+        log: file for all output of the job and its libraries.
 
     Raises:
-        UserError: the job says that the user can mend it.
-        StageError: it failed otherwise; the message has the last telling line and the log's path.
+        UserError: the job failed for a reason that the user can fix; of the same kind as there.
+        StageError: it failed otherwise; the message has the last error line and the log's path.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="llm-i2i-sft-") as folder, log.open("wb") as output:
@@ -58,35 +57,36 @@ def launch(config: Config, run: PinnedRun, log: Path) -> None:
             _end(child)
     if child.returncode == 0:
         return
-    if view.failure is not None and view.failure["user"]:
-        raise UserError(view.failure["message"])
+    if view.failure is not None and view.failure["error"] != StageError.__name__:
+        kind: type[LlmI2iError] = getattr(errors, view.failure["error"])
+        raise kind(view.failure["message"])
     reason = (
-        view.failure["message"] if view.failure is not None else telling_line(log, child.returncode)
+        view.failure["message"] if view.failure is not None else last_error(log, child.returncode)
     )
     raise StageError(f"Stage sft failed: {reason} All of its output is in {log}.")
 
 
 def end_with_parent() -> None:
-    """Ask the kernel to end this process when the one that started it dies, however it dies; Linux
-    only.
-    """
+    """Let the kernel kill this process when its parent dies, however that happens; Linux only."""
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
-def telling_line(log: Path, returncode: int) -> str:
-    """The last line of a log that looks like an error, or the last line, or the signal."""
+def last_error(log: Path, returncode: int) -> str:
+    """Why a process ended: the signal, else the last line of its log that looks like an error, else
+    its last line.
+    """
     lines = [
         line.strip()
         for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
         if line.strip()
     ]
-    telling = [line for line in lines if "Error" in line or "error:" in line]
+    errors = [line for line in lines if "Error" in line or "error:" in line]
     if returncode < 0:
         return f"it was ended by signal {-returncode}" + (
             " (out of memory?)." if returncode == -signal.SIGKILL else "."
         )
-    return (telling or lines or [f"it ended with code {returncode}"])[-1][:500]
+    return (errors or lines or [f"it ended with code {returncode}"])[-1][:500]
 
 
 def _command(folder: Path, config: Config, run: PinnedRun) -> list[str]:
@@ -110,10 +110,10 @@ def _command(folder: Path, config: Config, run: PinnedRun) -> list[str]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours, but for the place in a group of ranks that this process may have itself."""
-    # On a CPU, sums that several threads share out differ in their last bit from run to run, and a
-    # resumed job must end with the same weights. One thread costs a small model next to nothing;
-    # who wants more for a large one sets OMP_NUM_THREADS.
+    """The environment of this process, without variables of a group of ranks that it may be in."""
+    # On a CPU, sums over several threads differ in their last bit from run to run, and a resumed
+    # job must end with the same weights. One thread costs a small model next to nothing; for a
+    # large one, OMP_NUM_THREADS sets more.
     return {
         "OMP_NUM_THREADS": "1",
         **{name: value for name, value in os.environ.items() if name not in RANK_VARIABLES},

@@ -1,4 +1,4 @@
-"""The sft stage: the export in, two checkpoints out; the work is done by a process without Spark."""
+"""Stage sft: training examples in, fine-tuned models out, by a process without Spark."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
 
 def execute(run: StageRun) -> None:
-    """Launch the job at the pinned versions, show its progress, and see that `checkpoints` has a new
-    version.
+    """Launch the job at the pinned versions and show its progress until it has committed.
 
     Raises:
         ConfigError: the lake is not a local folder, or the job says that the user can mend it.

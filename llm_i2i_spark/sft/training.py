@@ -1,10 +1,9 @@
-"""The training loop: the same order, the same dropout and the same loss however the batch is shared
-out.
+"""The training loop: the same order, dropout and loss however a batch is split over ranks.
 
-The loss of a step is Σ wᵢ·CEᵢ / Σ wᵢ over the global batch. A step's examples are dealt to slots,
-one for each rank and accumulation step, and all randomness of a slot comes from (seed, step, slot);
-so one rank with two accumulation steps trains like two ranks, and a resumed training like one that
-was never interrupted, without saving the state of any random generator.
+The loss of a step is Σ wᵢ·CEᵢ / Σ wᵢ over the global batch. The examples of a step are assigned to
+slots, one for each rank and accumulation step, and all random numbers of a slot come from (seed,
+step, slot). So one rank with two accumulation steps trains like two ranks, and a resumed training
+like an uninterrupted one, without saving the state of any random generator.
 """
 
 from __future__ import annotations
@@ -18,35 +17,36 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.base.errors import ConfigError, StageError
 from llm_i2i_spark.lm.loss import LossSums
 from llm_i2i_spark.lm.model import ItemLanguageModel
-from llm_i2i_spark.sft.distributed import Ranks
+from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import TrainingPlan, open_engine
 from llm_i2i_spark.sft.events import Reporter
-from llm_i2i_spark.sft.training_checkpoints import CurvePoint, Partials
+from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 
-ORDER, NOISE = 0, 1
+EXAMPLE_ORDER, SLOT = 0, 1
+"""What random numbers are for; part of their key."""
 
 
 class Objective(Protocol):
-    """What is trained on.
+    """What is minimised.
 
     Attributes:
-        weights: [n] the sum of loss weights of each example.
-        unit: the word for an example.
+        weights: [n] sum of the loss weights of each example.
+        unit: plural noun for examples, in progress messages.
     """
 
     weights: NDArray[np.float64]
     unit: str
 
-    def loss(self, engine: Any, chosen: Sequence[int], draws: torch.Generator) -> LossSums:
+    def loss(self, engine: Any, indices: Sequence[int], generator: torch.Generator) -> LossSums:
         """Σ w·CE and Σ w of some examples.
 
         Args:
             engine: called like the model; the model itself is `engine.module`.
-            chosen: numbers of the examples.
-            draws: for random negatives.
+            indices: of the examples.
+            generator: of random negatives.
         """
 
 
@@ -54,23 +54,23 @@ def train(
     model: ItemLanguageModel,
     objective: Objective,
     plan: TrainingPlan,
-    ranks: Ranks,
-    partials: Partials,
+    distributed: Distributed,
+    checkpoints: TrainingCheckpoints,
     reporter: Reporter,
 ) -> list[CurvePoint]:
-    """Train a model in place, from the newest resumable checkpoint where there is one.
+    """Train a model in place, from the newest training checkpoint where there is one.
 
     Returns:
-        The training curve: for every epoch its mean loss and last learning rate.
+        The training curve: mean loss and last learning rate of every epoch.
 
     Raises:
-        UserError: there is nothing to train on, or too little for so many ranks.
-        StageError: the loss is no longer a number.
+        ConfigError: there are no examples to train on, or too few for so many ranks.
+        StageError: the loss is NaN or infinite.
     """
-    _check_weights(objective.weights, plan, ranks.world)
-    engine = open_engine(model, plan, ranks)
-    curve = partials.resume(engine)
-    loop = _Loop(engine, objective, plan, ranks, reporter, len(curve))
+    _check_weights(objective.weights, plan, distributed.world_size)
+    engine = open_engine(model, plan, distributed)
+    curve = checkpoints.resume(engine)
+    loop = _TrainingLoop(engine, objective, plan, distributed, reporter, len(curve))
     for epoch in range(len(curve), plan.epochs):
         loss = loop.run_epoch(epoch)
         if not math.isfinite(loss):
@@ -81,54 +81,58 @@ def train(
         rate = plan.learning_rate_at((epoch + 1) * loop.steps - 1, plan.epochs * loop.steps)
         curve.append(CurvePoint(plan.role, epoch + 1, loss, rate))
         if (epoch + 1) % plan.checkpoint_every == 0 and epoch + 1 < plan.epochs:
-            partials.save(engine, curve)
+            checkpoints.save(engine, curve)
     engine.destroy()
     return curve
 
 
-def _check_weights(weights: NDArray[np.float64], plan: TrainingPlan, world: int) -> None:
-    slots = world * plan.accumulation
+def random_numbers(plan: TrainingPlan, *key: int) -> np.random.Generator:
+    """A generator that depends on the seed, the role and a key alone."""
+    return np.random.default_rng([plan.seed, plan.random_stream, *key])
+
+
+def _check_weights(weights: NDArray[np.float64], plan: TrainingPlan, world_size: int) -> None:
+    slots = world_size * plan.accumulation
     if not weights.sum() > 0:
-        raise UserError(
+        raise ConfigError(
             f"The {plan.role} has no example with a weight above 0: check sft.alpha and sft.beta,"
             " and that export wrote rows."
         )
     if len(weights) < slots:
-        raise UserError(
+        raise ConfigError(
             f"{len(weights)} examples are too few for {slots} ranks and accumulation steps: set"
             " sft.nproc_per_node=1."
         )
 
 
-class _Loop:
-    """What every step of a training shares."""
+class _TrainingLoop:
+    """Steps of one training, and their progress.
+
+    Attributes:
+        steps: optimizer steps an epoch.
+    """
 
     def __init__(
         self,
         engine: Any,
         objective: Objective,
         plan: TrainingPlan,
-        ranks: Ranks,
+        distributed: Distributed,
         reporter: Reporter,
         start_epoch: int,
     ) -> None:
-        self._engine, self._objective, self._plan, self._ranks, self._reporter = (
-            engine,
-            objective,
-            plan,
-            ranks,
-            reporter,
-        )
-        self._slots = ranks.world * plan.accumulation
+        self._engine, self._objective, self._plan = engine, objective, plan
+        self._distributed, self._reporter = distributed, reporter
+        self._slots = distributed.world_size * plan.accumulation
         count = len(objective.weights)
         # Batches of almost equal size, so that none is too small for its slots.
         self.steps = min(math.ceil(count / plan.batch_size), count // self._slots)
         self._started, self._start_epoch = time.monotonic(), start_epoch
 
     def run_epoch(self, epoch: int) -> float:
-        """One pass over the examples; the mean loss over all of them, weighted."""
+        """One pass over the examples; their weighted mean loss."""
         weights = self._objective.weights
-        order = _random(self._plan.seed, self._plan.role, ORDER, epoch).permutation(len(weights))
+        order = random_numbers(self._plan, EXAMPLE_ORDER, epoch).permutation(len(weights))
         self._engine.train()
         sums = torch.zeros(2, dtype=torch.float64)
         for number, batch in enumerate(np.array_split(order, self.steps)):
@@ -136,27 +140,27 @@ class _Loop:
             loss = self._run_step(step, batch, float(weights[batch].sum()))
             sums += (
                 torch.tensor([loss, float(weights[batch].sum())], dtype=torch.float64)
-                if self._ranks.first
+                if self._distributed.is_main
                 else 0
             )
             self._report(epoch, number, float(sums[0] / sums[1]) if sums[1] else 0.0)
-        sums = self._ranks.from_first(sums)
+        sums = self._distributed.broadcast(sums)
         return float(sums[0] / sums[1])
 
     def _run_step(self, step: int, batch: NDArray[np.int64], total_weight: float) -> float:
         """One optimizer step on a global batch; Σ w·CE over it."""
-        plan, ranks = self._plan, self._ranks
+        plan, distributed = self._plan, self._distributed
         for group in self._engine.optimizer.param_groups:
             group["lr"] = (
-                plan.learning_rate_at(step, plan.epochs * self.steps) * group["rate_share"]
+                plan.learning_rate_at(step, plan.epochs * self.steps) * group["rate_factor"]
             )
-        loss = torch.zeros((), device=ranks.device)
-        # DeepSpeed takes the mean over ranks and accumulation steps, but the weights are shared out
-        # unevenly: undo it.
+        loss = torch.zeros((), device=distributed.device)
+        # DeepSpeed averages over ranks and accumulation steps, but their weights are not equal:
+        # undo it, and divide by the weight of the global batch.
         scale = self._slots / max(total_weight, torch.finfo(torch.float32).tiny)
-        for turn in range(plan.accumulation):
-            slot = turn * ranks.world + ranks.rank
-            seed = int(_random(plan.seed, plan.role, NOISE, step, slot).integers(2**62))
+        for micro_step in range(plan.accumulation):
+            slot = micro_step * distributed.world_size + distributed.rank
+            seed = int(random_numbers(plan, SLOT, step, slot).integers(2**62))
             torch.manual_seed(seed)
             sums = self._objective.loss(
                 self._engine,
@@ -166,7 +170,7 @@ class _Loop:
             self._engine.backward(sums.loss * scale)
             self._engine.step()
             loss += sums.loss.detach()
-        return float(ranks.sum(loss))
+        return float(distributed.all_reduce(loss))
 
     def _report(self, epoch: int, number: int, loss: float) -> None:
         done = (epoch - self._start_epoch) * self.steps + number + 1
@@ -187,8 +191,3 @@ class _Loop:
             "steps",
             note,
         )
-
-
-def _random(seed: int, role: str, *place: int) -> np.random.Generator:
-    """Randomness that belongs to one place of one training."""
-    return np.random.default_rng([seed, 0 if role == "generator" else 1, *place])

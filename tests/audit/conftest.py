@@ -24,7 +24,7 @@ from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.config.i2i import SwingConfig
 from llm_i2i_spark.fuse.transform import credible_real_rows, real_rows, score_confidence, soft_rows
 from llm_i2i_spark.lake.tables import Lake, contract_schema
-from llm_i2i_spark.prompts.templates import prompt_digest
+from llm_i2i_spark.prompts.templates import DISCRIMINATOR, GENERATOR, prompt_digest
 
 Lists = Mapping[str, Mapping[str, float]]
 Parts = dict[str, float]
@@ -150,7 +150,7 @@ def _candidates(log_prob: float | None = None) -> list[tuple[Any, ...]]:
             p[0],
             log_prob or p[1],
             GENERATOR,
-            prompt_digest("instruct" if user == "u2" else "sequence", "generator"),
+            prompt_digest("instruct" if user == "u2" else "sequence", GENERATOR),
             decoding,
         )
         for (user, item), p in PROPOSED.items()
@@ -158,7 +158,7 @@ def _candidates(log_prob: float | None = None) -> list[tuple[Any, ...]]:
 
 
 def _scored(confidence: float | None = None) -> list[tuple[Any, ...]]:
-    digest = prompt_digest("sequence", "discriminator")
+    digest = prompt_digest("sequence", DISCRIMINATOR)
     real = [("u1", "A", "real", 0.75, 0.75, True, DISCRIMINATOR, digest)]
     return real + [
         (user, item, "synthetic", p[2], confidence or p[3], p[2] >= 0.5, DISCRIMINATOR, digest)

@@ -17,7 +17,7 @@ from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.tables import Lake, contract_schema
-from llm_i2i_spark.prompts.templates import prompt_digest
+from llm_i2i_spark.prompts.templates import GENERATOR, prompt_digest
 
 pytestmark = pytest.mark.spark
 
@@ -118,7 +118,7 @@ def test_synthetic_rows_carry_both_models_and_the_prompt(trace) -> None:
     assert [(entry.item_id, entry.text) for entry in proposal.prompt.history] == [
         (i, f"Silver {i}, by Brand") for i in "CDE"
     ]
-    assert proposal.prompt.digest == prompt_digest("sequence", "generator")
+    assert proposal.prompt.digest == prompt_digest("sequence", GENERATOR)
     assert proposal.prompt.as_recorded
     assert _by_user(trace)["u4"].neighbor.weight == pytest.approx(0.2)
 

@@ -9,9 +9,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.export.transform import (
     discriminator_examples,
+    index_items,
     instruct_examples,
     mark_calibration,
-    number_items,
     sequence_examples,
     user_sequences,
 )
@@ -98,10 +98,10 @@ def test_instruct_rows_show_only_what_lies_before_the_target(users: DataFrame) -
     rows = [row for row in instruct_examples(users, 3).collect() if row["split"] == "train"]
     assert len(rows) == sum(len(items) - 1 for items in sequences.values())
     for row in rows:
-        place = int(row["example_id"].split("|")[-1])
+        position = int(row["example_id"].split("|")[-1])
         items = sequences[row["user_id"]]
-        assert [e["item_id"] for e in row["history"]] == items[max(0, place - 3) : place]
-        assert [e["item_id"] for e in row["targets"]] == [items[place]]
+        assert [e["item_id"] for e in row["history"]] == items[max(0, position - 3) : position]
+        assert [e["item_id"] for e in row["targets"]] == [items[position]]
 
 
 def test_discriminator_rows_have_observed_positives_and_unowned_negatives(
@@ -137,9 +137,9 @@ def test_examples_do_not_depend_on_partitions(users: DataFrame, items: DataFrame
     assert rows(users) == rows(users.repartition(7))
 
 
-def test_items_are_numbered_without_gaps(items: DataFrame) -> None:
-    first = {row["item_id"]: row["number"] for row in number_items(items).collect()}
+def test_items_have_indices_without_gaps(items: DataFrame) -> None:
+    first = {row["item_id"]: row["item_idx"] for row in index_items(items).collect()}
     assert sorted(first.values()) == list(range(20))
     assert first == {
-        row["item_id"]: row["number"] for row in number_items(items.repartition(9)).collect()
+        row["item_id"]: row["item_idx"] for row in index_items(items.repartition(9)).collect()
     }

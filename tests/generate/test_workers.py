@@ -1,4 +1,4 @@
-"""The functions that Spark ships, called on plain Arrow batches with real checkpoints on disk."""
+"""The functions that run in Spark's workers, on Arrow batches with real checkpoints on disk."""
 
 from __future__ import annotations
 
@@ -7,20 +7,29 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
+from llm_i2i_spark.base.errors import MissingDependencyError
+from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.sft import SftConfig
-from llm_i2i_spark.discriminate.worker import ScoreTask, score_partition
-from llm_i2i_spark.generate.worker import GenerateTask, generate_partition
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.discriminate.worker import load_discriminator, score_batch
+from llm_i2i_spark.generate.worker import GenerateTask, load_generator, propose_batch
+from llm_i2i_spark.lake.batch_inference import InferenceTask, infer, infer_partition
+from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.lm.calibration import Calibration
 from llm_i2i_spark.lm.checkpoint import save_checkpoint
-from llm_i2i_spark.lm.model import build_model
+from llm_i2i_spark.lm.new_model import build_model
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
+from tests.stage_runs import put_rows
 
 pytestmark = pytest.mark.lm
 
 N_ITEMS = 25
 ITEM = pa.struct([("item_id", pa.string()), ("text", pa.string())])
-QUESTION = pa.struct(
+REQUEST = pa.struct(
     [
         ("prefix_length", pa.int32()),
         ("item_id", pa.string()),
@@ -79,46 +88,43 @@ def _users(numbers: range) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=["user_id", "history", "owned"])
 
 
+def _generate_task(path: str, digest: str, device: str = "cpu") -> GenerateTask:
+    return GenerateTask(
+        checkpoint_path=path,
+        model_digest=digest,
+        prompt_digest="prompt",
+        batch_tokens=64,
+        device=device,
+        schema=CANDIDATES,
+        decode_digest="decode",
+        per_user=7,
+    )
+
+
 def test_every_user_gets_distinct_catalogue_items_that_he_does_not_own(tmp_path: Path) -> None:
     path, digest = _saved(tmp_path / "generator", "generator")
-    task = GenerateTask(
-        path,
-        digest,
-        "prompt",
-        "decode",
-        per_user=7,
-        batch_tokens=64,
-        device="cpu",
-        schema=CANDIDATES,
-    )
+    inputs, task = iter([_users(range(6)), _users(range(6, 9))]), _generate_task(path, digest)
     rows = [
         row
-        for batch in generate_partition(iter([_users(range(6)), _users(range(6, 9))]), task)
+        for batch in infer_partition(inputs, task, load_generator, propose_batch)
         for row in batch.to_pylist()
     ]
     owned = {row["user_id"]: set(row["owned"]) for row in _users(range(9)).to_pylist()}
     assert len(rows) == 9 * 7
     for user, kept in owned.items():
-        mine = [row for row in rows if row["user_id"] == user]
-        assert len({row["item_id"] for row in mine} - kept) == 7
-        assert [row["rank"] for row in mine] == list(range(1, 8))
-        assert [row["log_prob"] for row in mine] == sorted(
-            (row["log_prob"] for row in mine), reverse=True
+        of_user = [row for row in rows if row["user_id"] == user]
+        assert len({row["item_id"] for row in of_user} - kept) == 7
+        assert [row["rank"] for row in of_user] == list(range(1, 8))
+        assert [row["log_prob"] for row in of_user] == sorted(
+            (row["log_prob"] for row in of_user), reverse=True
         )
-        assert {row["model_digest"] for row in mine} == {digest}
-
-
-def test_an_empty_partition_loads_no_model() -> None:
-    task = GenerateTask(
-        "nowhere", "none", "p", "d", per_user=7, batch_tokens=64, device="cpu", schema=CANDIDATES
-    )
-    assert list(generate_partition(iter([_users(range(0))]), task)) == []
+        assert {row["model_digest"] for row in of_user} == {digest}
 
 
 def test_confidence_is_calibrated_for_candidates_and_p_yes_for_real_rows(tmp_path: Path) -> None:
     path, digest = _saved(tmp_path / "discriminator", "discriminator")
     history = [_item(n) for n in range(4)]
-    asked = [
+    requests = [
         [
             {"prefix_length": 4, **_item(9), "log_prob": -2.0},
             {"prefix_length": 4, **_item(10), "log_prob": -3.0},
@@ -131,11 +137,12 @@ def test_confidence_is_calibrated_for_candidates_and_p_yes_for_real_rows(tmp_pat
     columns = [
         pa.array(["u", "u"]),
         pa.array([history, history], pa.list_(ITEM)),
-        pa.array(asked, pa.list_(QUESTION)),
+        pa.array(requests, pa.list_(REQUEST)),
     ]
-    batch = pa.RecordBatch.from_arrays(columns, names=["user_id", "history", "questions"])
-    task = ScoreTask(path, digest, "prompt", batch_tokens=64, device="cpu", schema=SCORED)
-    rows = [row for out in score_partition(iter([batch]), task) for row in out.to_pylist()]
+    batch = pa.RecordBatch.from_arrays(columns, names=["user_id", "history", "requests"])
+    task = InferenceTask(path, digest, "prompt", batch_tokens=64, device="cpu", schema=SCORED)
+    results = infer_partition(iter([batch]), task, load_discriminator, score_batch)
+    rows = [row for out in results for row in out.to_pylist()]
     assert [row["source"] for row in rows] == ["synthetic", "synthetic", "real", "real"]
     for row, log_prob in zip(rows, (-2.0, -3.0), strict=False):
         logit = np.log(row["p_yes"] / (1 - row["p_yes"]))
@@ -145,3 +152,22 @@ def test_confidence_is_calibrated_for_candidates_and_p_yes_for_real_rows(tmp_pat
     for row in rows[2:]:
         assert row["confidence"] == row["p_yes"]
     assert all(row["decision"] == (row["p_yes"] >= 0.5) for row in rows)
+
+
+@pytest.mark.spark
+@pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without CUDA")
+def test_a_device_that_is_not_there_is_the_users_mistake_even_in_a_worker(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    users = spark.createDataFrame(_users(range(1)).to_pandas())
+    task = _generate_task("folder", "digest", device="cuda")
+    candidates = infer(users, task, load_generator, propose_batch, "generator")
+    config = Config(lake=LakeConfig(root=str(tmp_path)))
+    with pytest.raises(MissingDependencyError, match="set the stage's device to auto or cpu"):
+        put_rows(
+            Lake(spark, config.lake),
+            config,
+            "candidates",
+            candidates.select(F.lit("base").alias("branch"), "*"),
+            scopes=[{"branch": "base"}],
+        )

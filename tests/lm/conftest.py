@@ -18,11 +18,12 @@ from transformers import (
 )
 
 from llm_i2i_spark.base.sections.sft import SftConfig
-from llm_i2i_spark.lm.attention import choose_device
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
-from llm_i2i_spark.lm.model import build_model
+from llm_i2i_spark.lm.device import choose_device
+from llm_i2i_spark.lm.new_model import build_model
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.prompts.templates import DISCRIMINATOR, GENERATOR, Template
 
 SMALL = SftConfig(hidden_size=32, heads=2, layers=2, intermediate_size=48, precision="fp32")
 CHAT = (
@@ -68,7 +69,7 @@ class Small:
     def checkpoint(
         n: int = 30,
         kind: str = "atomic",
-        role: str = "generator",
+        template: Template = GENERATOR,
         max_items: int = 20,
         max_length: int = 1024,
         base: Path | None = None,
@@ -81,14 +82,15 @@ class Small:
         model = build_model(
             config, words.n_tokens, words.token_features(Small.features(n)), tokenizer, seed
         ).eval()
-        draw = torch.Generator().manual_seed(seed)
+        random = torch.Generator().manual_seed(seed)
         with torch.no_grad():  # clear preferences, so that no test leans on rounding
             model.item_embedding.weight.mul_(30)
             for weights in (model.label_head.linear.weight, model.label_head.marks):
-                weights += 0.6 * torch.randn(weights.shape, generator=draw)
+                weights += 0.6 * torch.randn(weights.shape, generator=random)
+        role = "discriminator" if template is DISCRIMINATOR else "generator"
         manifest = {"role": role, "max_items": max_items, "max_length": max_length}
         return LoadedCheckpoint(
-            model, words, tokenizer, None, manifest, choose_device("cpu"), "0" * 64
+            model, words, tokenizer, None, manifest, choose_device("cpu"), "0" * 64, template
         )
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: whole or not there, and every changed byte is noticed."""
+"""Checkpoints: complete or absent, and every changed byte is noticed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,9 @@ import torch
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.lm import checkpoint as module
 from llm_i2i_spark.lm.calibration import Calibration
-from llm_i2i_spark.lm.checkpoint import (
-    LoadedCheckpoint,
-    cached_checkpoint,
-    load_checkpoint,
-    save_checkpoint,
-)
+from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint
 from llm_i2i_spark.lm.decoding import propose
+from llm_i2i_spark.prompts.templates import DISCRIMINATOR, GENERATOR, prompt_digest
 
 pytestmark = pytest.mark.lm
 CALIBRATION = Calibration(0.5, 0.25, -3.0)
@@ -58,7 +54,7 @@ def test_what_is_loaded_proposes_the_same(
 ) -> None:
     made = small.checkpoint(kind=kind, base=base_model_folder(family) if family else None)
     digest = save(tmp_path / "c", made)
-    loaded = load_checkpoint(tmp_path / "c", "cpu")
+    loaded = load_checkpoint(tmp_path / "c", GENERATOR, "cpu")
     tokens = torch.tensor([[1, 2, made.model.vocabulary_size, made.model.vocabulary_size + 3]])
     with torch.no_grad():
         before, after = (c.model(tokens, torch.arange(4)[None])[0] for c in (made, loaded))
@@ -77,7 +73,7 @@ def test_bf16_weights_stay_bf16(tmp_path: Path, small: type) -> None:
     made = small.checkpoint()
     made.model.bfloat16()
     save(tmp_path / "c", made)
-    loaded = load_checkpoint(tmp_path / "c", "cpu")
+    loaded = load_checkpoint(tmp_path / "c", GENERATOR, "cpu")
     for name, value in made.model.state_dict().items():
         assert torch.equal(value, loaded.model.state_dict()[name]), name
 
@@ -90,26 +86,27 @@ def test_the_digest_names_the_contents_and_nothing_else(tmp_path: Path, small: t
     assert first == second
     assert save(tmp_path / "c", small.checkpoint(seed=4)) != first
     assert (
-        save(tmp_path / "a", small.checkpoint(seed=4)) == load_checkpoint(tmp_path / "a").digest
+        save(tmp_path / "a", small.checkpoint(seed=4))
+        == load_checkpoint(tmp_path / "a", GENERATOR).digest
     )  # replaced
 
 
 def test_a_flipped_bit_in_any_file_is_refused(saved: Path) -> None:
-    draw = random.Random(1)
+    numbers = random.Random(1)
     files = sorted(path for path in saved.rglob("*") if path.is_file())
     assert len(files) >= 7
     for path in files:
         original = path.read_bytes()
         for _ in range(3):
             damaged = bytearray(original)
-            damaged[draw.randrange(len(damaged))] ^= 1 << draw.randrange(8)
+            damaged[numbers.randrange(len(damaged))] ^= 1 << numbers.randrange(8)
             path.write_bytes(damaged)
             if path.name == "manifest.json" and _same_manifest(original, bytes(damaged)):
                 continue  # a flip between two kinds of white space changes no meaning
             with pytest.raises(UserError, match="run sft again"):
-                load_checkpoint(saved, "cpu")
+                load_checkpoint(saved, GENERATOR, "cpu")
         path.write_bytes(original)
-    load_checkpoint(saved, "cpu")
+    load_checkpoint(saved, GENERATOR, "cpu")
 
 
 def _same_manifest(one: bytes, other: bytes) -> bool:
@@ -132,15 +129,15 @@ def _same_manifest(one: bytes, other: bytes) -> bool:
 def test_a_missing_file_is_refused(saved: Path, name: str) -> None:
     (saved / name).unlink()
     with pytest.raises(UserError, match="run sft again"):
-        load_checkpoint(saved, "cpu")
+        load_checkpoint(saved, GENERATOR, "cpu")
 
 
-def test_files_that_nobody_vouches_for_are_refused(saved: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_in_the_manifest_are_refused(saved: Path, tmp_path: Path) -> None:
     (saved / "backbone" / "extra.json").write_text("{}")
     with pytest.raises(UserError, match="not in the manifest"):
-        load_checkpoint(saved, "cpu")
+        load_checkpoint(saved, GENERATOR, "cpu")
     with pytest.raises(UserError, match="manifest is missing"):
-        load_checkpoint(tmp_path / "nowhere", "cpu")
+        load_checkpoint(tmp_path / "nowhere", GENERATOR, "cpu")
 
 
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "optimizer.pt", "innocent.safetensors"])
@@ -155,7 +152,7 @@ def test_pickles_are_refused_by_name_and_by_content_before_anything_is_loaded(
 
     (saved / name).write_bytes(pickle.dumps(Evil()))
     with pytest.raises(UserError, match="pickle"):
-        load_checkpoint(saved, "cpu")
+        load_checkpoint(saved, GENERATOR, "cpu")
     assert not canary.exists()
 
 
@@ -163,19 +160,18 @@ def test_code_in_a_checkpoint_is_refused_even_with_a_fitting_manifest(saved: Pat
     (saved / "backbone" / "modeling.py").write_text("raise SystemExit")
     module._write_manifest(saved, FIELDS)
     with pytest.raises(UserError, match="brings code"):
-        load_checkpoint(saved, "cpu")
+        load_checkpoint(saved, GENERATOR, "cpu")
 
 
-@pytest.mark.parametrize("step", ["_write_files", "_write_manifest", "_put_in_place"])
+@pytest.mark.parametrize("step", ["_write_files", "_write_manifest"])
 def test_a_failed_save_leaves_nothing_and_keeps_the_old(
     saved: Path, small: type, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
-    before = load_checkpoint(saved, "cpu").digest
+    before = load_checkpoint(saved, GENERATOR, "cpu").digest
     real = getattr(module, step)
 
     def fail_late(*arguments: object) -> None:
-        if step != "_put_in_place":
-            real(*arguments)
+        real(*arguments)
         raise OSError("No space left on device")
 
     monkeypatch.setattr(module, step, fail_late)
@@ -183,23 +179,21 @@ def test_a_failed_save_leaves_nothing_and_keeps_the_old(
         with pytest.raises(OSError, match="No space"):
             save(folder, small.checkpoint())
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
-    assert load_checkpoint(saved, "cpu").digest == before
+    assert load_checkpoint(saved, GENERATOR, "cpu").digest == before
+
+
+def test_a_model_is_not_asked_with_other_prompts_than_it_was_trained_with(
+    tmp_path: Path, small: type, base_model_folder: Callable[[str], Path]
+) -> None:
+    made = small.checkpoint(base=base_model_folder("llama"))
+    fields = {**FIELDS, "prompt_digest": prompt_digest("instruct", GENERATOR)}
+    save_checkpoint(tmp_path / "c", made.model, made.vocabulary, made.tokenizer, fields)
+    assert load_checkpoint(tmp_path / "c", GENERATOR, "cpu").template is GENERATOR
+    with pytest.raises(UserError, match="other prompts"):
+        load_checkpoint(tmp_path / "c", DISCRIMINATOR, "cpu")
 
 
 def test_a_checkpoint_says_how_it_reads(tmp_path: Path, small: type) -> None:
     made = small.checkpoint()
     with pytest.raises(ValueError, match="max_items, max_length"):
         save_checkpoint(tmp_path / "c", made.model, made.vocabulary, None, {"role": "generator"})
-
-
-def test_one_model_is_kept_and_only_the_one_asked_for(tmp_path: Path, small: type) -> None:
-    digests = [
-        save(tmp_path / name, small.checkpoint(seed=seed)) for seed, name in ((3, "a"), (4, "b"))
-    ]
-    first = cached_checkpoint(tmp_path / "a", digests[0], "cpu")
-    assert cached_checkpoint(tmp_path / "a", digests[0], "cpu") is first
-    second = cached_checkpoint(tmp_path / "b", digests[1], "cpu")
-    assert second.digest == digests[1]
-    assert list(module._cached.values()) == [second]
-    with pytest.raises(UserError, match="was asked for"):
-        cached_checkpoint(tmp_path / "a", digests[1][::-1], "cpu")

@@ -1,4 +1,4 @@
-"""Proposals: only catalogue items, k distinct ones, the best ones, whatever else is in the batch."""
+"""Proposals: k distinct catalogue items, the best ones, whatever else is in the batch."""
 
 from __future__ import annotations
 

@@ -9,11 +9,11 @@ from torch.nn import functional
 
 from llm_i2i_spark.lm.loss import Negatives, NegativeSampler, item_loss, label_loss
 from llm_i2i_spark.lm.model import ItemLanguageModel
-from llm_i2i_spark.lm.packing import IGNORED
+from llm_i2i_spark.lm.packing import IGNORE_INDEX
 
 pytestmark = pytest.mark.lm
-TARGETS = torch.tensor([[3, IGNORED, 7], [7, 0, IGNORED]])
-PREDICTED = TARGETS != IGNORED
+TARGETS = torch.tensor([[3, IGNORE_INDEX, 7], [7, 0, IGNORE_INDEX]])
+PREDICTED = TARGETS != IGNORE_INDEX
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_the_correction_makes_the_partition_function_unbiased(model: ItemLanguag
     exact = torch.exp(scores).sum() - torch.exp(scores[3])
     estimates = []
     for _ in range(4000):
-        tokens, log_expected = sampler.draw(generator)
+        tokens, log_expected = sampler.sample(generator)
         estimates.append(float(torch.exp(scores[tokens] - log_expected)[tokens != 3].sum()))
     error = np.std(estimates) / np.sqrt(len(estimates))
     assert abs(np.mean(estimates) - float(exact)) < 4 * error
@@ -90,7 +90,7 @@ def test_the_correction_makes_the_partition_function_unbiased(model: ItemLanguag
 
 def test_popular_items_are_drawn_more_often_and_all_can_be() -> None:
     sampler = NegativeSampler(np.array([1000, 10, 0, 0]), 5000)
-    drawn = sampler.draw(torch.Generator().manual_seed(0))
+    drawn = sampler.sample(torch.Generator().manual_seed(0))
     counts = torch.bincount(drawn.item_tokens, minlength=4)
     assert counts[0] > counts[1] > counts[2] > 0
     expected = torch.exp(drawn.log_expected)[
@@ -100,7 +100,7 @@ def test_popular_items_are_drawn_more_often_and_all_can_be() -> None:
 
 
 def test_a_batch_without_targets_weighs_nothing(model: ItemLanguageModel) -> None:
-    sums = item_loss(model, _hidden(), torch.full((2, 3), IGNORED), torch.ones(2, 3))
+    sums = item_loss(model, _hidden(), torch.full((2, 3), IGNORE_INDEX), torch.ones(2, 3))
     assert sums.loss == 0
     assert sums.weight == 0
 

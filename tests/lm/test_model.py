@@ -14,10 +14,13 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from llm_i2i_spark.base.errors import MissingDependencyError, UserError
-from llm_i2i_spark.lm.attention import attention_implementation, choose_device
-from llm_i2i_spark.lm.encoding import Question
-from llm_i2i_spark.lm.model import ItemLanguageModel, build_model
-from llm_i2i_spark.lm.packing import Example, Segment, packed_batch, tree_batch
+from llm_i2i_spark.lm.attention import attention_implementation
+from llm_i2i_spark.lm.device import choose_device
+from llm_i2i_spark.lm.encoding import ScoringRequest
+from llm_i2i_spark.lm.model import ItemLanguageModel
+from llm_i2i_spark.lm.new_model import build_model
+from llm_i2i_spark.lm.packing import Example, Suffix, packed_batch, tree_batch
+from llm_i2i_spark.prompts.templates import DISCRIMINATOR
 
 pytestmark = pytest.mark.lm
 
@@ -67,20 +70,20 @@ def test_a_tree_equals_reading_each_ending_by_itself(
     base = None if family == "compact" else base_model_folder(family)
     model = small.checkpoint(base=base).model
     prefixes = [np.array([1, 5, 6, 7, 8]), np.array([1, 9])]
-    segments = [
+    suffixes = [
         [
-            Segment(5, np.array([10, 2])),
-            Segment(2, np.array([11, 4, 2])),
-            Segment(1, np.array([12])),
+            Suffix(5, np.array([10, 2])),
+            Suffix(2, np.array([11, 4, 2])),
+            Suffix(1, np.array([12])),
         ],
-        [Segment(2, np.array([13, 2]))],
+        [Suffix(2, np.array([13, 2]))],
     ]
-    batch = tree_batch(prefixes, segments)
+    batch = tree_batch(prefixes, suffixes)
     together = model(batch.tokens, batch.position_ids, batch.mask)[batch.rows, batch.columns]
     apart = [
-        _hidden(model, [*prefix[: segment.visible].tolist(), *segment.tokens.tolist()])[-1]
-        for prefix, endings in zip(prefixes, segments, strict=True)
-        for segment in endings
+        _hidden(model, [*prefix[: suffix.visible].tolist(), *suffix.tokens.tolist()])[-1]
+        for prefix, endings in zip(prefixes, suffixes, strict=True)
+        for suffix in endings
     ]
     torch.testing.assert_close(together, torch.stack(apart), atol=1e-5, rtol=0)
 
@@ -222,12 +225,13 @@ def test_questions_share_their_history_in_both_layouts(
 ) -> None:
     items = small.items(12)
     for base in (None, base_model_folder("qwen2")):
-        encoder = small.checkpoint(role="discriminator", base=base).encoder
+        encoder = small.checkpoint(template=DISCRIMINATOR, base=base).encoder
         trees = encoder.trees(
-            items[:5], [Question(5, items[7]), Question(2, items[8]), Question(0, items[7])]
+            items[:5],
+            [ScoringRequest(5, items[7]), ScoringRequest(2, items[8]), ScoringRequest(0, items[7])],
         )
         assert len(trees) == 1
-        (alone,) = encoder.trees(items[:2], [Question(2, items[8])])
-        segment = trees[0].segments[1]
-        assert np.array_equal(trees[0].prefix[: segment.visible], alone.prefix)
-        assert np.array_equal(segment.tokens, alone.segments[0].tokens)
+        (alone,) = encoder.trees(items[:2], [ScoringRequest(2, items[8])])
+        suffix = trees[0].suffixes[1]
+        assert np.array_equal(trees[0].prefix[: suffix.visible], alone.prefix)
+        assert np.array_equal(suffix.tokens, alone.suffixes[0].tokens)

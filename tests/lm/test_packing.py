@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llm_i2i_spark.lm.packing import (
-    IGNORED,
+    IGNORE_INDEX,
     Example,
-    Segment,
+    Suffix,
     pack_rows,
     packed_batch,
     prompt_batch,
@@ -36,18 +36,23 @@ def test_packing_is_the_greedy_one() -> None:
 
 
 def test_a_packed_row_keeps_targets_and_weights_beside_their_tokens() -> None:
-    first = Example(np.array([1, 7, 8]), np.array([IGNORED, 4, 5]), np.array([0, 2, 2], np.float32))
-    second = Example(np.array([1, 9]), np.array([6, IGNORED]), np.array([1, 0], np.float32))
+    first = Example(
+        np.array([1, 7, 8]), np.array([IGNORE_INDEX, 4, 5]), np.array([0, 2, 2], np.float32)
+    )
+    second = Example(np.array([1, 9]), np.array([6, IGNORE_INDEX]), np.array([1, 0], np.float32))
     batch = packed_batch([[first, second], [second]])
     assert batch.tokens.tolist() == [[1, 7, 8, 1, 9], [1, 9, 0, 0, 0]]
     assert batch.position_ids.tolist() == [[0, 1, 2, 0, 1], [0, 1, 0, 0, 0]]
-    assert batch.targets.tolist() == [[IGNORED, 4, 5, 6, IGNORED], [6] + [IGNORED] * 4]
+    assert batch.targets.tolist() == [
+        [IGNORE_INDEX, 4, 5, 6, IGNORE_INDEX],
+        [6] + [IGNORE_INDEX] * 4,
+    ]
     assert batch.weights.tolist() == [[0, 2, 2, 1, 0], [1, 0, 0, 0, 0]]
 
 
 def test_a_tree_row_says_who_sees_whom() -> None:
     batch = tree_batch(
-        [np.array([1, 5, 6])], [[Segment(3, np.array([7, 2])), Segment(1, np.array([8, 2]))]]
+        [np.array([1, 5, 6])], [[Suffix(3, np.array([7, 2])), Suffix(1, np.array([8, 2]))]]
     )
     assert batch.tokens.tolist() == [[1, 5, 6, 7, 2, 8, 2]]
     assert batch.position_ids.tolist() == [[0, 1, 2, 3, 4, 1, 2]]

@@ -12,48 +12,50 @@ import torch
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm import scoring
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
+from llm_i2i_spark.lm.encoding import ScoringRequest
 from llm_i2i_spark.lm.packing import tree_batch
-from llm_i2i_spark.lm.scoring import Question, centre_labels, score
+from llm_i2i_spark.lm.scoring import centre_labels, score
 from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.prompts.templates import DISCRIMINATOR
 
 pytestmark = pytest.mark.lm
 
 
 @torch.no_grad()
 def judge_alone(
-    checkpoint: LoadedCheckpoint, history: list[Item], question: Question
+    checkpoint: LoadedCheckpoint, history: list[Item], request: ScoringRequest
 ) -> torch.Tensor:
     """The (No, Yes) logits of one candidate, its own prompt read alone from left to right."""
-    (tree,) = checkpoint.encoder.trees(history[: question.prefix_length], [question])
-    segment = tree.segments[0]
-    tokens = torch.from_numpy(np.concatenate([tree.prefix, segment.tokens]))[None]
+    (tree,) = checkpoint.encoder.trees(history[: request.prefix_length], [request])
+    suffix = tree.suffixes[0]
+    tokens = torch.from_numpy(np.concatenate([tree.prefix, suffix.tokens]))[None]
     n = tokens.shape[1]
-    if segment.positions is None:
+    if suffix.positions is None:
         return checkpoint.model.label_logits(
             checkpoint.model(tokens, torch.arange(n)[None])[0, -1:]
         )[0]
-    positions = torch.from_numpy(np.concatenate([np.arange(len(tree.prefix)), segment.positions]))[
+    positions = torch.from_numpy(np.concatenate([np.arange(len(tree.prefix)), suffix.positions]))[
         None
     ]
     hidden = checkpoint.model(tokens, positions, torch.ones(1, 1, n, n).tril().bool())[0, -1:]
-    return checkpoint.model.label_logits(hidden, torch.from_numpy(segment.candidate)[None])[0]
+    return checkpoint.model.label_logits(hidden, torch.from_numpy(suffix.candidate)[None])[0]
 
 
-def asked(small: type) -> tuple[list[list[Item]], list[list[Question]]]:
+def asked(small: type) -> tuple[list[list[Item]], list[list[ScoringRequest]]]:
     items = small.items(30)
     histories = [items[:9], items[4:7], [], items[20:21]]
-    questions = [
+    requests = [
         [
-            Question(9, items[20]),
-            Question(3, items[3]),
-            Question(8, items[8]),
-            Question(9, items[21]),
+            ScoringRequest(9, items[20]),
+            ScoringRequest(3, items[3]),
+            ScoringRequest(8, items[8]),
+            ScoringRequest(9, items[21]),
         ],
-        [Question(3, items[k]) for k in range(10, 22)],
-        [Question(0, items[5])],
+        [ScoringRequest(3, items[k]) for k in range(10, 22)],
+        [ScoringRequest(0, items[5])],
         [],
     ]
-    return histories, questions
+    return histories, requests
 
 
 CASES = [
@@ -74,17 +76,17 @@ def test_shared_readings_equal_separate_ones(
     family: str | None,
 ) -> None:
     base = base_model_folder(family) if family else None
-    checkpoint = small.checkpoint(kind=kind, role="discriminator", max_items=4, base=base)
-    histories, questions = asked(small)
+    checkpoint = small.checkpoint(kind=kind, template=DISCRIMINATOR, max_items=4, base=base)
+    histories, requests = asked(small)
     expected = [
         [float(judge_alone(checkpoint, h, q).diff()) for q in row]
-        for h, row in zip(histories, questions, strict=True)
+        for h, row in zip(histories, requests, strict=True)
     ]
     spread = np.ptp(np.concatenate(expected))
     assert spread > 0.1
     for tree_tokens, batch_tokens in ((1024, 100_000), (1024, 1), (8, 300)):
         monkeypatch.setattr(scoring, "TREE_TOKENS", tree_tokens)
-        found = score(checkpoint, histories, questions, batch_tokens)
+        found = score(checkpoint, histories, requests, batch_tokens)
         assert [len(row) for row in found] == [4, 12, 1, 0]
         for row, want in zip(found, expected, strict=True):
             assert row.dtype == np.float32
@@ -92,26 +94,26 @@ def test_shared_readings_equal_separate_ones(
 
 
 def test_scores_do_not_depend_on_the_order_of_users(small: type) -> None:
-    checkpoint = small.checkpoint(role="discriminator")
-    histories, questions = asked(small)
+    checkpoint = small.checkpoint(template=DISCRIMINATOR)
+    histories, requests = asked(small)
     forward, backward = (
-        score(checkpoint, histories, questions, 500),
-        score(checkpoint, histories[::-1], questions[::-1], 500),
+        score(checkpoint, histories, requests, 500),
+        score(checkpoint, histories[::-1], requests[::-1], 500),
     )
     for one, other in zip(forward, backward[::-1], strict=True):
         assert np.array_equal(one, other)
 
 
 def test_the_sigmoid_of_a_score_is_the_softmax_over_the_labels(small: type) -> None:
-    checkpoint = small.checkpoint(role="discriminator")
+    checkpoint = small.checkpoint(template=DISCRIMINATOR)
     items = small.items(5)
-    (logit,) = score(checkpoint, [items[:2]], [[Question(2, items[4])]], 100)[0]
-    labels = judge_alone(checkpoint, items[:2], Question(2, items[4]))
+    (logit,) = score(checkpoint, [items[:2]], [[ScoringRequest(2, items[4])]], 100)[0]
+    labels = judge_alone(checkpoint, items[:2], ScoringRequest(2, items[4]))
     torch.testing.assert_close(torch.sigmoid(torch.tensor(logit)), torch.softmax(labels, 0)[1])
 
 
 def test_a_logit_that_is_not_a_number_stops_the_stage(small: type) -> None:
-    checkpoint = small.checkpoint(role="discriminator")
+    checkpoint = small.checkpoint(template=DISCRIMINATOR)
     with torch.no_grad():
         checkpoint.model.label_head.linear.bias[1] = torch.nan
     with pytest.raises(StageError, match="not numbers"):
@@ -123,13 +125,13 @@ def test_a_discriminator_begins_with_its_generators_opinion(small: type) -> None
     """With fresh labels and a query that cannot see the candidate, scores are the generator's
     logits, shifted to mean zero.
     """
-    checkpoint = small.checkpoint(role="discriminator")
+    checkpoint = small.checkpoint(template=DISCRIMINATOR)
     model, items = checkpoint.model, small.items(30)
     head = type(model.label_head)(model.hidden_size)
     model.label_head = head
-    histories, questions = [items[:9]], [[Question(9, item) for item in items[10:20]]]
-    (tree,) = checkpoint.encoder.trees(histories[0], questions[0])
-    batch = tree_batch([tree.prefix], [tree.segments])
+    histories, requests = [items[:9]], [[ScoringRequest(9, item) for item in items[10:20]]]
+    (tree,) = checkpoint.encoder.trees(histories[0], requests[0])
+    batch = tree_batch([tree.prefix], [tree.suffixes])
     blind = batch.mask.clone()
     blind[0, 0, batch.columns, batch.columns - 1] = False  # the candidate
     blind[0, 0, batch.columns, 9] = False  # the last item, which the query repeats
@@ -141,6 +143,6 @@ def test_a_discriminator_begins_with_its_generators_opinion(small: type) -> None
         model(batch.tokens, batch.position_ids, blind)[batch.rows, batch.columns], batch.candidates
     )
     torch.testing.assert_close(labels[:, 1] - labels[:, 0], 0.7 * generator, atol=1e-5, rtol=1e-5)
-    centre_labels(checkpoint, histories, questions, 1000)
-    assert abs(score(checkpoint, histories, questions, 1000)[0].mean()) < 1e-5
+    centre_labels(checkpoint, histories, requests, 1000)
+    assert abs(score(checkpoint, histories, requests, 1000)[0].mean()) < 1e-5
     assert float(head.centre) != 0

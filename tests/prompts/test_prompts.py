@@ -1,4 +1,4 @@
-"""Titles are data: whatever they say, a prompt's frame stays whole."""
+"""Item titles are data: whatever they say, they cannot break a prompt."""
 
 from __future__ import annotations
 
@@ -76,10 +76,14 @@ def test_a_chat_template_is_split_around_the_items() -> None:
 def test_the_digest_tells_wordings_apart() -> None:
     digests = {GENERATOR.digest, DISCRIMINATOR.digest, SEQUENCE.digest}
     assert len(digests) == 3
-    assert prompt_digest("instruct", "generator") == GENERATOR.digest
-    assert prompt_digest("instruct", "discriminator") == DISCRIMINATOR.digest
-    assert (
-        prompt_digest("sequence", "generator")
-        == prompt_digest("sequence", "discriminator")
-        == SEQUENCE.digest
-    )
+    for template in (GENERATOR, DISCRIMINATOR):
+        assert prompt_digest("instruct", template) == template.digest
+        assert prompt_digest("sequence", template) == SEQUENCE.digest
+
+
+def test_the_wordings_are_those_of_rows_that_are_already_in_lakes() -> None:
+    assert [template.digest[:12] for template in (GENERATOR, DISCRIMINATOR, SEQUENCE)] == [
+        "909ed4241863",
+        "b721141f88a1",
+        "d816f91abdfb",
+    ]

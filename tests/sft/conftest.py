@@ -1,4 +1,4 @@
-"""A tiny lake, written without Spark, for the fine-tuning job."""
+"""A tiny lake, written without Spark, and the fine-tuning job on it."""
 
 from __future__ import annotations
 
@@ -6,13 +6,25 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from deltalake import write_deltalake
+
+from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+from llm_i2i_spark.sft.distributed import Distributed, initialize_distributed
+from llm_i2i_spark.sft.events import Reporter
+from llm_i2i_spark.sft.job import Job
+from llm_i2i_spark.sft.roles import ROLES
+from llm_i2i_spark.sft.roles.base import Role
+from llm_i2i_spark.sft.stage import STAGE
+from tests.stage_runs import pinned_run
 
 USERS, ITEMS = 40, 30
 ITEM = pa.struct([("item_id", pa.string()), ("text", pa.string())])
@@ -25,7 +37,7 @@ def catalogue() -> list[dict]:
 
 
 def write_lake(root: Path, layout: str = "sequence") -> Path:
-    """Tables `items`, `sft_generator` and `sft_discriminator`; users mostly buy items of one kind."""
+    """Tables `items`, `sft_generator`, `sft_discriminator`; users mostly buy items of one kind."""
     rng = np.random.default_rng(3)
     items = catalogue()
     generator, discriminator = [], []
@@ -51,10 +63,10 @@ def write_lake(root: Path, layout: str = "sequence") -> Path:
             )
         for position in (len(seen) - 2, len(seen) - 1):
             others = [items[n] for n in rng.permutation(ITEMS) if items[n] not in bought][:4]
-            for draw, candidate in enumerate([bought[position], *others]):
-                example_id = f"{user}|{position}|{draw}"
+            for sample, candidate in enumerate([bought[position], *others]):
+                example_id = f"{user}|{position}|{sample}"
                 columns = ("example_id", "user_id", "position", "history", "candidate", "label")
-                values = (example_id, user, position, bought[:position], candidate, draw == 0)
+                values = (example_id, user, position, bought[:position], candidate, sample == 0)
                 discriminator.append(dict(zip(columns, values, strict=True)))
     rng.shuffle(generator)
     _write(root / "items", items, [("item_id", pa.string()), ("text", pa.string())])
@@ -64,13 +76,13 @@ def write_lake(root: Path, layout: str = "sequence") -> Path:
         generator,
         [*rows, ("split", pa.string()), ("history", pa.list_(ITEM)), ("targets", pa.list_(TARGET))],
     )
-    judged = [
+    labelled = [
         ("position", pa.int32()),
         ("history", pa.list_(ITEM)),
         ("candidate", ITEM),
         ("label", pa.bool_()),
     ]
-    _write(root / "sft_discriminator", discriminator, [*rows, *judged])
+    _write(root / "sft_discriminator", discriminator, [*rows, *labelled])
     return root
 
 
@@ -98,7 +110,6 @@ SMALL = {
     "batch_size": 16,
     "accumulation_steps": 2,
     "sampled_negatives": 12,
-    "checkpoint_every": 2,
     "discriminator": {"epochs": 2, "batch_size": 16},
 }
 
@@ -121,7 +132,7 @@ def job_command(config: Path, *more: str) -> list[str]:
 
 
 def job_environment() -> dict[str, str]:
-    """The environment without what an earlier test in this process may have set for its own ranks;
+    """The environment without what an earlier test in this process may have set for its own rank;
     one thread a rank.
     """
     own = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
@@ -140,6 +151,33 @@ def run_job(config: Path, *more: str) -> subprocess.CompletedProcess:
         env=job_environment(),
         check=False,
     )
+
+
+@pytest.fixture(scope="session")
+def one_rank() -> Distributed:
+    """This process as the only rank, with as many threads as a job in a process of its own."""
+    ranks = initialize_distributed()
+    torch.set_num_threads(1)
+    return ranks
+
+
+@pytest.fixture
+def run_here(one_rank):
+    """Runs the job in this process, where torch and DeepSpeed are loaded already."""
+
+    def run(
+        config: Path, fingerprint: str = "x", roles: Sequence[Role] = ROLES, **versions: int
+    ) -> tuple[int, list[str]]:
+        """The committed version and the notes of a run, on version 0 of all other tables."""
+        settings = load_config([config])
+        notes: list[dict] = []
+        reads = {**dict.fromkeys(STAGE.reads, 0), **versions}
+        pinned = pinned_run("sft", reads, [{"branch": "base"}], "r1", fingerprint)
+        lake, reporter = DeltaRsLake(settings.lake), Reporter(notes.append)
+        version = Job(settings, pinned, lake, one_rank, reporter, roles).execute()
+        return version, [note["text"] for note in notes if note["kind"] == "note"]
+
+    return run
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,4 @@
-"""The whole job in processes of its own: what it writes, that ranks do not matter, both layouts,
-mistakes.
-"""
+"""The job: what it writes, that ranks do not matter, both layouts, further roles, mistakes."""
 
 from __future__ import annotations
 
@@ -15,15 +13,18 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.run_record import RunRecord
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lm.checkpoint import load_checkpoint
 from llm_i2i_spark.lm.decoding import propose
 from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.sft.roles import ROLES
 
 pytestmark = pytest.mark.lm
 COLUMNS = list(TABLES["checkpoints"].names)
+TEMPLATES = {role.name: role.template for role in ROLES}
 
 
 def committed(root, version=None):
@@ -34,6 +35,10 @@ def committed(root, version=None):
         .to_pylist()
     )
     return {row["role"]: row for row in rows}
+
+
+def load(row):
+    return load_checkpoint(row["path"], TEMPLATES[row["role"]], "cpu")
 
 
 def lake_of(root):
@@ -51,7 +56,7 @@ def test_both_models_are_committed_with_their_origin(finished_lake):
     rows = committed(root)
     assert set(rows) == {"generator", "discriminator"}
     for role, row in rows.items():
-        loaded = load_checkpoint(row["path"], "cpu")
+        loaded = load(row)
         assert loaded.digest == row["model_digest"]
         assert Path(row["path"]).name == f"{role}-{row['model_digest'][:12]}"
         fields = json.loads(row["manifest"])
@@ -86,7 +91,7 @@ def test_the_commit_is_one_that_spark_and_audit_understand(finished_lake):
 
 def test_the_generator_learned_what_the_users_like(finished_lake):
     root, _ = finished_lake
-    generator = load_checkpoint(committed(root)["generator"]["path"], "cpu")
+    generator = load(committed(root)["generator"])
     histories = [[Item(f"i{kind:02d}", ""), Item(f"i{kind + 5:02d}", "")] for kind in range(5)]
     found = propose(
         generator, histories, [[item.item_id for item in history] for history in histories], 2, 4096
@@ -100,27 +105,29 @@ def test_the_generator_learned_what_the_users_like(finished_lake):
 
 
 def test_the_same_run_again_gives_the_same_models_and_no_second_commit(
-    finished_lake, tiny, tmp_path
+    finished_lake, tiny, run_here, tmp_path
 ):
     root, _ = finished_lake
     copy = tmp_path / "lake"
     shutil.copytree(root, copy)
-    done = tiny.run_job(tiny.write_config(copy))
-    assert done.returncode == 0, done.stderr
-    assert "checkpoints version 0 already holds the result" in done.stderr
-    assert latest(copy) == 0
+    record = RunRecord.from_json(
+        DeltaTable(str(copy / "checkpoints")).history(1)[0]["userMetadata"]
+    )
+    version, notes = run_here(tiny.write_config(copy), record.scopes["branch=base"].fingerprint)
+    assert notes == ["checkpoints version 0 already holds the result of this run"]
+    assert version == latest(copy) == 0
     names = sorted(path.name for path in (copy / "checkpoints_files").iterdir())
     assert names == sorted(path.name for path in (root / "checkpoints_files").iterdir())
 
 
-def test_two_ranks_train_like_one_with_two_accumulation_steps(finished_lake, tiny, tmp_path):
-    one, _ = finished_lake
-    two = tiny.write_lake(tmp_path)
-    done = tiny.run_job(tiny.write_config(two, {"processes": 2, "accumulation_steps": 1}))
+def test_two_ranks_train_like_one_with_two_accumulation_steps(tiny, run_here, tmp_path):
+    one, two = tiny.write_lake(tmp_path / "one"), tiny.write_lake(tmp_path / "two")
+    run_here(tiny.write_config(one, {"epochs": 8}))
+    both = {"epochs": 8, "nproc_per_node": 2, "accumulation_steps": 1}
+    done = tiny.run_job(tiny.write_config(two, both))
     assert done.returncode == 0, done.stderr + (two / "sft.log").read_text()
     for role, row in committed(one).items():
-        alone = load_checkpoint(row["path"], "cpu")
-        together = load_checkpoint(committed(two)[role]["path"], "cpu")
+        alone, together = load(row), load(committed(two)[role])
         assert (alone.manifest["ranks"], together.manifest["ranks"]) == (1, 2)
         for name, tensor in alone.model.state_dict().items():
             torch.testing.assert_close(
@@ -162,17 +169,16 @@ def base_model(folder, texts):
     LlamaForCausalLM(shape).save_pretrained(folder)
 
 
-def test_layout_instruct_trains_a_chat_model(tiny, tmp_path):
+def test_layout_instruct_trains_a_chat_model(tiny, run_here, tmp_path):
     root = tiny.write_lake(tmp_path / "lake", "instruct")
     texts = lake_of(root).read("items", 0, ["item_id", "text"]).column("text").to_pylist()
     base_model(tmp_path / "base", texts)
     config = tiny.write_config(
         root, {"base_model": str(tmp_path / "base"), "epochs": 3, "max_length": 256}
     )
-    done = tiny.run_job(config)
-    assert done.returncode == 0, done.stderr + (root / "sft.log").read_text()
+    run_here(config)
     rows = committed(root)
-    generator = load_checkpoint(rows["generator"]["path"], "cpu")
+    generator = load(rows["generator"])
     assert generator.manifest["layout"] == "instruct"
     assert len(generator.manifest["base_model_digest"]) == 64
     assert generator.tokenizer is not None
@@ -193,7 +199,9 @@ def test_layout_instruct_trains_a_chat_model(tiny, tmp_path):
         (["lake.root=/nowhere/at/all"], "There is no table sft_generator"),
     ],
 )
-def test_mistakes_that_are_told_before_any_model_is_loaded(settings, sentence, finished_lake, tiny):
+def test_mistakes_that_are_reported_before_any_model_is_loaded(
+    settings, sentence, finished_lake, tiny
+):
     root, _ = finished_lake
     done = tiny.run_job(
         root / "config.yaml", *(part for setting in settings for part in ("--set", setting))
@@ -201,6 +209,12 @@ def test_mistakes_that_are_told_before_any_model_is_loaded(settings, sentence, f
     assert done.returncode == 2
     assert sentence in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_version_that_is_gone_is_named(tiny, run_here, tmp_path):
+    config = tiny.write_config(tiny.write_lake(tmp_path))
+    with pytest.raises(UserError, match="Version 7 of sft_generator cannot be read"):
+        run_here(config, sft_generator=7)
 
 
 def test_layout_and_base_model_must_go_together(finished_lake, tiny):

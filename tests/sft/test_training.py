@@ -1,4 +1,4 @@
-"""The loop's arithmetic against plain torch, and its resumable checkpoints, with a real DeepSpeed
+"""The loop's arithmetic against plain torch, and its training checkpoints, with a real DeepSpeed
 engine.
 """
 
@@ -15,17 +15,18 @@ from torch.nn import functional
 from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.encoding import Encoder
-from llm_i2i_spark.lm.model import build_model
-from llm_i2i_spark.lm.packing import IGNORED, packed_batch
+from llm_i2i_spark.lm.new_model import build_model
+from llm_i2i_spark.lm.packing import IGNORE_INDEX, packed_batch
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
-from llm_i2i_spark.sft.distributed import Ranks, join_ranks
+from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import BETAS, TrainingPlan, engine_settings, parameter_groups
 from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import GeneratorRow
-from llm_i2i_spark.sft.generator import GeneratorObjective
-from llm_i2i_spark.sft.training import ORDER, _random, train
-from llm_i2i_spark.sft.training_checkpoints import Partials
+from llm_i2i_spark.sft.objectives.next_item import NextItemObjective
+from llm_i2i_spark.sft.roles import DISCRIMINATOR, GENERATOR
+from llm_i2i_spark.sft.training import EXAMPLE_ORDER, random_numbers, train
+from llm_i2i_spark.sft.training_checkpoints import TrainingCheckpoints
 
 pytestmark = pytest.mark.lm
 N_ITEMS, EXAMPLES = 12, 20
@@ -40,11 +41,6 @@ SETTINGS = SftConfig(
     accumulation_steps=2,
     epochs=2,
 )
-
-
-@pytest.fixture(scope="module")
-def ranks():
-    return join_ranks()
 
 
 def make_model(settings=SETTINGS):
@@ -62,9 +58,9 @@ def make_objective(model, weights, sampled=0):
         chosen = rng.integers(0, N_ITEMS, rng.integers(2, 6))
         items = [Item(f"i{n:02d}", "") for n in chosen]
         rows.append(GeneratorRow("u", [], items, [weights(n) for n in chosen]))
-    return GeneratorObjective(
+    return NextItemObjective(
         rows,
-        Encoder(vocabulary, model.vocabulary_size, None, "generator", 50, 64),
+        Encoder(vocabulary, model.vocabulary_size, None, GENERATOR.template, 50, 64),
         N_ITEMS,
         sampled,
         CPU,
@@ -72,12 +68,14 @@ def make_objective(model, weights, sampled=0):
 
 
 def make_plan(settings=SETTINGS):
-    return TrainingPlan.of_generator(settings, seed=7, device=CPU)
+    return TrainingPlan.of_role(GENERATOR, settings, seed=7, device=CPU)
 
 
-def run(model, objective, plan, ranks, folder, notes=None):
+def run(model, objective, plan, one_rank, folder, notes=None):
     reporter = Reporter((notes if notes is not None else []).append)
-    return train(model, objective, plan, ranks, Partials(folder, ranks, reporter), reporter)
+    return train(
+        model, objective, plan, one_rank, TrainingCheckpoints(folder, one_rank, reporter), reporter
+    )
 
 
 def train_plainly(model, objective, plan, loss_of_batch):
@@ -85,15 +83,15 @@ def train_plainly(model, objective, plan, loss_of_batch):
     optimizer = torch.optim.AdamW(parameter_groups(model, plan), lr=1.0, betas=BETAS)
     steps = 3  # 20 examples, at most 8 a step
     for epoch in range(plan.epochs):
-        order = _random(plan.seed, plan.role, ORDER, epoch).permutation(EXAMPLES)
+        order = random_numbers(plan, EXAMPLE_ORDER, epoch).permutation(EXAMPLES)
         for number, chosen in enumerate(np.array_split(order, steps)):
             for group in optimizer.param_groups:
                 group["lr"] = plan.learning_rate_at(epoch * steps + number, plan.epochs * steps)
             batch = packed_batch([[objective._examples[index]] for index in chosen])
-            places = batch.targets != IGNORED
-            logits = model.item_logits(model(batch.tokens, batch.position_ids)[places])
+            predicted = batch.targets != IGNORE_INDEX
+            logits = model.item_logits(model(batch.tokens, batch.position_ids)[predicted])
             optimizer.zero_grad()
-            loss_of_batch(logits, batch.targets[places], batch.weights[places]).backward()
+            loss_of_batch(logits, batch.targets[predicted], batch.weights[predicted]).backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
 
@@ -105,10 +103,10 @@ def assert_same_weights(one, other, tolerance):
         )
 
 
-def test_all_weights_one_trains_like_plain_cross_entropy(ranks, tmp_path):
+def test_all_weights_one_trains_like_plain_cross_entropy(one_rank, tmp_path):
     model, plain = make_model(), make_model()
     objective = make_objective(model, lambda n: 1.0)
-    run(model, objective, make_plan(), ranks, tmp_path)
+    run(model, objective, make_plan(), one_rank, tmp_path)
     train_plainly(
         plain,
         objective,
@@ -118,7 +116,7 @@ def test_all_weights_one_trains_like_plain_cross_entropy(ranks, tmp_path):
     assert_same_weights(model, plain, 2e-6)
 
 
-def test_weights_divide_over_the_whole_batch(ranks, tmp_path):
+def test_weights_divide_over_the_whole_batch(one_rank, tmp_path):
     def weighted(logits, targets, weights):
         return (
             weights * functional.cross_entropy(logits, targets, reduction="none")
@@ -126,7 +124,7 @@ def test_weights_divide_over_the_whole_batch(ranks, tmp_path):
 
     model, plain, unweighted = make_model(), make_model(), make_model()
     objective = make_objective(model, lambda n: 4.0 if n < 3 else 1.0)
-    run(model, objective, make_plan(), ranks, tmp_path)
+    run(model, objective, make_plan(), one_rank, tmp_path)
     train_plainly(plain, objective, make_plan(), weighted)
     assert_same_weights(model, plain, 2e-6)
     train_plainly(
@@ -140,11 +138,13 @@ def test_weights_divide_over_the_whole_batch(ranks, tmp_path):
     )
 
 
-def test_a_damaged_checkpoint_is_skipped_and_the_one_before_gives_the_same_weights(ranks, tmp_path):
+def test_a_damaged_checkpoint_is_skipped_and_the_one_before_gives_the_same_weights(
+    one_rank, tmp_path
+):
     settings = SETTINGS.model_copy(update={"epochs": 5, "checkpoint_every": 1, "dropout": 0.2})
-    whole = make_model(settings)
-    objective = make_objective(whole, lambda n: 1.0, sampled=6)
-    curve = run(whole, objective, make_plan(settings), ranks, tmp_path)
+    uninterrupted = make_model(settings)
+    objective = make_objective(uninterrupted, lambda n: 1.0, sampled=6)
+    curve = run(uninterrupted, objective, make_plan(settings), one_rank, tmp_path)
     kept = sorted(path.name for path in tmp_path.glob("epoch-*"))
     assert kept == ["epoch-00003", "epoch-00004"]
 
@@ -159,46 +159,46 @@ def test_a_damaged_checkpoint_is_skipped_and_the_one_before_gives_the_same_weigh
         resumed,
         make_objective(resumed, lambda n: 1.0, sampled=6),
         make_plan(settings),
-        ranks,
+        one_rank,
         tmp_path,
         notes,
     )
-    said = [note["text"] for note in notes if note["kind"] == "note"]
-    assert said[0].startswith("skipped the checkpoint epoch-00009: not whole")
-    assert said[1].startswith("skipped the checkpoint epoch-00004")
-    assert "optim_states.pt was changed" in said[1]
-    assert said[2] == "resumed the generator after epoch 3"
+    texts = [note["text"] for note in notes if note["kind"] == "note"]
+    assert texts[0].startswith("skipped the checkpoint epoch-00009: not whole")
+    assert texts[1].startswith("skipped the checkpoint epoch-00004")
+    assert "optim_states.pt was changed" in texts[1]
+    assert texts[2] == "resumed the generator after epoch 3"
     assert again == curve
-    assert_same_weights(resumed, whole, 0.0)
+    assert_same_weights(resumed, uninterrupted, 0.0)
 
 
-def test_a_checkpoint_of_another_number_of_ranks_is_not_taken(ranks, tmp_path):
+def test_a_checkpoint_of_another_number_of_ranks_is_not_taken(one_rank, tmp_path):
     settings = SETTINGS.model_copy(update={"checkpoint_every": 1})
     model = make_model(settings)
-    run(model, make_objective(model, lambda n: 1.0), make_plan(settings), ranks, tmp_path)
+    run(model, make_objective(model, lambda n: 1.0), make_plan(settings), one_rank, tmp_path)
     notes = []
-    two = Ranks(0, 2, CPU)
-    found = Partials(tmp_path, two, Reporter(notes.append))._newest_whole()
+    two = Distributed(0, 2, CPU)
+    found = TrainingCheckpoints(tmp_path, two, Reporter(notes.append))._newest_complete()
     assert found is None
     assert "written by 1 ranks, and there are 2" in notes[0]["text"]
 
 
-def test_a_missing_state_file_is_never_a_fresh_optimizer(ranks, tmp_path):
+def test_a_missing_state_file_is_never_a_fresh_optimizer(one_rank, tmp_path):
     settings = SETTINGS.model_copy(update={"checkpoint_every": 1})
     model = make_model(settings)
-    run(model, make_objective(model, lambda n: 1.0), make_plan(settings), ranks, tmp_path)
+    run(model, make_objective(model, lambda n: 1.0), make_plan(settings), one_rank, tmp_path)
     newest = tmp_path / "epoch-00001"
     shutil.rmtree(newest / "state")
     notes = []
-    assert Partials(tmp_path, ranks, Reporter(notes.append)).resume(engine=None) == []
+    assert TrainingCheckpoints(tmp_path, one_rank, Reporter(notes.append)).resume(engine=None) == []
     assert "not whole" in notes[0]["text"]
 
 
-def test_an_exploding_loss_stops_the_training(ranks, tmp_path):
+def test_an_exploding_loss_stops_the_training(one_rank, tmp_path):
     model = make_model()
     objective = make_objective(model, lambda n: float("inf"))
     with pytest.raises(StageError, match="not a number in epoch 1"):
-        run(model, objective, make_plan(), ranks, tmp_path)
+        run(model, objective, make_plan(), one_rank, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -212,7 +212,7 @@ def test_nothing_to_train_on(objective_weight, world, sentence, tmp_path):
             model,
             make_objective(model, lambda n: objective_weight),
             make_plan(),
-            Ranks(0, world, CPU),
+            Distributed(0, world, CPU),
             tmp_path,
         )
 
@@ -229,28 +229,28 @@ def test_learning_rate_rises_then_falls():
     ).learning_rate_at(0, 10) == pytest.approx(1.0)
 
 
-def test_item_embeddings_and_biases_do_not_decay_and_the_discriminator_bends_items_gently():
+def test_item_embeddings_and_biases_do_not_decay_and_the_discriminator_moves_items_slowly():
     model = make_model()
     names = {id(parameter): name for name, parameter in model.named_parameters()}
-    plan = TrainingPlan.of_discriminator(SETTINGS, seed=7, device=CPU)
-    matrices, steady, items = parameter_groups(model, plan)
+    plan = TrainingPlan.of_role(DISCRIMINATOR, SETTINGS, seed=7, device=CPU)
+    matrices, vectors, items = parameter_groups(model, plan)
     assert all(
         "proj" in names[id(parameter)] or "embed" in names[id(parameter)]
         for parameter in matrices["params"]
     )
-    assert all("norm" in names[id(parameter)] for parameter in steady["params"])
+    assert all("norm" in names[id(parameter)] for parameter in vectors["params"])
     assert [names[id(parameter)] for parameter in items["params"]] == [
         "item_embedding.weight",
         "text_projection.weight",
         "text_projection.bias",
     ]
-    assert [group["weight_decay"] for group in (matrices, steady, items)] == [0.01, 0.0, 0.0]
-    assert [group["rate_share"] for group in (matrices, steady, items)] == [1.0, 1.0, 0.3]
-    trained = sum(len(group["params"]) for group in (matrices, steady, items))
+    assert [group["weight_decay"] for group in (matrices, vectors, items)] == [0.01, 0.0, 0.0]
+    assert [group["rate_factor"] for group in (matrices, vectors, items)] == [1.0, 1.0, 0.3]
+    trained = sum(len(group["params"]) for group in (matrices, vectors, items))
     assert trained == sum(
         parameter.requires_grad for parameter in model.parameters()
     )  # the label head is not trained here
-    assert all(group["rate_share"] == 1.0 for group in parameter_groups(model, make_plan()))
+    assert all(group["rate_factor"] == 1.0 for group in parameter_groups(model, make_plan()))
 
 
 @pytest.mark.parametrize(
@@ -264,14 +264,15 @@ def test_item_embeddings_and_biases_do_not_decay_and_the_discriminator_bends_ite
 def test_deepspeed_files_that_cannot_be_used(content, sentence, tmp_path):
     path = tmp_path / "zero.json"
     path.write_text(content)
+    settings = SETTINGS.model_copy(update={"deepspeed": str(path)})
     with pytest.raises(UserError, match=sentence):
-        engine_settings(make_plan(SETTINGS.model_copy(update={"deepspeed": str(path)})), world=1)
+        engine_settings(make_plan(settings), world_size=1)
 
 
-def test_batch_must_be_shared_out_evenly():
+def test_a_batch_must_split_evenly():
     with pytest.raises(UserError, match="batch_size 8 must be a multiple of 3 ranks x 2"):
-        engine_settings(make_plan(), world=3)
-    settings = engine_settings(make_plan(), world=2)
+        engine_settings(make_plan(), world_size=3)
+    settings = engine_settings(make_plan(), world_size=2)
     assert (
         settings["train_batch_size"],
         settings["train_micro_batch_size_per_gpu"],
@@ -282,6 +283,6 @@ def test_batch_must_be_shared_out_evenly():
 def test_the_tunable_file_is_accepted():
     path = Path(__file__).resolve().parents[2] / "conf" / "deepspeed" / "zero2.json"
     settings = engine_settings(
-        make_plan(SETTINGS.model_copy(update={"deepspeed": str(path)})), world=2
+        make_plan(SETTINGS.model_copy(update={"deepspeed": str(path)})), world_size=2
     )
     assert settings["zero_optimization"]["stage"] == 2

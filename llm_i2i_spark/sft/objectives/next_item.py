@@ -1,4 +1,4 @@
-"""The generator's objective: the next item after a history, long-tail targets weighing more."""
+"""Next-item prediction: cross-entropy of the items after a history, each with its weight."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ from numpy.typing import NDArray
 
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.loss import LossSums, NegativeSampler, item_loss
-from llm_i2i_spark.lm.packing import IGNORED, Example, pack_rows, packed_batch
+from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, pack_rows, packed_batch
 from llm_i2i_spark.sft.examples import GeneratorRow
 
 ROW_TOKENS = 64
+"""Tokens of a packed row at least."""
 
 
-class GeneratorObjective:
+class NextItemObjective:
     """Weighted cross-entropy of the targets, in packed rows.
 
     Args:
-        rows: of `sft_generator`, those to train on; one without a known target is left out.
-        encoder: writes them as tokens, once.
+        rows: training rows of `sft_generator`; one without a known target is left out.
+        encoder: encodes them, once.
         n_item_tokens: T.
-        sampled_negatives: M of the sampled softmax; 0 for the full one, which is also taken where T
-            <= M.
-        device: where the model is.
+        sampled_negatives: M of the sampled softmax; 0 for the full one, which is also used if
+            T <= M.
+        device: of the model.
     """
 
     unit = "examples"
@@ -39,9 +40,9 @@ class GeneratorObjective:
         sampled_negatives: int,
         device: torch.device,
     ) -> None:
-        written = (encoder.generator_example(row.history, row.targets, row.weights) for row in rows)
+        encoded = (encoder.next_item_example(row.history, row.targets, row.weights) for row in rows)
         self._examples: list[Example] = [
-            example for example in written if (example.targets != IGNORED).any()
+            example for example in encoded if (example.targets != IGNORE_INDEX).any()
         ]
         self._lengths = [len(example.tokens) for example in self._examples]
         self._device = device
@@ -54,18 +55,18 @@ class GeneratorObjective:
                 _target_counts(self._examples, n_item_tokens), sampled_negatives
             )
 
-    def loss(self, engine: Any, chosen: Sequence[int], draws: torch.Generator) -> LossSums:
+    def loss(self, engine: Any, indices: Sequence[int], generator: torch.Generator) -> LossSums:
         """Σ w·CE and Σ w of some examples.
 
         Rows are only as long as the longest example (at least 64 tokens): without FlashAttention a
         row costs its length squared.
         """
-        lengths = [self._lengths[index] for index in chosen]
+        lengths = [self._lengths[index] for index in indices]
         rows = pack_rows(lengths, max(ROW_TOKENS, *lengths))
-        batch = packed_batch([[self._examples[chosen[place]] for place in row] for row in rows]).to(
-            self._device
-        )
-        negatives = self._sampler.draw(draws).to(self._device) if self._sampler else None
+        batch = packed_batch(
+            [[self._examples[indices[position]] for position in row] for row in rows]
+        ).to(self._device)
+        negatives = self._sampler.sample(generator).to(self._device) if self._sampler else None
         hidden = engine(batch.tokens, batch.position_ids)
         return item_loss(engine.module, hidden, batch.targets, batch.weights, negatives)
 
@@ -74,5 +75,5 @@ def _target_counts(examples: Sequence[Example], n_item_tokens: int) -> NDArray[n
     """[T] how often each item token is a target."""
     counts = np.zeros(n_item_tokens, np.int64)
     for example in examples:
-        np.add.at(counts, example.targets[example.targets != IGNORED], 1)
+        np.add.at(counts, example.targets[example.targets != IGNORE_INDEX], 1)
     return counts

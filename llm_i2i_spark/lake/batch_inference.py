@@ -1,0 +1,137 @@
+"""Batch inference: a model runs over users inside Spark's Python workers.
+
+Users are put in a fixed number of buckets, so that the batches that the model sees, and with them
+the last bits of its results, are the same on any cluster. A worker loads the model once, and only
+for a partition that has rows. Where the cluster schedules GPUs, a task asks for one, and uses the
+one that it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.lake.capabilities import gpu_profile
+from llm_i2i_spark.lake.user_histories import user_bucket
+
+
+@dataclass(frozen=True)
+class InferenceTask:
+    """What a Python worker needs to run a model; pickled and sent with the function.
+
+    Attributes:
+        checkpoint_path: folder of the checkpoint, readable from every worker.
+        model_digest: digest that the checkpoint must have; a column of the results.
+        prompt_digest: digest of the prompts' wording; a column of the results.
+        batch_tokens: tokens of one forward pass at most, padding counted.
+        device: auto, cpu or cuda.
+        schema: Arrow schema of the results.
+    """
+
+    checkpoint_path: str
+    model_digest: str
+    prompt_digest: str
+    batch_tokens: int
+    device: str
+    schema: pa.Schema
+
+
+Task = TypeVar("Task", bound=InferenceTask)
+Model = TypeVar("Model")
+Columns = Mapping[str, Any]
+
+LoadModel = Callable[[Task, str | None], Model]
+"""Loads the model of a task; its second argument is the address of the task's GPU, or None."""
+InferBatch = Callable[[pa.RecordBatch, Model, Task], Columns]
+"""Columns of the results for a batch of users, without the digests of model and prompt."""
+
+
+def in_user_buckets(rows: DataFrame, buckets: int, seed: int, order: Sequence[str]) -> DataFrame:
+    """The rows in fixed partitions and a fixed order, whatever the size of the cluster.
+
+    Args:
+        rows: with `user_id`.
+        buckets: number of partitions.
+        seed: of the hash that assigns users to buckets.
+        order: columns that order the rows of a bucket.
+
+    Returns:
+        The same columns.
+    """
+    return (
+        rows.withColumn("bucket", user_bucket(buckets, seed))
+        .repartition(buckets, "bucket")
+        .sortWithinPartitions("bucket", *order)
+        .select(*rows.columns)
+    )
+
+
+def infer(
+    inputs: DataFrame,
+    task: Task,
+    load_model: LoadModel[Task, Model],
+    infer_batch: InferBatch[Model, Task],
+    title: str,
+) -> DataFrame:
+    """Run a model over the partitions of its inputs.
+
+    Args:
+        inputs: of `in_user_buckets`.
+        task: model, settings and schema of the results.
+        load_model: called once a worker.
+        infer_batch: called for every batch of rows.
+        title: words for the log: which model runs on what.
+
+    Returns:
+        Rows with the task's schema, not yet computed.
+    """
+    profile = gpu_profile(inputs.sparkSession)
+    log_message(f"  {title}, {'one GPU a task' if profile else 'plain tasks'}")
+    function = partial(
+        infer_partition, task=task, load_model=load_model, infer_batch=infer_batch
+    )
+    return inputs.mapInArrow(function, from_arrow_schema(task.schema), profile=profile)
+
+
+def infer_partition(
+    batches: Iterator[pa.RecordBatch],
+    task: Task,
+    load_model: LoadModel[Task, Model],
+    infer_batch: InferBatch[Model, Task],
+) -> Iterator[pa.RecordBatch]:
+    """The function that Spark sends to its workers; arguments as in `infer`.
+
+    Yields:
+        A batch of results for each batch of inputs.
+    """
+    model: Model | None = None
+    for batch in batches:
+        if batch.num_rows == 0:
+            continue
+        if model is None:  # in the loop, so that an empty partition loads no model
+            model = load_model(task, task_gpu())
+        yield _results(infer_batch(batch, model, task), task)
+
+
+def task_gpu() -> str | None:
+    """Address of the GPU that Spark gave to the running task, such as "3"; None for none."""
+    context = TaskContext.get()
+    gpu = context.resources().get("gpu") if context is not None else None
+    return gpu.addresses[0] if gpu is not None and gpu.addresses else None
+
+
+def _results(columns: Columns, task: InferenceTask) -> pa.RecordBatch:
+    rows = len(columns["user_id"])
+    digests = {
+        "model_digest": [task.model_digest] * rows,
+        "prompt_digest": [task.prompt_digest] * rows,
+    }
+    return pa.RecordBatch.from_pydict({**columns, **digests}, schema=task.schema)

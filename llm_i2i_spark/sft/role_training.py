@@ -1,0 +1,71 @@
+"""Training of one role on one rank: the model, and what its objective and calibration use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import pyarrow as pa
+
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
+from llm_i2i_spark.lm.encoding import Encoder
+from llm_i2i_spark.lm.model import ItemLanguageModel
+from llm_i2i_spark.sft.artifacts import ModelArtifacts
+from llm_i2i_spark.sft.distributed import Distributed
+from llm_i2i_spark.sft.events import Reporter
+from llm_i2i_spark.sft.examples import known_items
+from llm_i2i_spark.sft.roles.base import Role
+from llm_i2i_spark.sft.roles.generator import GENERATOR
+
+
+@dataclass(frozen=True)
+class RoleTraining:
+    """What the functions of a `Role` are given.
+
+    Attributes:
+        role: that is trained.
+        config: of the run.
+        artifacts: tokenizer, vocabulary and text features, the same for all roles.
+        model: with the weights that training starts from; trained in place.
+        catalogue: text by item id.
+        examples: reads the rows of an export table at the version of the run.
+        trained: loads the finished checkpoint of an earlier role, by its name.
+        distributed: this rank.
+        reporter: of progress.
+    """
+
+    role: Role
+    config: Config
+    artifacts: ModelArtifacts
+    model: ItemLanguageModel
+    catalogue: Mapping[str, str]
+    examples: Callable[[str], pa.Table]
+    trained: Callable[[str], LoadedCheckpoint]
+    distributed: Distributed
+    reporter: Reporter
+
+    @property
+    def encoder(self) -> Encoder:
+        """Encodes examples for the model."""
+        return self.artifacts.encoder(self.model, self.role)
+
+    def prepare_model(self) -> None:
+        """Load the weights that the role starts from, and freeze what it does not train."""
+        if self.role.starts_from is not None:
+            self.model.load_state_dict(self.trained(self.role.starts_from).model.state_dict())
+        for name in self.role.frozen_modules:
+            self.model.get_submodule(name).requires_grad_(False)
+
+    def checkpoint(self) -> LoadedCheckpoint:
+        """The model as it is now, in evaluation mode on this rank's device, without a detour over
+        the disk.
+        """
+        model = self.model.to(self.distributed.device).eval()
+        return self.artifacts.as_checkpoint(model, self.role, self.distributed.device)
+
+    @cached_property
+    def known_items(self) -> dict[str, set[str]]:
+        """For every user the items of the export, except one withheld for calibration."""
+        return known_items(self.examples(GENERATOR.export_table))

@@ -1,0 +1,77 @@
+"""The discriminator: says how credible it is that a user takes an item next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_i2i_spark.base.sections.sft import SftConfig
+from llm_i2i_spark.prompts import templates
+from llm_i2i_spark.sft.roles.base import Hyperparameters, Role
+from llm_i2i_spark.sft.roles.generator import GENERATOR
+
+if TYPE_CHECKING:
+    from llm_i2i_spark.lm.calibration import Calibration
+    from llm_i2i_spark.sft.role_training import RoleTraining
+    from llm_i2i_spark.sft.training import Objective
+
+ITEM_RATE_FACTOR = 0.3
+"""Its few epochs should adapt the generator's item embeddings, not overwrite them."""
+
+
+def _objective(training: RoleTraining) -> Objective:
+    from llm_i2i_spark.sft.examples import labelled_candidates
+    from llm_i2i_spark.sft.hard_negatives import with_hard_negatives
+    from llm_i2i_spark.sft.objectives.yes_no import YesNoObjective, centre_on
+
+    groups = labelled_candidates(training.examples(DISCRIMINATOR.export_table))
+    if training.config.export.negatives == "generator":
+        groups = with_hard_negatives(
+            groups,
+            training.trained(GENERATOR.name),
+            training.known_items,
+            training.catalogue,
+            training.config.seed,
+            training.distributed,
+            training.reporter,
+        )
+    centre_on(groups, training.checkpoint())
+    return YesNoObjective(groups, training.encoder, training.distributed.device)
+
+
+def _calibrate(training: RoleTraining) -> Calibration | None:
+    from llm_i2i_spark.sft.calibrate import calibrate
+    from llm_i2i_spark.sft.examples import generator_rows
+
+    calibration = calibrate(
+        list(generator_rows(training.examples(GENERATOR.export_table), "calibration")),
+        training.trained(GENERATOR.name),
+        training.checkpoint(),
+        training.known_items,
+        training.catalogue,
+        training.config.generate.per_user,
+        training.distributed,
+        training.reporter,
+    )
+    if calibration is None:
+        training.reporter.note(
+            "no users are withheld for calibration (export.calibration_share), so confidence"
+            " will be p_yes as it is"
+        )
+    return calibration
+
+
+def _hyperparameters(config: SftConfig) -> Hyperparameters:
+    own = config.discriminator
+    return Hyperparameters(own.epochs, own.learning_rate, own.batch_size, ITEM_RATE_FACTOR)
+
+
+DISCRIMINATOR = Role(
+    name="discriminator",
+    random_stream=1,
+    export_table="sft_discriminator",
+    template=templates.DISCRIMINATOR,
+    objective=_objective,
+    starts_from=GENERATOR.name,
+    hyperparameters=_hyperparameters,
+    calibrate=_calibrate,
+)
