@@ -49,7 +49,8 @@ def require_columns(frame: DataFrame, names: Sequence[str], title: str) -> None:
     missing = [name for name in names if name not in frame.columns]
     if missing:
         wanted, absent = ", ".join(names), ", ".join(missing)
-        raise UserError(f"{title} need the columns {wanted} and lack {absent}.")
+        has = ", ".join(frame.columns) or "none"
+        raise UserError(f"{title} need the columns {wanted} and lack {absent}; they have {has}.")
 
 
 def text_ids(frame: DataFrame, names: Sequence[str]) -> DataFrame:
