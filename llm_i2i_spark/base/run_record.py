@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Protocol
 
 from llm_i2i_spark.base.contract import Scope, scope_key
 
@@ -122,6 +122,13 @@ class Commit:
     def changes_rows(self) -> bool:
         """Whether the rows of the table may differ from those of the version before."""
         return self.record is not None or self.operation not in SAME_ROWS
+
+
+class Histories(Protocol):
+    """What knows the commits of the tables: a lake, with Spark or without."""
+
+    def history(self, table: str, limit: int | None = None) -> list[Commit]:
+        """The commits of a table, latest first; empty where it does not exist."""
 
 
 def commit_of(history: Sequence[Commit], scope: Scope, version: int | None = None) -> Commit | None:

@@ -9,26 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from llm_i2i_spark.base.contract import Scope, result_name, scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
-from llm_i2i_spark.base.run_record import Commit, commit_of, fingerprint_in
+from llm_i2i_spark.base.run_record import Commit, Histories, commit_of, fingerprint_in
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import Variant, find_variant
 from llm_i2i_spark.config.config import Config
 
 System = tuple[Variant, str]
 """A variant and a backbone: what an index is made from, and by which item-to-item model."""
-
-
-class Histories(Protocol):
-    """Who knows the commits of the tables: a lake, with Spark or without."""
-
-    def history(self, table: str, limit: int | None = None) -> list[Commit]:
-        """The commits of a table, latest first; empty where it does not exist."""
 
 
 def systems_in(history: Sequence[Commit]) -> list[System]:
