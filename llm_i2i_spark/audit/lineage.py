@@ -15,7 +15,7 @@ from pyspark.sql import Column, DataFrame, Row
 from llm_i2i_spark.audit.runs import utc
 from llm_i2i_spark.base.contract import Scope, scope_key, split_result_name
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.run_record import Commit, RunRecord
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
@@ -75,14 +75,14 @@ class Lineage:
         table.
 
         Raises:
-            UserError: the table has no such version.
+            TableNotFoundError: the table has no such version.
         """
         history = self._history(table)
         if not history:
             return None
         latest = history[0].version
         if version is not None and not 0 <= version <= latest:
-            raise UserError(
+            raise TableNotFoundError(
                 f"There is no version {version} of {table}, the latest is {latest}; `llm-i2i audit"
                 " runs` lists what each run wrote."
             )
@@ -125,13 +125,13 @@ class Lineage:
         """The nearest result in `table` that `origin` was made from (itself in its own table).
 
         Raises:
-            UserError: the run records name no such input, or there is a commit without one.
+            TableNotFoundError: the run records name no such input, or a commit carries none.
         """
         found = self.find_input(origin, table)
         if found is not None:
             return found
         recorded(origin)
-        raise UserError(
+        raise TableNotFoundError(
             f"The run record of {origin.table} v{origin.written} names no input {table}; run"
             f" stage {TABLES[origin.table].stage} again."
         )
@@ -145,7 +145,7 @@ class Lineage:
             where: condition on the rows; None for all.
 
         Raises:
-            UserError: as `input_of`, or the version is no longer readable.
+            TableNotFoundError: as `input_of`, or the version is no longer readable.
         """
         source = self.input_of(origin, table)
         rows = self._lake.read(table, source.version, source.scope)
@@ -155,7 +155,7 @@ class Lineage:
         """The rows of `frame`, collected.
 
         Raises:
-            UserError: as `frame`, or the files of the version are no longer there.
+            TableNotFoundError: as `frame`, or the files of the version are no longer there.
         """
         return self.collect(self.frame(origin, table, where), origin, table)
 
@@ -168,7 +168,7 @@ class Lineage:
             tables: those of its inputs that the query reads.
 
         Raises:
-            UserError: the files of a version are no longer there.
+            TableNotFoundError: the files of a version are no longer there.
         """
         return self._collect(
             frame, {table: self.input_of(origin, table).version for table in tables}
@@ -215,7 +215,7 @@ class Lineage:
         except SPARK_ERRORS as error:
             if not any(word in str(error) for word in _FILES_GONE):
                 raise
-            raise UserError(
+            raise TableNotFoundError(
                 f"The history still names {named}, but its files are gone (VACUUM removed them), so"
                 " the index is newer than what can be traced; run the stages from"
                 f" {TABLES[next(iter(versions))].stage} again, and keep lake.retention_days above"
@@ -227,17 +227,17 @@ def recorded(origin: Origin) -> Origin:
     """The origin, which must have a run record.
 
     Raises:
-        UserError: it has none; the sentence says what to run.
+        TableNotFoundError: it has none; the sentence says what to run.
     """
     if origin.record is not None:
         return origin
     stage = TABLES[origin.table].stage
     if origin.written is None:
-        raise UserError(
+        raise TableNotFoundError(
             f"The history of {origin.table} no longer reaches back to version {origin.version}; run"
             f" the stages from {stage} again."
         )
-    raise UserError(
+    raise TableNotFoundError(
         f"{origin.table} v{origin.written} carries no run record ({origin.operation} by something"
         " else than this package), so nothing says what it was made from; run: llm-i2i run"
         f" --config FILE --from {stage}"

@@ -16,7 +16,7 @@ from llm_i2i_spark.audit.trace.served import find_entry, find_titles
 from llm_i2i_spark.audit.trace.similarity import compare, find_similarity
 from llm_i2i_spark.audit.trace.synthetic import trace_synthetic
 from llm_i2i_spark.audit.trace.users import contributions, evidence, rows_at_ends, rows_of_users
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.tables import Lake
 
@@ -45,12 +45,14 @@ def trace_edge(
         version: of the table `item_index`; None for the latest.
 
     Raises:
-        UserError: item, neighbour, variant or version is not in the index, a version cannot be read
-            any more, or a commit upstream carries no run record.
+        ConfigError: the backbone's similarities cannot be taken apart by users, the variant is
+            unknown, or the item has no such neighbour in the index.
+        TableNotFoundError: variant or version is not in the index, a version cannot be read any
+            more, or a commit upstream carries no run record.
         StageError: the index names an edge that the similarities it was made from do not hold.
     """
     if backbone != BACKBONE:
-        raise UserError(
+        raise ConfigError(
             f"audit trace takes a similarity of Swing apart, and {backbone} is another backbone."
         )
     edge, lineage = EdgeKey(variant, backbone, item, neighbor), Lineage(lake)
@@ -85,7 +87,7 @@ def _index(lineage: Lineage, edge: EdgeKey, version: int | None) -> Origin:
     scope = {"variant": edge.variant, "backbone": edge.backbone}
     index = lineage.find("item_index", scope, version)
     if index is None:
-        raise UserError("There is no table item_index yet; run stage index first.")
+        raise TableNotFoundError("There is no table item_index yet; run stage index first.")
     return index
 
 

@@ -42,7 +42,7 @@ def trace_synthetic(
         pairs: (user_id, item_id) of the rows.
 
     Raises:
-        UserError: a version upstream cannot be read any more or carries no run record.
+        TableNotFoundError: a version upstream cannot be read any more or carries no run record.
     """
     if not pairs:
         return {}
