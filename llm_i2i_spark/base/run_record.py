@@ -168,8 +168,13 @@ def fingerprint_in(history: Sequence[Commit], scope: Scope) -> str | None:
     if commit is not None and commit.record is not None:
         result = commit.record.result(scope)
         return result.fingerprint if result else None
-    written = next((one for one in history if one.changes_rows), None)
-    return f"version {written.version}" if written and written.record is None else None
+    foreign = foreign_commit(history)
+    return f"version {foreign.version}" if foreign else None
+
+
+def foreign_commit(history: Sequence[Commit]) -> Commit | None:
+    """The latest commit by which something else than this package wrote rows; None without one."""
+    return next((one for one in history if one.changes_rows and one.record is None), None)
 
 
 def new_run_id() -> str:
