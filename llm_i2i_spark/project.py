@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from pyspark.sql import DataFrame
 
+    from llm_i2i_spark.base.run_record import Histories
     from llm_i2i_spark.lake.tables import Lake
-    from llm_i2i_spark.pipeline.plan import Histories, Plan, System
+    from llm_i2i_spark.pipeline.plan import Plan, System
 
     Frame = DataFrame | pd.DataFrame
 

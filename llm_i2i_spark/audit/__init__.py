@@ -1,1 +1,3 @@
-"""Floor 2: the history of all tables, read backwards. It writes nothing, and no stage reads it."""
+"""The history of a lake, read back from its commits: what ran, and what stands behind an edge of
+the index. Nothing here writes a table, and no stage reads it.
+"""

@@ -1,26 +1,28 @@
-"""From a version of a table to the commit that wrote its rows, and from there to the versions it
-was made from.
+"""From a result to the results that it was made from, and their rows as they were then.
+
+A result is named by its table, its scope and a version of the table. The run record of the commit
+that wrote it says which results, at which versions, the stage had read.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import Column, DataFrame, Row
 
 from llm_i2i_spark.audit.runs import utc
 from llm_i2i_spark.base.contract import Scope, scope_key, split_result_name
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.run_record import Commit, RunRecord
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.tables import Lake
 
-_GONE = (
+_FILES_GONE = (
     "FAILED_READ_FILE",
     "FileNotFound",
     "FILE_NOT_EXIST",
@@ -33,15 +35,17 @@ _GONE = (
 
 @dataclass(frozen=True)
 class Origin:
-    """Where the rows of one version of a table come from.
+    """A result as a version of its table holds it, and the commit that wrote it.
 
     Attributes:
+        table: its name.
         scope: which of the results in the table.
-        version: the version that was read.
-        written: the version whose commit wrote these rows: an earlier one where the table was only
-            tidied since; None where the history no longer reaches back to it.
+        version: of the table, as it is read.
+        written: the version whose commit wrote these rows: an earlier one where later commits wrote
+            other results or none; None where the history no longer reaches back to it.
         operation: of that commit.
         time: of that commit, UTC, ISO 8601.
+        rows: how many the commit wrote; None where it does not say.
         record: its run record; None where something else than this package wrote it.
     """
 
@@ -56,7 +60,7 @@ class Origin:
 
 
 class Lineage:
-    """The histories of a lake's tables, each read once.
+    """The results of a lake with what they were made from. The history of a table is read once.
 
     Args:
         lake: the tables.
@@ -66,45 +70,121 @@ class Lineage:
         self._lake = lake
         self._histories: dict[str, list[Commit]] = {}
 
-    def latest(self, table: str, scope: Scope) -> Origin:
-        """The origin of a result in a table's latest version.
+    def find(self, table: str, scope: Scope, version: int | None = None) -> Origin | None:
+        """A result as a version of its table (the latest without one) holds it; None without such a
+        table.
 
         Raises:
-            UserError: there is no such table.
+            TableNotFoundError: the table has no such version.
         """
         history = self._history(table)
         if not history:
-            raise UserError(
-                f"There is no table {table} yet; run stage {TABLES[table].stage} first."
+            return None
+        latest = history[0].version
+        if version is not None and not 0 <= version <= latest:
+            raise TableNotFoundError(
+                f"There is no version {version} of {table}, the latest is {latest}; `llm-i2i audit"
+                " runs` lists what each run wrote."
             )
-        return self.origin(table, history[0].version, scope)
+        return self._origin(table, scope, latest if version is None else version)
+
+    def inputs(self, start: Origin) -> Iterator[Origin]:
+        """`start` and every result that it was made from, directly or not, nearest first."""
+        seen, waiting = set(), deque([start])
+        while waiting:
+            origin = waiting.popleft()
+            key = (origin.table, scope_key(origin.scope), origin.version)
+            if key not in seen:
+                seen.add(key)
+                yield origin
+                waiting += [
+                    self._origin(table, scope, version)
+                    for table, scope, version in _direct_inputs(origin)
+                    if table in TABLES
+                ]
+
+    def upstream(self, start: Origin) -> tuple[Origin, ...]:
+        """`start` and every result that it was made from, against the pipeline order: from the
+        index to the click log.
+        """
+        order = list(TABLES)
+        return tuple(
+            sorted(
+                self.inputs(start),
+                key=lambda origin: (-order.index(origin.table), -origin.version),
+            )
+        )
+
+    def find_input(self, origin: Origin, table: str) -> Origin | None:
+        """The nearest result in `table` that `origin` was made from (itself in its own table); None
+        where there is none.
+        """
+        return next((one for one in self.inputs(origin) if one.table == table), None)
 
     def input_of(self, origin: Origin, table: str) -> Origin:
-        """The origin of the result in `table` that `origin` was made from.
+        """The nearest result in `table` that `origin` was made from (itself in its own table).
 
         Raises:
-            UserError: the record names no such input, or that version carries no run record.
+            TableNotFoundError: the run records name no such input, or a commit carries none.
         """
-        version = self.input_version(origin, table)
-        if version is None:
-            raise UserError(
-                f"The run record of {origin.table} v{origin.written} names no input {table}; run"
-                f" stage {TABLES[origin.table].stage} again."
-            )
-        scope = next(scope for name, scope in _inputs(origin) if name == table)
-        return recorded(self.origin(table, version, scope))
+        found = self.find_input(origin, table)
+        if found is not None:
+            return found
+        recorded(origin)
+        raise TableNotFoundError(
+            f"The run record of {origin.table} v{origin.written} names no input {table}; run"
+            f" stage {TABLES[origin.table].stage} again."
+        )
 
-    def input_version(self, origin: Origin, table: str) -> int | None:
-        """The version of `table` that `origin` was made from; None where it was not."""
-        named = any(name == table for name, _ in _inputs(origin))
-        return origin.record.reads.get(table) if origin.record and named else None
+    def frame(self, origin: Origin, table: str, where: Column | str | None = None) -> DataFrame:
+        """Rows of `table` that `origin` was made from: that result, at the version of that time.
 
-    def input_scope(self, origin: Origin, table: str) -> dict[str, str]:
-        """Which of the results in `table` `origin` was made from."""
-        return next((scope for name, scope in _inputs(origin) if name == table), {})
+        Args:
+            origin: the result in question.
+            table: which of its inputs, or its own table.
+            where: condition on the rows; None for all.
 
-    def origin(self, table: str, version: int, scope: Scope) -> Origin:
-        """The commit that wrote the rows of a result, as a version of its table holds them."""
+        Raises:
+            TableNotFoundError: as `input_of`, or the version is no longer readable.
+        """
+        source = self.input_of(origin, table)
+        rows = self._lake.read(table, source.version, source.scope)
+        return rows if where is None else rows.where(where)
+
+    def read(self, origin: Origin, table: str, where: Column | str | None = None) -> list[Row]:
+        """The rows of `frame`, collected.
+
+        Raises:
+            TableNotFoundError: as `frame`, or the files of the version are no longer there.
+        """
+        return self.collect(self.frame(origin, table, where), origin, table)
+
+    def collect(self, frame: DataFrame, origin: Origin, *tables: str) -> list[Row]:
+        """The rows of a query over frames of `frame`, with a progress bar.
+
+        Args:
+            frame: the query.
+            origin: the result in question.
+            tables: those of its inputs that the query reads.
+
+        Raises:
+            TableNotFoundError: the files of a version are no longer there.
+        """
+        return self._collect(
+            frame, {table: self.input_of(origin, table).version for table in tables}
+        )
+
+    def scopes(self, origin: Origin) -> list[dict[str, str]]:
+        """Which results the version of a table holds that `origin` stands in, by its rows."""
+        columns = TABLES[origin.table].scope
+        frame = self._lake.read(origin.table, origin.version).select(*columns).distinct()
+        rows = self._collect(frame, {origin.table: origin.version})
+        return [{column: row[column] for column in columns} for row in rows]
+
+    def _origin(self, table: str, scope: Scope, version: int) -> Origin:
+        """A result as a version of its table holds it: written by the last commit that names it, or
+        by a later one that names nothing.
+        """
         known = dict(scope)
         for commit in self._history(table):
             if commit.version > version or not commit.changes_rows:
@@ -122,92 +202,64 @@ class Lineage:
                 )
         return Origin(table, known, version, None, None, None, None, None)
 
-    def upstream(self, start: Origin) -> tuple[Origin, ...]:
-        """`start` and everything it was made from, in the order of the way back: from the product
-        to the log.
-        """
-        found = {(start.table, scope_key(start.scope), start.version): start}
-        waiting = deque([start])
-        while waiting:
-            origin = waiting.popleft()
-            for table, scope in _inputs(origin):
-                assert origin.record is not None
-                version = origin.record.reads[table]
-                key = (table, scope_key(scope), version)
-                if key not in found:
-                    found[key] = self.origin(table, version, scope)
-                    waiting.append(found[key])
-        order = list(TABLES)
-        return tuple(
-            sorted(found.values(), key=lambda origin: (-order.index(origin.table), -origin.version))
-        )
-
     def _history(self, table: str) -> list[Commit]:
         if table not in self._histories:
             self._histories[table] = self._lake.history(table)
         return self._histories[table]
 
-
-def collect(lake: Lake, frame: DataFrame, versions: Mapping[str, int]) -> list[Row]:
-    """The rows of a query over pinned tables, with a progress bar.
-
-    Args:
-        lake: whose session runs the query.
-        frame: the query.
-        versions: the versions it reads, by table, for the message where one is gone.
-
-    Raises:
-        UserError: the files of a version are no longer there.
-    """
-    named = ", ".join(f"{table} v{version}" for table, version in versions.items())
-    try:
-        with show_task_progress(lake.spark, f"audit: {named}"):
-            return frame.collect()
-    except SPARK_ERRORS as error:
-        if not any(word in str(error) for word in _GONE):
-            raise
-        raise UserError(
-            f"The history still names {named}, but its files are gone (VACUUM removed them), so the"
-            " index is newer than what can be traced; run the stages from"
-            f" {TABLES[next(iter(versions))].stage} again, and keep lake.retention_days above the"
-            " audit horizon."
-        ) from error
-
-
-def _inputs(origin: Origin) -> list[tuple[str, dict[str, str]]]:
-    """The table and scope of each result that a result was made from.
-
-    Records of version 0.1 name tables alone; there a variant's rows come from the same variant.
-    """
-    if origin.record is None:
-        return []
-    result = origin.record.result(origin.scope)
-    if result is not None and result.inputs:
-        return [split_result_name(name) for name in result.inputs]
-    values = {"branch": BASE_BRANCH, **origin.scope}
-    return [(table, _scope_in(table, values)) for table in origin.record.reads]
-
-
-def _scope_in(table: str, values: Mapping[str, str]) -> dict[str, str]:
-    return {name: values[name] for name in TABLES[table].scope if name in values}
+    def _collect(self, frame: DataFrame, versions: Mapping[str, int]) -> list[Row]:
+        named = ", ".join(f"{table} v{version}" for table, version in versions.items())
+        try:
+            with show_task_progress(self._lake.spark, f"audit: {named}"):
+                return frame.collect()
+        except SPARK_ERRORS as error:
+            if not any(word in str(error) for word in _FILES_GONE):
+                raise
+            raise TableNotFoundError(
+                f"The history still names {named}, but its files are gone (VACUUM removed them), so"
+                " the index is newer than what can be traced; run the stages from"
+                f" {TABLES[next(iter(versions))].stage} again, and keep lake.retention_days above"
+                " the audit horizon."
+            ) from error
 
 
 def recorded(origin: Origin) -> Origin:
     """The origin, which must have a run record.
 
     Raises:
-        UserError: it has none; the sentence says what to run.
+        TableNotFoundError: it has none; the sentence says what to run.
     """
     if origin.record is not None:
         return origin
     stage = TABLES[origin.table].stage
     if origin.written is None:
-        raise UserError(
+        raise TableNotFoundError(
             f"The history of {origin.table} no longer reaches back to version {origin.version}; run"
             f" the stages from {stage} again."
         )
-    raise UserError(
+    raise TableNotFoundError(
         f"{origin.table} v{origin.written} carries no run record ({origin.operation} by something"
         " else than this package), so nothing says what it was made from; run: llm-i2i run"
         f" --config FILE --from {stage}"
     )
+
+
+def _direct_inputs(origin: Origin) -> Iterator[tuple[str, dict[str, str], int]]:
+    """Table, scope and version of each result that a result was made from.
+
+    Records of version 0.1 name tables alone; there a variant's rows come from the same variant, and
+    all that models wrote is of the base branch.
+    """
+    if origin.record is None:
+        return
+    versions = origin.record.reads
+    result = origin.record.result(origin.scope)
+    if result is not None and result.inputs:
+        for name in result.inputs:
+            table, scope = split_result_name(name)
+            yield table, scope, versions[table]
+        return
+    values = {"branch": BASE_BRANCH, **origin.scope}
+    for table, version in versions.items():
+        columns = TABLES[table].scope if table in TABLES else ()
+        yield table, {one: values[one] for one in columns if one in values}, version

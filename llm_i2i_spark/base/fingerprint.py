@@ -62,6 +62,8 @@ class Ingredients:
 
     def differences(self, record: RunRecord) -> list[str]:
         """What has changed since a commit, in words; empty where nothing that is recorded has."""
+        if not record.code_digest:
+            return [f"version {record.code_version} made it and did not record what it depends on"]
         before = record.result(self.scope)
         found = []
         for name, digest in self.external_inputs.items():

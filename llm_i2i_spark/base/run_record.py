@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Protocol
 
 from llm_i2i_spark.base.contract import Scope, scope_key
 
@@ -124,6 +124,13 @@ class Commit:
         return self.record is not None or self.operation not in SAME_ROWS
 
 
+class Histories(Protocol):
+    """What knows the commits of the tables: a lake, with Spark or without."""
+
+    def history(self, table: str, limit: int | None = None) -> list[Commit]:
+        """The commits of a table, latest first; empty where it does not exist."""
+
+
 def commit_of(history: Sequence[Commit], scope: Scope, version: int | None = None) -> Commit | None:
     """The commit that wrote the rows of a scope, as a version of the table holds them.
 
@@ -161,8 +168,13 @@ def fingerprint_in(history: Sequence[Commit], scope: Scope) -> str | None:
     if commit is not None and commit.record is not None:
         result = commit.record.result(scope)
         return result.fingerprint if result else None
-    written = next((one for one in history if one.changes_rows), None)
-    return f"version {written.version}" if written and written.record is None else None
+    foreign = foreign_commit(history)
+    return f"version {foreign.version}" if foreign else None
+
+
+def foreign_commit(history: Sequence[Commit]) -> Commit | None:
+    """The latest commit by which something else than this package wrote rows; None without one."""
+    return next((one for one in history if one.changes_rows and one.record is None), None)
 
 
 def new_run_id() -> str:

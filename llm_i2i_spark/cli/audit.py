@@ -35,7 +35,7 @@ def _runs(options: argparse.Namespace, config: Config) -> None:
 
 
 def _trace(options: argparse.Namespace, config: Config) -> None:
-    from llm_i2i_spark.audit.trace_tree import trace_lines
+    from llm_i2i_spark.audit.trace import trace_lines
 
     index = index_of(options)
     trace = open_project(config).trace(options.item, options.neighbor, users=options.users, **index)

@@ -82,13 +82,13 @@ class PendingProject(Project):
         """Trace an edge."""
         from llm_i2i_spark.audit.trace import trace_edge
 
-        return trace_edge(self.lake, self.config, item, neighbor, variant, backbone, users)
+        return trace_edge(self.lake, self.config, item, neighbor, variant, backbone, users, version)
 
     def runs(self) -> list[Any]:
         """The history."""
         from llm_i2i_spark.audit.runs import list_runs
 
-        return list_runs(self.lake)
+        return list_runs(self.histories)
 
     def __getattr__(self, name: str) -> Any:
         raise UserError(f"`{name}` is not there yet.")

@@ -69,9 +69,9 @@ def real_requests(histories: DataFrame, history_length: int) -> DataFrame:
         "user_id",
         "part",
         F.slice("all_items", start + 1, F.lit(history_length)).alias("history"),
-        F.transform(
-            F.sequence(first, last), lambda position: _real_request(position, start)
-        ).alias("requests"),
+        F.transform(F.sequence(first, last), lambda position: _real_request(position, start)).alias(
+            "requests"
+        ),
     )
 
 

@@ -95,9 +95,7 @@ def infer(
     """
     profile = gpu_profile(inputs.sparkSession)
     log_message(f"  {title}, {'one GPU a task' if profile else 'plain tasks'}")
-    function = partial(
-        infer_partition, task=task, load_model=load_model, infer_batch=infer_batch
-    )
+    function = partial(infer_partition, task=task, load_model=load_model, infer_batch=infer_batch)
     return inputs.mapInArrow(function, from_arrow_schema(task.schema), profile=profile)
 
 

@@ -7,28 +7,26 @@ them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from llm_i2i_spark.base.contract import Scope, result_name, scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
-from llm_i2i_spark.base.run_record import Commit, commit_of, fingerprint_in
+from llm_i2i_spark.base.run_record import (
+    Commit,
+    Histories,
+    commit_of,
+    fingerprint_in,
+    foreign_commit,
+)
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import Variant, find_variant
 from llm_i2i_spark.config.config import Config
 
 System = tuple[Variant, str]
 """A variant and a backbone: what an index is made from, and by which item-to-item model."""
-
-
-class Histories(Protocol):
-    """Who knows the commits of the tables: a lake, with Spark or without."""
-
-    def history(self, table: str, limit: int | None = None) -> list[Commit]:
-        """The commits of a table, latest first; empty where it does not exist."""
 
 
 def systems_in(history: Sequence[Commit]) -> list[System]:
@@ -204,7 +202,8 @@ class _Planner:
             code_digest=code_digest(*stage.code),
         )
         present = self._present(stage, ingredients)
-        reasons = () if len(present) == len(stage.writes) else self._reasons(stage, ingredients)
+        finished = len(present) == len(stage.writes)
+        reasons = () if finished else self._reasons(stage, ingredients, present)
         if self._force and not reasons:
             reasons = ("asked for again",)
         return PlannedResult(scope, config, ingredients, reads, reasons, present)
@@ -252,13 +251,16 @@ class _Planner:
                 found[table] = commit
         return found
 
-    def _reasons(self, stage: Stage, ingredients: Ingredients) -> tuple[str, ...]:
+    def _reasons(
+        self, stage: Stage, ingredients: Ingredients, present: Mapping[str, Commit]
+    ) -> tuple[str, ...]:
         for table in stage.writes:
-            commit = commit_of(self._history(table), TABLES[table].scope_of(ingredients.scope))
+            history = self._history(table)
+            commit = commit_of(history, TABLES[table].scope_of(ingredients.scope))
             if commit is None or commit.record is None:
-                written = any(one.changes_rows for one in self._history(table)[:1])
-                foreign = written and self._history(table)[0].record is None
-                return (f"something else wrote {table}",) if foreign else ("no result yet",)
+                if foreign_commit(history) is not None:
+                    return (f"something else wrote {table}",)
+                return ("its last run did not finish",) if present else ("no result yet",)
             differences = ingredients.differences(commit.record)
             if differences:
                 return tuple(differences)

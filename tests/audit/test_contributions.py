@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from llm_i2i_spark.audit.contributions import Edge, swing_contributions
+from llm_i2i_spark.audit.trace.contributions import Edge, swing_contributions
 from llm_i2i_spark.config.i2i import SwingConfig
+from tests.audit.example_lake import brute_force
 
 
 def _edges(lists):
@@ -17,7 +18,7 @@ def _edges(lists):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_parts_are_those_of_the_definition_on_random_weighted_graphs(brute_force, seed) -> None:
+def test_parts_are_those_of_the_definition_on_random_weighted_graphs(seed) -> None:
     draw = random.Random(seed)
     swing = SwingConfig(a1=draw.uniform(0, 5), a2=draw.uniform(0, 2), b=draw.uniform(-0.5, 1))
     items = [str(number) for number in range(9)]

@@ -5,19 +5,19 @@ sentence.
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import asdict
-from pathlib import Path
 
 import pytest
 
-from llm_i2i_spark.audit.trace import trace_edge
-from llm_i2i_spark.audit.trace_tree import trace_lines
+from llm_i2i_spark.audit.trace import trace_edge, trace_lines
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.tables import Lake, contract_schema
 from llm_i2i_spark.prompts.templates import GENERATOR, prompt_digest
+from tests.audit.commits import LLM_I2I, SWING, Writer
+from tests.audit.example_lake import brute_force, neighbor
+from tests.stage_runs import put_rows
 
 pytestmark = pytest.mark.spark
 
@@ -27,19 +27,11 @@ def trace(history):
     return trace_edge(history.lake, history.config, "A", "B")
 
 
-@pytest.fixture
-def copied(history, tmp_path) -> tuple[Lake, Path]:
-    """A copy of the lake that a test may spoil."""
-    root = tmp_path / "lake"
-    shutil.copytree(history.root, root)
-    return Lake(history.lake.spark, load_config([], [f"lake.root={root}"]).lake), root
-
-
 def _by_user(trace):
     return {user.user_id: user for user in trace.users}
 
 
-def test_parts_add_up_to_the_recorded_similarity(history, trace, brute_force) -> None:
+def test_parts_add_up_to_the_recorded_similarity(history, trace) -> None:
     parts = brute_force(history.lists["llm_i2i"], "A", "B", history.config.i2i.swing)
     assert {user.user_id: user.contribution for user in trace.users} == pytest.approx(
         parts, rel=1e-12
@@ -57,8 +49,8 @@ def test_parts_add_up_to_the_recorded_similarity(history, trace, brute_force) ->
 
 def test_every_table_is_read_at_the_version_the_records_name(history, trace) -> None:
     versions = {origin.table: (origin.version, origin.written) for origin in trace.versions}
-    assert versions.pop("item_index") == (1, 1)
-    assert versions.pop("fused") == (2, 1)  # v2 only changed a property
+    assert versions.pop("item_index") == (2, 1)  # v2 wrote another backbone's index beside it
+    assert versions.pop("fused") == (1, 0)  # v1 only changed a property
     others = (
         "item_similarity",
         "scored",
@@ -70,14 +62,14 @@ def test_every_table_is_read_at_the_version_the_records_name(history, trace) -> 
     )
     assert versions == dict.fromkeys(others, (0, 0))
     assert all(history.lake.version(table) == 1 for table in others if table != "sft_generator")
-    assert history.lake.version("fused") == 3
+    assert history.lake.version("fused") == 2
     assert {origin.record.run_id for origin in trace.versions} == {"20260102T000000-used"}
     assert trace.titles["A"] == "Silver A"
     assert (trace.served.rank, trace.served.neighbors) == (1, 4)
     assert trace.served.score == pytest.approx(10 * trace.similarity.stored)
 
 
-def test_real_rows_carry_time_place_and_the_discriminators_word(trace) -> None:
+def test_real_rows_carry_time_position_and_the_discriminators_score(trace) -> None:
     user = _by_user(trace)["u1"]
     assert (user.item.source, user.item.weight, user.item.confidence, user.item.position) == (
         "real",
@@ -142,13 +134,14 @@ def test_lines_are_a_tree_with_titles(trace) -> None:
         " (fine-tuned on sft_generator v0" in text
     )
     assert "judged No, p_yes 0.2, calibrated confidence 0.02 by discriminator" in text
-    assert "fused v2, the rows of v1: stage fuse" in text
+    assert "item_index v2, the rows of v1: stage index" in text
+    assert "fused v1, the rows of v0: stage fuse" in text
     assert "Later" not in text
     assert all(line.startswith(("├─ ", "└─ ", "│  ", "   ")) for line in lines[2:])
     json.dumps(asdict(trace))
 
 
-def test_the_variant_real_has_no_model_behind_it(history, brute_force) -> None:
+def test_the_variant_real_has_no_model_behind_it(history) -> None:
     real = trace_edge(history.lake, history.config, "A", "B", variant="real")
     parts = brute_force(history.lists["real"], "A", "B", history.config.i2i.swing)
     assert {user.user_id: user.contribution for user in real.users} == pytest.approx(
@@ -163,33 +156,35 @@ def test_the_variant_real_has_no_model_behind_it(history, brute_force) -> None:
     )
 
 
-def test_other_settings_are_said_to_be_others_and_a_limit_leaves_the_rest_counted(
-    history, trace
+def test_a_trace_needs_no_settings_but_the_recorded_ones(history, trace) -> None:
+    settings = ["i2i.swing.a1=3", "export.history_length=1", "split.protocol=strict"]
+    config = load_config([], [f"lake.root={history.root}", *settings])
+    assert trace_edge(history.lake, config, "A", "B") == trace
+
+
+def test_caps_that_left_out_users_are_named_where_the_parts_do_not_add_up(
+    copied, history, trace
 ) -> None:
-    settings = [
-        "i2i.swing.a1=3",
-        "i2i.swing.max_items_per_user=2",
-        "i2i.swing.max_users_per_item=2",
-        "export.history_length=1",
-    ]
-    other = trace_edge(
-        history.lake, load_config([], [f"lake.root={history.root}", *settings]), "A", "B", limit=3
-    )
-    assert not other.similarity.adds_up
-    assert other.similarity.stored == trace.similarity.stored
+    lake, _ = copied
+    caps = ["i2i.swing.max_items_per_user=2", "i2i.swing.max_users_per_item=2"]
+    capped = load_config([], [f"lake.root={history.root}", *caps])
+    write, scope = Writer(lake, capped, "20260104T000000-caps"), LLM_I2I | SWING
+    rows = [("llm_i2i", "swing", "A", "B", 9.0, 9, 0.9)]
+    similar = write("item_similarity", rows, {"fused": 1}, [scope])
+    rows = [("llm_i2i", "swing", "A", [neighbor("B", 1.0, 1)])]
+    write("item_index", rows, {"item_similarity": similar}, [scope])
+    other = trace_edge(lake, history.config, "A", "B", limit=3)
+    assert (other.similarity.stored, other.similarity.adds_up) == (9.0, False)
+    assert other.similarity.recomputed == pytest.approx(trace.similarity.recomputed)
     doubts = " ".join(other.similarity.doubts)
-    assert "not in every point those of run 20260102T000000-used" in doubts
     assert "max_items_per_user=2 was cut" in doubts
     assert "max_users_per_item=2 may" in doubts
+    assert "settings given" not in doubts
     assert (len(other.users), other.n_users) == (3, 5)
     assert other.rest_share == pytest.approx(1 - sum(user.share for user in other.users))
-    prompt = _by_user(other)["u2"].neighbor.origin.proposal.prompt
-    assert [entry.item_id for entry in prompt.history] == ["C"]
-    assert not prompt.as_recorded
     text = "\n".join(trace_lines(other))
     assert "do NOT add up" in text
     assert "and 2 more users" in text
-    assert "may have been cut otherwise" in text
 
 
 @pytest.mark.parametrize(
@@ -207,8 +202,9 @@ def test_other_settings_are_said_to_be_others_and_a_limit_leaves_the_rest_counte
             "A",
             "B",
             "no_threshold",
-            r"no variant no_threshold \(swing\), it holds llm_i2i \(swing\), real \(swing\)",
+            r"no variant no_threshold \(swing\), it holds llm_i2i \(swing\), real \(bm25\), real",
         ),
+        ("A", "B", "llm_i3i", r"no variant llm_i3i \(did you mean llm_i2i\?\)"),
     ],
 )
 def test_what_is_not_there_is_said_with_what_is(history, item, neighbor, variant, sentence) -> None:
@@ -223,13 +219,34 @@ def test_without_an_index_the_stage_is_named(spark, tmp_path, history) -> None:
         )
 
 
+def test_an_earlier_index_is_traced_as_it_was(copied, history, trace) -> None:
+    lake, _ = copied
+    rows = [("llm_i2i", "swing", "A", [("B", 99.0, 1, 0.0)])]
+    put_rows(lake, history.config, "item_index", rows, reads={"item_similarity": 0})
+    assert lake.version("item_index") == 3
+    assert trace_edge(lake, history.config, "A", "B", version=2) == trace
+
+
+@pytest.mark.parametrize(
+    ("version", "sentence"),
+    [
+        (0, r"item_index v0 holds no variant llm_i2i \(swing\), it holds real \(swing\)"),
+        (9, r"no version 9 of item_index, the latest is 2; `llm-i2i audit runs` lists"),
+        (-1, "no version -1 of item_index"),
+    ],
+)
+def test_a_version_without_the_index_is_a_sentence(history, version, sentence) -> None:
+    with pytest.raises(UserError, match=sentence):
+        trace_edge(history.lake, history.config, "A", "B", version=version)
+
+
 def test_an_index_that_someone_else_wrote_is_refused(copied, history) -> None:
     lake, root = copied
     stranger = lake.spark.createDataFrame(
         [("llm_i2i", "swing", "A", [("B", 1.0, 1, 0.0)])], contract_schema(TABLES["item_index"])
     )
     stranger.write.format("delta").mode("overwrite").save(str(root / "item_index"))
-    with pytest.raises(UserError, match=r"item_index v2 carries no run record .*--from index"):
+    with pytest.raises(UserError, match=r"item_index v3 carries no run record .*--from index"):
         trace_edge(lake, history.config, "A", "B")
 
 
@@ -246,9 +263,8 @@ def test_a_version_whose_files_are_gone_is_named(copied, history) -> None:
 
 def test_an_index_that_does_not_fit_its_similarities_is_a_failed_stage(copied, history) -> None:
     lake, _ = copied
-    record = lake.history("item_index", limit=1)[0].record
     rows = [("llm_i2i", "swing", "A", [("F", 1.0, 1, 0.0)])]
-    lake.write(lake.spark.createDataFrame(rows, contract_schema(TABLES["item_index"])), record)
+    put_rows(lake, history.config, "item_index", rows, reads={"item_similarity": 0})
     with pytest.raises(StageError, match="item_similarity v0, which it was made from, does not"):
         trace_edge(lake, history.config, "A", "F")
 

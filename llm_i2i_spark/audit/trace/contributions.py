@@ -9,6 +9,9 @@ import numpy as np
 
 from llm_i2i_spark.config.i2i import SwingConfig
 
+BACKBONE = "swing"
+"""The backbone whose similarities can be taken apart by users; the only place that names it."""
+
 
 class Edge(NamedTuple):
     """One item of a user's list, with its weight e."""
@@ -39,22 +42,22 @@ def swing_contributions(
     if not edges:
         return {}
     names, user = np.unique([edge.user_id for edge in edges], return_inverse=True)
-    items, place = np.unique([edge.item_id for edge in edges], return_inverse=True)
+    items, column = np.unique([edge.item_id for edge in edges], return_inverse=True)
     weight = np.array([edge.weight for edge in edges], np.float64)
     strength = np.power(swing.a1 + np.bincount(user, weights=weight), -swing.b)
     for end in (item, neighbor):
-        of_end = items[place] == end
+        of_end = items[column] == end
         strength[user[of_end]] *= weight[of_end]
-    by_item = np.argsort(place, kind="stable")
-    users_of_item = np.split(user[by_item], np.cumsum(np.bincount(place))[:-1])
+    by_item = np.argsort(column, kind="stable")
+    users_of_item = np.split(user[by_item], np.cumsum(np.bincount(column))[:-1])
     by_user = np.argsort(user, kind="stable")
-    items_of_user = np.split(place[by_user], np.cumsum(np.bincount(user))[:-1])
+    items_of_user = np.split(column[by_user], np.cumsum(np.bincount(user))[:-1])
     parts = {}
-    for number, (name, own) in enumerate(zip(names, items_of_user, strict=True)):
+    for row, (name, own) in enumerate(zip(names, items_of_user, strict=True)):
         common = np.bincount(
             np.concatenate([users_of_item[one] for one in own]), minlength=len(names)
         )
-        terms = strength[number] * strength / (swing.a2 + common)
-        terms[number] = 0.0
+        terms = strength[row] * strength / (swing.a2 + common)
+        terms[row] = 0.0
         parts[str(name)] = float(terms.sum()) / 2
     return parts

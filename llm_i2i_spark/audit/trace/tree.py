@@ -6,42 +6,48 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from llm_i2i_spark.audit.edge import EdgeTrace, Interaction, Similarity, UserEvidence
 from llm_i2i_spark.audit.lineage import Origin
-from llm_i2i_spark.audit.runs import read_text
-from llm_i2i_spark.audit.synthetic import Judgement, Model, Prompt, Proposal
+from llm_i2i_spark.audit.runs import inputs_text
+from llm_i2i_spark.audit.trace.edge import (
+    Checkpoint,
+    DiscriminatorScore,
+    EdgeTrace,
+    Interaction,
+    Prompt,
+    Proposal,
+    Similarity,
+    UserEvidence,
+)
 from llm_i2i_spark.prompts.render import clean_text
 
 TITLE_CHARS = 48
 
 
-class Branch(NamedTuple):
+class Node(NamedTuple):
     """A line and the lines below it."""
 
     text: str
-    below: Sequence[Branch] = ()
+    below: Sequence[Node] = ()
 
 
 def trace_lines(trace: EdgeTrace) -> list[str]:
-    """The trace as lines: the edge, what it is made of, user by user, and the versions of every
-    table on the way.
-    """
+    """The trace as lines: the edge, its similarity user by user, and every result upstream."""
     key, served, titles = trace.edge, trace.served, trace.titles
     index = trace.versions[0]
     users = [_user(user, titles) for user in trace.users]
     if trace.n_users > len(trace.users):
         users.append(
-            Branch(
+            Node(
                 f"and {_counted(trace.n_users - len(trace.users), 'more user')},"
                 f" {trace.rest_share:.1%} of the similarity"
             )
         )
-    similar = Branch(
+    similar = Node(
         f"similarity {trace.similarity.stored:.6g} by {_counted(trace.similarity.support, 'user')}"
         f" who have both, {trace.similarity.synthetic_share:.0%} of it from synthetic rows",
         [*_sum_lines(trace.similarity), *users],
     )
-    versions = Branch("made from", [_version(origin) for origin in trace.versions])
+    versions = Node("made from", [_version(origin) for origin in trace.versions])
     return [
         f"{_named(key.item_id, titles)}  →  {_named(key.neighbor_id, titles)}",
         (
@@ -52,7 +58,7 @@ def trace_lines(trace: EdgeTrace) -> list[str]:
     ]
 
 
-def _sum_lines(similarity: Similarity) -> list[Branch]:
+def _sum_lines(similarity: Similarity) -> list[Node]:
     if similarity.adds_up:
         text = (
             "the users' parts add up to it (relative difference"
@@ -63,10 +69,10 @@ def _sum_lines(similarity: Similarity) -> list[Branch]:
             f"the users' parts do NOT add up to it: {similarity.recomputed:.6g},"
             f" {similarity.relative_difference:.1%} apart"
         )
-    return [Branch(text, [Branch(doubt) for doubt in similarity.doubts])]
+    return [Node(text, [Node(doubt) for doubt in similarity.doubts])]
 
 
-def _user(user: UserEvidence, titles: Mapping[str, str]) -> Branch:
+def _user(user: UserEvidence, titles: Mapping[str, str]) -> Node:
     below = [_interaction(end, titles) for end in (user.item, user.neighbor)]
     prompts = [
         end.origin.proposal.prompt
@@ -75,10 +81,10 @@ def _user(user: UserEvidence, titles: Mapping[str, str]) -> Branch:
     ]
     # Both synthetic rows of a user come from one prompt.
     below += [_prompt(prompt, titles) for prompt in prompts[:1]]
-    return Branch(f"user {user.user_id}: {user.share:.1%} ({user.contribution:.4g})", below)
+    return Node(f"user {user.user_id}: {user.share:.1%} ({user.contribution:.4g})", below)
 
 
-def _interaction(end: Interaction, titles: Mapping[str, str]) -> Branch:
+def _interaction(end: Interaction, titles: Mapping[str, str]) -> Node:
     facts = [f"weight {end.weight:.3g}"]
     if end.source == "real":
         facts = [
@@ -93,29 +99,26 @@ def _interaction(end: Interaction, titles: Mapping[str, str]) -> Branch:
     if end.origin and end.origin.proposal:
         below.append(_proposal(end.origin.proposal))
     if end.origin and end.origin.judgement:
-        below.append(_judgement(end.origin.judgement))
-    return Branch(f"{end.source:<9} {_named(end.item_id, titles)}: {', '.join(facts)}", below)
+        below.append(_score(end.origin.judgement))
+    return Node(f"{end.source:<9} {_named(end.item_id, titles)}: {', '.join(facts)}", below)
 
 
-def _proposal(proposal: Proposal) -> Branch:
+def _proposal(proposal: Proposal) -> Node:
     probability = math.exp(proposal.log_prob)
     text = (
         f"proposed at rank {proposal.rank}, log-probability {proposal.log_prob:.3f} (probability"
         f" {probability:.2g})"
     )
-    return Branch(f"{text} by {_model(proposal.model)}")
+    return Node(f"{text} by {_checkpoint(proposal.model)}")
 
 
-def _judgement(judgement: Judgement) -> Branch:
-    answer = "Yes" if judgement.decision else "No"
-    text = (
-        f"judged {answer}, p_yes {judgement.p_yes:.3g}, calibrated confidence"
-        f" {judgement.confidence:.3g}"
-    )
-    return Branch(f"{text} by {_model(judgement.model)}")
+def _score(score: DiscriminatorScore) -> Node:
+    answer = "Yes" if score.decision else "No"
+    text = f"judged {answer}, p_yes {score.p_yes:.3g}, calibrated confidence {score.confidence:.3g}"
+    return Node(f"{text} by {_checkpoint(score.model)}")
 
 
-def _model(model: Model) -> str:
+def _checkpoint(model: Checkpoint) -> str:
     if model.path is None:
         return f"{model.role} {model.digest[:12]}"
     return (
@@ -124,7 +127,7 @@ def _model(model: Model) -> str:
     )
 
 
-def _prompt(prompt: Prompt, titles: Mapping[str, str]) -> Branch:
+def _prompt(prompt: Prompt, titles: Mapping[str, str]) -> Node:
     cut = (
         ""
         if prompt.as_recorded
@@ -139,28 +142,28 @@ def _prompt(prompt: Prompt, titles: Mapping[str, str]) -> Branch:
         f" {prompt.digest[:12]}{cut})"
     )
     if prompt.layout == "instruct":
-        return Branch(text, [Branch(line) for line in prompt.text.splitlines()])
-    return Branch(
+        return Node(text, [Node(line) for line in prompt.text.splitlines()])
+    return Node(
         text,
         [
-            Branch(_named(entry.item_id, {entry.item_id: entry.text, **titles}))
+            Node(_named(entry.item_id, {entry.item_id: entry.text, **titles}))
             for entry in prompt.history
         ],
     )
 
 
-def _version(origin: Origin) -> Branch:
+def _version(origin: Origin) -> Node:
     name = f"{origin.table} v{origin.version}"
     if origin.written is None:
-        return Branch(f"{name}: the history no longer reaches back to it")
+        return Node(f"{name}: the history no longer reaches back to it")
     if origin.record is None:
-        return Branch(
+        return Node(
             f"{name}: {origin.operation} on {_day(origin)} by something else than this package"
         )
     rows = "" if origin.rows is None else f", {origin.rows:,} rows"
     since = "" if origin.written == origin.version else f", the rows of v{origin.written}"
-    read = read_text(origin.record.reads, origin.record.external_inputs)
-    return Branch(
+    read = inputs_text(origin.record.reads, origin.record.external_inputs)
+    return Node(
         f"{name}{since}: stage {origin.record.stage}, run {origin.record.run_id}{rows}{read}"
     )
 
@@ -170,7 +173,7 @@ def _day(origin: Origin) -> str:
 
 
 def _named(item_id: str, titles: Mapping[str, str]) -> str:
-    # A title is a stranger's text: cleaned, it can move no cursor and break no line.
+    # A title comes from outside: cleaned, it can move no cursor and break no line.
     title = clean_text(titles.get(item_id, ""), TITLE_CHARS)
     return f"{title} ({item_id})" if title and title != item_id else item_id
 
@@ -179,7 +182,7 @@ def _counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}{'' if number == 1 else 's'}"
 
 
-def _drawn(branches: Sequence[Branch], indent: str = "") -> list[str]:
+def _drawn(branches: Sequence[Node], indent: str = "") -> list[str]:
     lines = []
     for number, branch in enumerate(branches, start=1):
         last = number == len(branches)

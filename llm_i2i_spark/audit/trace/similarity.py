@@ -1,0 +1,95 @@
+"""The similarity of the edge: as `item_similarity` holds it beside the sum of all users' parts."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from llm_i2i_spark.audit.lineage import Lineage, Origin
+from llm_i2i_spark.audit.trace.edge import EdgeKey, Similarity
+from llm_i2i_spark.audit.trace.recorded_settings import recorded_settings
+from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.config.i2i import SwingConfig
+
+ADDS_UP = 1e-9
+"""Relative difference up to which the parts add up: the stored similarity is rounded to 42 bits
+(2e-13).
+"""
+
+
+def find_similarity(lineage: Lineage, similarity: Origin, edge: EdgeKey) -> Row:
+    """The edge's row of `item_similarity`.
+
+    Raises:
+        StageError: there is none, though the index was made from it.
+    """
+    ends = (F.col("item_id") == edge.item_id) & (F.col("neighbor_id") == edge.neighbor_id)
+    rows = lineage.read(similarity, "item_similarity", ends)
+    if not rows:
+        raise StageError(
+            f"item_index names {edge.neighbor_id} as a neighbour of {edge.item_id}, and"
+            f" item_similarity v{similarity.version}, which it was made from, does not; run stage"
+            " index again."
+        )
+    return rows[0]
+
+
+def compare(
+    stored: Row, recomputed: float, similarity: Origin, rows: Sequence[Row], config: Config
+) -> Similarity:
+    """The stored similarity beside the recomputed one, with sentences on what may set them apart.
+
+    Args:
+        stored: the edge's row of `item_similarity`.
+        recomputed: the sum of all users' contributions.
+        similarity: where the row comes from.
+        rows: of `fused`, of all users who have both items.
+        config: the settings given.
+    """
+    difference = abs(recomputed - stored["similarity"]) / stored["similarity"]
+    doubts: list[str] = []
+    if difference > ADDS_UP:
+        doubts += _other_settings(similarity, config)
+        used = recorded_settings(similarity, config) or config
+        doubts += _caps(used.i2i.swing, rows)
+    return Similarity(
+        stored=stored["similarity"],
+        support=stored["support"],
+        synthetic_share=stored["synthetic_share"],
+        recomputed=recomputed,
+        relative_difference=difference,
+        adds_up=difference <= ADDS_UP,
+        doubts=tuple(doubts),
+    )
+
+
+def _other_settings(similarity: Origin, config: Config) -> list[str]:
+    record = similarity.record
+    if record is None or record.config_digest == config.digest():
+        return []
+    if recorded_settings(similarity, config) is not None:
+        return []
+    return [
+        f"The settings given are not in every point those of run {record.run_id},"
+        " which made the similarities."
+    ]
+
+
+def _caps(swing: SwingConfig, rows: Sequence[Row]) -> list[str]:
+    longest = max(Counter(row["user_id"] for row in rows).values(), default=0)
+    doubts = []
+    if swing.max_items_per_user is not None and longest > swing.max_items_per_user:
+        doubts.append(
+            f"A list longer than i2i.swing.max_items_per_user={swing.max_items_per_user} was cut,"
+            " and is counted in full here."
+        )
+    if swing.max_users_per_item is not None:
+        doubts.append(
+            f"i2i.swing.max_users_per_item={swing.max_users_per_item} may have left out users that"
+            " are counted here."
+        )
+    return doubts

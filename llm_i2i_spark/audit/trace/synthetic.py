@@ -1,0 +1,169 @@
+"""Behind a synthetic row: the generator's proposal with its prompt, the discriminator's score, and
+the checkpoints of both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+
+from pyspark.sql import Row
+from pyspark.sql import functions as F
+
+from llm_i2i_spark.audit.lineage import Lineage, Origin, recorded
+from llm_i2i_spark.audit.trace.edge import (
+    Checkpoint,
+    DiscriminatorScore,
+    HistoryItem,
+    Prompt,
+    Proposal,
+    SyntheticOrigin,
+)
+from llm_i2i_spark.audit.trace.recorded_settings import recorded_settings
+from llm_i2i_spark.audit.trace.users import UserItem
+from llm_i2i_spark.config.aliases import RENAMED
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.lake.user_histories import build_histories
+from llm_i2i_spark.prompts.render import render_item
+from llm_i2i_spark.prompts.templates import GENERATOR, prompt_digest
+
+
+def trace_synthetic(
+    lineage: Lineage, fused: Origin, config: Config, pairs: Sequence[UserItem]
+) -> dict[UserItem, SyntheticOrigin]:
+    """What is behind synthetic rows of `fused`, by (user_id, item_id).
+
+    Args:
+        lineage: of the lake.
+        fused: the version whose rows are asked about.
+        config: settings that say how long a history is and which folds it comes from, where the run
+            records do not.
+        pairs: (user_id, item_id) of the rows.
+
+    Raises:
+        TableNotFoundError: a version upstream cannot be read any more or carries no run record.
+    """
+    if not pairs:
+        return {}
+    scores = _scores(lineage, fused, pairs)
+    proposals = _proposals(lineage, fused, config, pairs)
+    return {pair: SyntheticOrigin(proposals.get(pair), scores.get(pair)) for pair in pairs}
+
+
+def _scores(
+    lineage: Lineage, fused: Origin, pairs: Sequence[UserItem]
+) -> dict[UserItem, DiscriminatorScore]:
+    scored = lineage.find_input(fused, "scored")
+    if scored is None:
+        return {}
+    recorded(scored)
+    models = _checkpoints(lineage, scored, "discriminator")
+    rows = _rows_of(lineage, scored, pairs)
+    return {
+        pair: DiscriminatorScore(
+            p_yes=row["p_yes"],
+            confidence=row["confidence"],
+            decision=row["decision"],
+            model=_checkpoint(models, "discriminator", row["model_digest"]),
+            prompt_digest=row["prompt_digest"],
+        )
+        for pair, row in rows.items()
+        if row["source"] == "synthetic"
+    }
+
+
+def _proposals(
+    lineage: Lineage, fused: Origin, config: Config, pairs: Sequence[UserItem]
+) -> dict[UserItem, Proposal]:
+    candidates = recorded(lineage.input_of(fused, "candidates"))
+    used = recorded_settings(candidates, config) or config
+    models = _checkpoints(lineage, candidates, "generator")
+    rows = _rows_of(lineage, candidates, pairs)
+    histories = _histories(lineage, candidates, used, sorted({user for user, _ in rows}))
+    digests = _decode_digests(used)
+    return {
+        pair: Proposal(
+            rank=row["rank"],
+            log_prob=row["log_prob"],
+            model=_checkpoint(models, "generator", row["model_digest"]),
+            decode_digest=row["decode_digest"],
+            prompt=_prompt(
+                histories.get(pair[0], ()), row["prompt_digest"], row["decode_digest"] in digests
+            ),
+        )
+        for pair, row in rows.items()
+    }
+
+
+def _rows_of(lineage: Lineage, origin: Origin, pairs: Sequence[UserItem]) -> dict[UserItem, Row]:
+    """Rows of `scored` or `candidates` for the pairs asked about."""
+    users, items = sorted({user for user, _ in pairs}), sorted({item for _, item in pairs})
+    asked = F.col("user_id").isin(users) & F.col("item_id").isin(items)
+    rows = lineage.read(origin, origin.table, asked)
+    return {(row["user_id"], row["item_id"]): row for row in rows}
+
+
+def _checkpoints(lineage: Lineage, origin: Origin, role: str) -> dict[str, Checkpoint]:
+    """The checkpoints of a role that `origin` could choose from, by digest."""
+    if lineage.find_input(origin, "checkpoints") is None:
+        return {}
+    rows = lineage.read(origin, "checkpoints", F.col("role") == role)
+    return {
+        row["model_digest"]: Checkpoint(
+            role, row["model_digest"], row["path"], row["export_version"]
+        )
+        for row in rows
+    }
+
+
+def _checkpoint(models: dict[str, Checkpoint], role: str, digest: str) -> Checkpoint:
+    return models.get(digest, Checkpoint(role, digest, None, None))
+
+
+def _histories(
+    lineage: Lineage, candidates: Origin, config: Config, users: Sequence[str]
+) -> dict[str, tuple[HistoryItem, ...]]:
+    """The users' histories, built by the function that the generate stage builds them with, at the
+    versions that it read.
+    """
+    tables = ("interactions", "items")
+    if any(lineage.find_input(candidates, table) is None for table in tables):
+        return {}
+    interactions = lineage.frame(candidates, "interactions", F.col("user_id").isin(list(users)))
+    items = lineage.frame(candidates, "items")
+    frame = build_histories(interactions, items, config.model_folds, config.export.history_length)
+    return {
+        row["user_id"]: tuple(
+            HistoryItem(entry["item_id"], entry["text"]) for entry in row["history"]
+        )
+        for row in lineage.collect(frame, candidates, *tables)
+    }
+
+
+def _decode_digests(config: Config) -> tuple[str, str]:
+    """The digest of the settings of decoding as this version writes it, and as version 0.1 did,
+    which had other names for two of them.
+    """
+    keys = ("generate.per_user", "export.history_length", "split.protocol", "split.holdout")
+    old_names = {new: old for old, new in RENAMED.items()}
+    settings = {old_names.get(key, key): value for key, value in config.settings(*keys).items()}
+    old = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return config.decode_digest, old
+
+
+def _prompt(history: tuple[HistoryItem, ...], digest: str, as_recorded: bool) -> Prompt:
+    """The wording with the digest that the candidate carries, around the history; an item's own
+    tokens stand as its id in brackets.
+    """
+    layout, text = "unknown", ""
+    if digest == prompt_digest("sequence", GENERATOR):
+        layout = "sequence"
+        text = "".join(f"[{item.item_id}]" for item in history)
+    elif digest == prompt_digest("instruct", GENERATOR):
+        layout = "instruct"
+        items = "".join(
+            render_item(GENERATOR.item, item.text) + f"[{item.item_id}]" for item in history
+        )
+        text = GENERATOR.before + items + GENERATOR.after
+    return Prompt(history, digest, layout, text, as_recorded)

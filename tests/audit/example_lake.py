@@ -1,0 +1,255 @@
+"""A lake with a history, small enough to check by hand: six users, four synthetic rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import combinations
+from typing import Any
+
+from pyspark.sql import DataFrame
+
+from llm_i2i_spark.base.variants import BASE_BRANCH
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.config.i2i import SwingConfig
+from llm_i2i_spark.fuse.transform import credible_real_rows, real_rows, score_confidence, soft_rows
+from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.prompts import templates
+from tests.audit.commits import BASE, LLM_I2I, REAL, SWING, OldWriter, Rows, Writer
+
+Lists = Mapping[str, Mapping[str, float]]
+Parts = dict[str, float]
+
+GENERATOR, DISCRIMINATOR = "9e" * 32, "d1" * 32
+CLICKS = {"u1": "ABC", "u2": "AC", "u3": "BD", "u4": "CDE", "u5": "AB", "u6": "ABE"}
+SETTINGS = ("fuse.soft_weight_scale=0.1", "fuse.min_weight=0.01", "split.protocol=refit")
+PROPOSED = {
+    ("u2", "B"): (1, -1.5, 0.6, 0.08),
+    ("u3", "A"): (2, -2.5, 0.4, 0.05),
+    ("u4", "A"): (1, -0.5, 0.9, 0.3),
+    ("u4", "B"): (3, -4.0, 0.2, 0.02),
+}
+"""(user, item) -> rank, log_prob, p_yes, calibrated confidence."""
+
+
+def brute_force(lists: Lists, item: str, neighbor: str, swing: SwingConfig) -> Parts:
+    """Each user's half of every pair's term, straight from the definition."""
+    weight = {user: (swing.a1 + sum(edges.values())) ** -swing.b for user, edges in lists.items()}
+    both = [user for user, edges in lists.items() if item in edges and neighbor in edges]
+    parts = dict.fromkeys(both, 0.0)
+    for u, v in combinations(both, 2):
+        strength = weight[u] * weight[v]
+        for user in (u, v):
+            strength *= lists[user][item] * lists[user][neighbor]
+        term = strength / (swing.a2 + len(lists[u].keys() & lists[v].keys()))
+        parts[u] += term / 2
+        parts[v] += term / 2
+    return parts
+
+
+def _interactions(year: int) -> Rows:
+    return [
+        (
+            user,
+            item,
+            datetime(year, 3, position + 1),
+            position,
+            "click",
+            1.0,
+            "test" if (user, item) == ("u5", "B") else "train",
+        )
+        for user, items in CLICKS.items()
+        for position, item in enumerate(items)
+    ]
+
+
+def _items(word: str) -> Rows:
+    return [
+        (item, f"{word} {item}", "Brand", None, f"{word} {item}, by Brand", {}) for item in "ABCDEF"
+    ]
+
+
+def _item(item: str) -> dict[str, str]:
+    return {"item_id": item, "text": f"Silver {item}"}
+
+
+def _candidates(decode_digest: str, log_prob: float | None = None) -> Rows:
+    return [
+        # One user was read with the wording of layout instruct, so that both are in the history.
+        (
+            user,
+            item,
+            p[0],
+            log_prob or p[1],
+            GENERATOR,
+            templates.prompt_digest(
+                "instruct" if user == "u2" else "sequence", templates.GENERATOR
+            ),
+            decode_digest,
+        )
+        for (user, item), p in PROPOSED.items()
+    ]
+
+
+def _scored(confidence: float | None = None) -> Rows:
+    digest = templates.prompt_digest("sequence", templates.DISCRIMINATOR)
+    real = [("u1", "A", "real", 0.75, 0.75, True, DISCRIMINATOR, digest)]
+    return real + [
+        (user, item, "synthetic", p[2], confidence or p[3], p[2] >= 0.5, DISCRIMINATOR, digest)
+        for (user, item), p in PROPOSED.items()
+    ]
+
+
+def _checkpoints(folder: str) -> Rows:
+    return [
+        ("generator", GENERATOR, f"{folder}/generator", "compact", 0, "{}"),
+        ("discriminator", DISCRIMINATOR, f"{folder}/discriminator", "compact", 0, "{}"),
+    ]
+
+
+def _similarities(lists: dict[str, Lists], swing: SwingConfig) -> Rows:
+    rows = []
+    for variant, of_variant in lists.items():
+        items = sorted({item for edges in of_variant.values() for item in edges})
+        for item in items:
+            for neighbor in items:
+                parts = brute_force(of_variant, item, neighbor, swing) if item != neighbor else {}
+                if sum(parts.values()) > 0:
+                    rows.append(
+                        (
+                            variant,
+                            "swing",
+                            item,
+                            neighbor,
+                            sum(parts.values()),
+                            len(parts),
+                            0.25 if variant == "llm_i2i" else 0.0,
+                        )
+                    )
+    return rows
+
+
+def neighbor(item: str, score: float, rank: int) -> dict[str, Any]:
+    return {"item_id": item, "score": score, "rank": rank, "synthetic_share": 0.25}
+
+
+def _index(similarities: Rows) -> Rows:
+    lists: dict[tuple[str, str, str], list[tuple[str, float]]] = {}
+    for variant, backbone, item, other, similarity, _, _ in similarities:
+        lists.setdefault((variant, backbone, item), []).append((other, 10 * similarity))
+    return [
+        (
+            *key,
+            [
+                neighbor(other, score, rank)
+                for rank, (other, score) in enumerate(
+                    sorted(found, key=lambda pair: (-pair[1], pair[0])), 1
+                )
+            ],
+        )
+        for key, found in lists.items()
+    ]
+
+
+def _fused(lake: Lake, config: Config, interactions: int, scored: int) -> DataFrame:
+    real = real_rows(lake.read("interactions", interactions), config.model_folds)
+    scores = lake.read("scored", scored)
+    credible = credible_real_rows(real, scores, 0.0).unionByName(
+        soft_rows(score_confidence(scores), config.fuse.soft_weight_scale, config.fuse.min_weight)
+    )
+    return real.selectExpr("'real' AS variant", "*").unionByName(
+        credible.selectExpr("'llm_i2i' AS variant", "*")
+    )
+
+
+def _decode_digest(config: Config, old: bool) -> str:
+    if not old:
+        return config.decode_digest
+    values = {
+        "generate.per_user": config.generate.per_user,
+        "export.history_length": config.export.history_length,
+        "evaluate.protocol": config.split.protocol,
+        "ingest.holdout": config.split.holdout,
+    }
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+
+def write_used(write: Writer) -> dict[str, Lists]:
+    """The run that the index comes from. Its `fused` is tidied before i2i reads it, which makes a
+    version without a record.
+    """
+    lake, config, old = write.lake, write.config, isinstance(write, OldWriter)
+
+    def in_base(rows: Rows) -> Rows:
+        return rows if old else [(BASE_BRANCH, *row) for row in rows]
+
+    log = {
+        "interactions": write("interactions", _interactions(2025), {}),
+        "items": write("items", _items("Silver"), {}),
+    }
+    example = ("u1-2", "u1", "train", [_item("A")], [{**_item("B"), "loss_weight": 1.0}])
+    exported = {"sft_generator": write("sft_generator", in_base([example]), log, [BASE])}
+    models = {
+        "checkpoints": write("checkpoints", in_base(_checkpoints("models/used")), exported, [BASE])
+    }
+    candidates = in_base(_candidates(_decode_digest(config, old)))
+    proposed = {
+        "candidates": write(
+            "candidates", candidates, {**log, **models}, [BASE], model_digest=GENERATOR
+        )
+    }
+    scored = write(
+        "scored",
+        in_base(_scored()),
+        {**log, **models, **proposed},
+        [BASE],
+        model_digest=DISCRIMINATOR,
+    )
+    inputs = {"interactions": log["interactions"], "scored": scored}
+    rows = _fused(lake, config, inputs["interactions"], scored)
+    fused = write("fused", rows, inputs, [REAL, LLM_I2I])
+    lists: dict[str, dict[str, dict[str, float]]] = {"real": {}, "llm_i2i": {}}
+    for row in lake.read("fused", fused).collect():
+        lists[row["variant"]].setdefault(row["user_id"], {})[row["item_id"]] = row["weight"]
+    lake.spark.sql(
+        f"ALTER TABLE delta.`{lake.path('fused')}` SET TBLPROPERTIES ('note' = 'tidied')"
+    )
+    tidied = lake.version("fused")
+    assert tidied == fused + 1
+    similarities = _similarities(lists, config.i2i.swing)
+    results = [REAL | SWING, LLM_I2I | SWING]
+    similar = write("item_similarity", similarities, {"fused": tidied}, results)
+    write("item_index", _index(similarities), {"item_similarity": similar}, results)
+    return lists
+
+
+def write_later(write: Writer) -> None:
+    """Newer versions of all that the index was made from; a trace that reads one of them shows what
+    was not used. Beside the index that of another backbone.
+    """
+
+    def in_base(rows: Rows) -> Rows:
+        return [(BASE_BRANCH, *row) for row in rows]
+
+    log = {
+        "interactions": write("interactions", _interactions(2026)[:-2], {}),
+        "items": write("items", _items("Later"), {}),
+    }
+    rows = in_base(_checkpoints("models/later"))
+    models = {"checkpoints": write("checkpoints", rows, {"sft_generator": 0}, [BASE])}
+    rows = in_base(_candidates(write.config.decode_digest, -9.0))
+    proposed = {"candidates": write("candidates", rows, {**log, **models}, [BASE])}
+    rows = in_base(_scored(0.99))
+    scored = write("scored", rows, {**log, **models, **proposed}, [BASE])
+    fused = write(
+        "fused",
+        _fused(write.lake, write.config, log["interactions"], scored),
+        {"interactions": log["interactions"], "scored": scored},
+        [REAL, LLM_I2I],
+    )
+    similarity = ("llm_i2i", "swing", "A", "B", 9.0, 9, 0.9)
+    write("item_similarity", [similarity], {"fused": fused}, [LLM_I2I | SWING])
+    bm25 = REAL | {"backbone": "bm25"}
+    write("item_index", [(*bm25.values(), "A", [neighbor("F", 1.0, 1)])], {"fused": fused}, [bm25])

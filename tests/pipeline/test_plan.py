@@ -1,0 +1,264 @@
+"""What a run would do: what is up to date, what is not, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from llm_i2i_spark.base.errors import TableNotFoundError
+from llm_i2i_spark.base.run_record import ScopeResult
+from llm_i2i_spark.base.variants import BASE_BRANCH
+from llm_i2i_spark.pipeline import plan as module
+from llm_i2i_spark.pipeline.plan import systems_in
+from tests.pipeline.memory_lake import reasons, to_do
+
+REAL_STAGES = ["ingest", "fuse", "i2i", "index", "evaluate"]
+MODEL_STAGES = ["export", "sft", "generate", "discriminate"]
+BASE = f"branch={BASE_BRANCH}"
+SWING = "variant=real,backbone=swing"
+
+
+def test_an_empty_lake_needs_everything_and_a_finished_one_nothing(shop) -> None:
+    plan = shop.plan(("real", "llm_i2i"))
+    assert list(to_do(plan)) == ["ingest", *MODEL_STAGES, *REAL_STAGES[1:]]
+    assert reasons(plan, "ingest") == {"": ("no result yet",)}
+    assert reasons(plan, "i2i").keys() == {SWING, "variant=llm_i2i,backbone=swing"}
+    assert not plan.up_to_date
+    shop.run("real", "llm_i2i")
+    plan = shop.plan(("real", "llm_i2i"))
+    assert plan.up_to_date
+    assert {line.split(maxsplit=1)[1] for line in plan.lines()} == {"up to date"}
+    results = [result for stage in plan.stages for result in stage.results]
+    assert all(result.present for result in results)
+
+
+def test_a_variant_without_models_needs_none_of_their_stages(shop) -> None:
+    assert list(to_do(shop.plan())) == REAL_STAGES
+
+
+def test_a_changed_source_reaches_everything_that_was_made_from_it(shop) -> None:
+    shop.run()
+    (shop.folder / "items.csv").write_text("item_id,title\ni,another\n")
+    plan = shop.plan()
+    assert list(to_do(plan)) == REAL_STAGES
+    assert reasons(plan, "ingest") == {"": ("the source of items has changed",)}
+    assert reasons(plan, "fuse") == {"variant=real": ("interactions has changed",)}
+    assert reasons(plan, "i2i") == {SWING: ("fused[variant=real] has changed",)}
+    shop.run()
+    assert shop.plan().up_to_date
+
+
+def test_a_changed_setting_reaches_its_stage_and_those_after_it(shop) -> None:
+    shop.run()
+    plan = shop.given("index.size=7").plan()
+    assert list(to_do(plan)) == ["index", "evaluate"]
+    assert reasons(plan, "index") == {SWING: ("index.size was 200 and is 7",)}
+    assert reasons(plan, "evaluate") == {"": (f"item_index[{SWING}] has changed",)}
+    assert f"  {SWING}: index.size was 200 and is 7" in str(plan)
+
+
+def test_options_that_change_no_row_change_no_plan(shop) -> None:
+    shop.run("llm_i2i")
+    runtime = ("sft.checkpoint_every=7", "i2i.blocks=3", "spark.memory=9g", "generate.device=cpu")
+    assert shop.given(*runtime).plan(("llm_i2i",)).up_to_date
+
+
+def test_changed_code_of_a_stage_is_a_reason(shop, monkeypatch) -> None:
+    shop.run()
+    digest = module.code_digest
+    changed = lambda *parts: "other" if "fuse" in parts else digest(*parts)  # noqa: E731
+    monkeypatch.setattr(module, "code_digest", changed)
+    plan = shop.plan()
+    assert list(to_do(plan)) == ["fuse", "i2i", "index", "evaluate"]
+    assert reasons(plan, "fuse") == {"variant=real": ("the code of fuse has changed",)}
+
+
+def test_another_variant_leaves_the_first_up_to_date(shop) -> None:
+    shop.run("real")
+    plan = shop.plan(("real", "llm_i2i"))
+    assert to_do(plan) == {
+        **{stage: [BASE] for stage in MODEL_STAGES},
+        "fuse": ["variant=llm_i2i"],
+        "i2i": ["variant=llm_i2i,backbone=swing"],
+        "index": ["variant=llm_i2i,backbone=swing"],
+        "evaluate": [""],
+    }
+    assert "fuse          runs, 1 of 2 results are up to date" in plan.lines()
+    shop.run("llm_i2i")
+    assert shop.plan(("real",)).up_to_date
+    both = shop.plan(("real", "llm_i2i"))
+    assert list(to_do(both)) == ["evaluate"]  # so that the two are paired by user
+
+
+def test_another_backbone_leaves_the_first_up_to_date(shop) -> None:
+    shop.run(backbones=("swing",))
+    bm25 = "variant=real,backbone=bm25"
+    plan = shop.plan(backbones=("swing", "bm25"))
+    assert to_do(plan) == {"i2i": [bm25], "index": [bm25], "evaluate": [""]}
+    shop.run(backbones=("bm25",))
+    assert shop.plan(backbones=("swing",)).up_to_date
+
+
+def test_a_changed_parameter_of_a_backbone_makes_that_backbone_alone_again(shop) -> None:
+    shop.run(backbones=("swing", "bm25"))
+    plan = shop.given("i2i.bm25.k1=2").plan(backbones=("swing", "bm25"))
+    bm25 = "variant=real,backbone=bm25"
+    assert to_do(plan) == {"i2i": [bm25], "index": [bm25], "evaluate": [""]}
+    assert reasons(plan, "i2i")[bm25] == ("i2i.bm25.k1 was 1.2 and is 2.0",)
+    assert reasons(plan, "i2i")[SWING] == ()
+
+
+def test_the_rows_of_an_evaluation_stay_whatever_was_appended_since(shop) -> None:
+    shop.run("real")
+    first = shop.lake.version("metrics")
+    shop.given("evaluate.bootstrap=77").run("real")
+    assert shop.lake.version("metrics") > first
+    evaluation = shop.plan(("real",)).stages[-1].results[0]
+    assert evaluation.up_to_date
+    assert evaluation.present["metrics"].version == first
+
+
+def test_rows_that_were_replaced_are_made_again(shop) -> None:
+    shop.run()
+    shop.given("index.size=7").run()
+    assert list(to_do(shop.plan())) == ["index"]
+
+
+@pytest.mark.parametrize("table", ["interactions", "fused", "item_index"])
+def test_tidying_a_table_changes_no_plan(shop, table) -> None:
+    shop.run()
+    for operation in ("OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES"):
+        shop.lake.commit(table, None, operation)
+    assert shop.plan().up_to_date
+    assert shop.plan(first="index").up_to_date
+
+
+@pytest.mark.parametrize("operation", ["WRITE", "DELETE", "MERGE", "RESTORE"])
+@pytest.mark.parametrize("tidied", [False, True])
+def test_rows_that_something_else_wrote_are_made_again(shop, operation, tidied) -> None:
+    shop.run()
+    shop.lake.commit("fused", None, operation)
+    if tidied:
+        shop.lake.commit("fused", None, "OPTIMIZE")
+    plan = shop.plan()
+    assert to_do(plan) == {"fuse": ["variant=real"]}
+    assert reasons(plan, "fuse") == {"variant=real": ("something else wrote fused",)}
+
+
+def test_rows_that_something_else_wrote_are_used_by_the_stages_asked_for(shop) -> None:
+    shop.run()
+    shop.lake.commit("fused", None, "MERGE")
+    plan = shop.plan(first="i2i")
+    assert list(to_do(plan)) == ["i2i", "index", "evaluate"]
+    assert reasons(plan, "i2i") == {SWING: ("fused[variant=real] has changed",)}
+
+
+def test_rows_that_something_else_wrote_stay_foreign_beside_results_of_this_package(shop) -> None:
+    shop.run("real", "no_generator")
+    shop.lake.commit("fused", None, "UPDATE")
+    shop.run("real")
+    plan = shop.plan(("real", "no_generator"))
+    assert to_do(plan) == {"fuse": ["variant=no_generator"]}
+    assert reasons(plan, "fuse")["variant=no_generator"] == ("something else wrote fused",)
+    assert list(to_do(shop.plan(("no_generator",), first="i2i"))) == ["i2i", "index", "evaluate"]
+
+
+def test_a_stage_that_left_only_some_of_its_tables_did_not_finish(shop) -> None:
+    shop.run("llm_i2i")
+    del shop.lake.histories["sft_discriminator"]
+    plan = shop.plan(("llm_i2i",))
+    assert to_do(plan) == {"export": [BASE]}
+    assert reasons(plan, "export") == {BASE: ("its last run did not finish",)}
+
+
+def test_force_makes_everything_again(shop) -> None:
+    shop.run()
+    plan = shop.plan(force=True)
+    assert list(to_do(plan)) == REAL_STAGES
+    assert reasons(plan, "fuse") == {"variant=real": ("asked for again",)}
+
+
+def test_a_range_needs_the_tables_before_it(shop) -> None:
+    with pytest.raises(TableNotFoundError, match="reads the table fused, which is not there; run"):
+        shop.plan(first="i2i")
+    shop.run("real")
+    sentence = (
+        r"Stage i2i reads fused\[variant=llm_i2i\], and the table fused holds no such result; run"
+        r" stage fuse first with --variants llm_i2i\."
+    )
+    with pytest.raises(TableNotFoundError, match=sentence):
+        shop.plan(("llm_i2i",), first="i2i")
+    assert [one.stage.name for one in shop.plan(first="i2i", last="index").stages] == [
+        "i2i",
+        "index",
+    ]
+
+
+def test_a_served_variant_keeps_the_models_and_reads_every_interaction(shop) -> None:
+    shop.run("llm_i2i")
+    plan = shop.plan(("llm_i2i_served",))
+    served = ["variant=llm_i2i_served,backbone=swing"]
+    assert to_do(plan) == {
+        "generate": ["branch=base_served"],
+        "discriminate": ["branch=base_served"],
+        "fuse": ["variant=llm_i2i_served"],
+        "i2i": served,
+        "index": served,
+    }
+    generate = next(one for one in plan.stages if one.stage.name == "generate").results[0]
+    assert generate.config.split.protocol == "all"
+    assert generate.reads["checkpoints"] == ({"branch": BASE_BRANCH},)
+    shop.run("llm_i2i_served")
+    assert shop.plan(("llm_i2i",)).up_to_date
+    assert shop.plan(("llm_i2i_served",)).up_to_date
+
+
+def test_a_variant_with_other_model_settings_has_a_branch_of_its_own(shop) -> None:
+    shop.run("llm_i2i")
+    other, branch = "no_long_tail_loss", "branch=no_long_tail_loss"
+    plan = shop.plan(("llm_i2i", other))
+    assert to_do(plan) == {
+        **{stage: [branch] for stage in MODEL_STAGES},
+        "fuse": [f"variant={other}"],
+        "i2i": [f"variant={other},backbone=swing"],
+        "index": [f"variant={other},backbone=swing"],
+        "evaluate": [""],
+    }
+    export = next(one for one in plan.stages if one.stage.name == "export").results[1]
+    assert (export.config.sft.alpha, export.config.sft.beta) == (1.0, 1.0)
+    served = to_do(shop.plan((f"{other}_served",)))
+    assert served["export"] == [branch]
+    assert served["generate"] == [f"{branch}_served"]
+
+
+def test_variants_of_one_branch_share_its_models(shop) -> None:
+    shop.run("llm_i2i")
+    variants = ("llm_i2i", "no_generator", "no_discriminator", "no_threshold")
+    assert list(to_do(shop.plan(variants))) == REAL_STAGES[1:]
+
+
+def test_systems_are_those_that_the_table_holds(shop) -> None:
+    shop.run("real", backbones=("swing", "bm25"))
+    shop.run("llm_i2i")
+    found = {
+        (variant.name, backbone)
+        for variant, backbone in systems_in(shop.lake.history("item_index"))
+    }
+    assert found == {("real", "swing"), ("real", "bm25"), ("llm_i2i", "swing")}
+    shop.lake.commit("item_index", None, "WRITE")
+    assert systems_in(shop.lake.history("item_index")) == []
+
+
+def test_a_result_of_version_0_1_is_made_again_with_a_reason_to_read(shop) -> None:
+    shop.run()
+    for history in shop.lake.histories.values():
+        for number, commit in enumerate(history):
+            old = replace(
+                commit.record, scopes={"": ScopeResult("f0")}, settings={}, code_digest=""
+            )
+            history[number] = replace(commit, record=old)
+    plan = shop.plan()
+    assert list(to_do(plan)) == REAL_STAGES
+    sentence = "version 0.1.0 made it and did not record what it depends on"
+    assert reasons(plan, "index") == {SWING: (sentence,)}
