@@ -157,7 +157,8 @@ def _by_execution(commits: Sequence[tuple[str, Commit]]) -> tuple[StageSummary, 
         record = commit.record
         assert record is not None
         results = [f"{key} {result.fingerprint}" for key, result in record.scopes.items()]
-        groups[(record.stage, *sorted(results))].append((table, commit))
+        execution = (record.stage, *sorted(results))
+        groups[execution].append((table, commit))
     return tuple(_summary(group) for group in groups.values())
 
 
