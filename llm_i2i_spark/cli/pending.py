@@ -63,12 +63,13 @@ class PendingProject(Project):
 
     def evaluate_index(self, path: str, name: str) -> Figures:
         """Evaluate an index."""
-        from llm_i2i_spark.evaluate.headline import comparison_lines, headline
-        from llm_i2i_spark.evaluate.supplied import evaluate_index
+        from llm_i2i_spark.evaluate.external_index import evaluate_external_index
+        from llm_i2i_spark.evaluate.summary_table import summary_lines, summary_table
 
         frame = self.lake.spark.read.parquet(path)
-        summary = headline(evaluate_index(self.lake, self.config, frame, name))
-        return Figures(summary, list(comparison_lines(summary)))
+        found = evaluate_external_index(self.lake, self.config, frame, name)
+        summary = summary_table(found.rows)
+        return Figures(summary, summary_lines(summary))
 
     def trace(
         self,
