@@ -67,8 +67,9 @@ class PendingProject(Project):
         from llm_i2i_spark.evaluate.summary_table import summary_lines, summary_table
 
         frame = self.lake.spark.read.parquet(path)
-        summary = summary_table(evaluate_external_index(self.lake, self.config, frame, name).rows)
-        return Figures(summary, list(summary_lines(summary)))
+        found = evaluate_external_index(self.lake, self.config, frame, name)
+        summary = summary_table(found.rows)
+        return Figures(summary, summary_lines(summary))
 
     def trace(
         self,

@@ -92,9 +92,9 @@ def count_exposure(
     `exposure` times; rows with `exposure` null tell how many recommendations (`shown`) fell on
     items that the models had seen `seen` times.
     """
-    shown = ranked.select("system", F.posexplode("recommended").alias("place", "key"))
+    shown = ranked.select("system", F.posexplode("recommended").alias("above", "key"))
     counts = shown.groupBy("system", "key").agg(
-        *(F.count(F.when(F.col("place") < k, 1)).alias(f"at_{k}") for k in ks)
+        *(F.count(F.when(F.col("above") < k, 1)).alias(f"at_{k}") for k in ks)
     )
     wide = (
         in_every_system(catalogue.select("key", "seen"), n_systems)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.evaluate.figures import (
     Figure,
     FigureGroup,
@@ -53,9 +53,13 @@ class Comparison:
     figures: Mapping[str, Mapping[str, Mapping[str, Figure]]]
     number_formats: Mapping[str, str]
 
+    def lines(self) -> list[str]:
+        """Aligned text, a line a slice, metric and system, below a title."""
+        return [self._title(), *aligned(self._cells())]
+
     def table(self) -> str:
-        """Aligned text, a line a slice, metric and system."""
-        return "\n".join([self._title(), *aligned(self._cells())])
+        """The lines as one text."""
+        return "\n".join(self.lines())
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: baseline, systems, users, and the figures by slice, metric and system."""
@@ -120,7 +124,7 @@ def compare_systems(
         slices: which kinds of held-out items; those without a user are left out.
 
     Raises:
-        UserError: the baseline is none of the systems.
+        ConfigError: the baseline is none of the systems.
     """
     names = system_names(systems)
     chosen = _baseline(systems, baseline)
@@ -147,7 +151,7 @@ def _baseline(systems: Sequence[tuple[str, str]], asked: tuple[str, str] | None)
         return next((system for system in systems if system[0] == BASELINE), systems[0])
     if tuple(asked) not in [tuple(system) for system in systems]:
         there = ", ".join(" on ".join(system) for system in systems)
-        raise UserError(
+        raise ConfigError(
             f"The baseline {' on '.join(asked)} is not among the systems; choose one of {there}."
         )
     return asked

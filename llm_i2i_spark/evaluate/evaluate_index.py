@@ -8,7 +8,7 @@ from typing import Literal
 import pandas as pd
 from pyspark.sql import DataFrame
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, cached, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
 from llm_i2i_spark.evaluate.external_index import external_lists
@@ -111,9 +111,9 @@ def evaluate_index(
 
 def _baseline(names: Sequence[str], asked: str | None) -> str:
     if not names:
-        raise UserError("There is no index to evaluate: the dictionary is empty.")
+        raise ConfigError("There is no index to evaluate: the dictionary is empty.")
     if asked is not None and asked not in names:
-        raise UserError(
+        raise ConfigError(
             f"The baseline {asked} is not among the indexes; choose one of {', '.join(names)}."
         )
     return asked or names[0]
@@ -121,7 +121,7 @@ def _baseline(names: Sequence[str], asked: str | None) -> str:
 
 def _split(interactions: Frame, holdout: Holdout, target: Target, protocol: str) -> DataFrame:
     if target == "valid" and protocol == "refit":
-        raise UserError(
+        raise ConfigError(
             "target=valid needs protocol=strict, since refit means an index that has seen the"
             " validation fold."
         )
@@ -131,7 +131,7 @@ def _split(interactions: Frame, holdout: Holdout, target: Target, protocol: str)
         require_columns(frame, wanted, "Interactions with a fold")
         return text_ids(frame.select(*wanted), ("user_id", "item_id"))
     if holdout == "none" or (holdout == "last_1" and target == "valid"):
-        raise UserError(
+        raise ConfigError(
             f"There is nothing to evaluate: holdout={holdout} leaves the fold {target} empty; set"
             " it to last_2."
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.evaluate.aggregates import (
     count_exposure,
     count_index,
@@ -89,7 +89,7 @@ def evaluate_systems(
         baseline: what gains are said to be over.
 
     Raises:
-        UserError: no user has a row in the target fold.
+        InputDataError: no user has a row in the target fold.
     """
     queries = select_queries(
         tables.interactions, settings.target, settings.query_folds, settings.recent_items
@@ -100,7 +100,7 @@ def evaluate_systems(
     ranks = staged(ranked, "evaluate: ranking held-out items")
     groups = read_rank_groups(count_rank_groups(ranks, catalogue).toPandas(), len(systems))
     if not groups.users.sum():
-        raise UserError(
+        raise InputDataError(
             f"No user has an interaction in fold {settings.target}: ingest more history, or"
             " choose another holdout."
         )

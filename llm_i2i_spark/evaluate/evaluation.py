@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.evaluate.compare import COMPARED_SLICES, Comparison, compare_systems
 from llm_i2i_spark.evaluate.figures import (
+    Figure,
     FigureGroup,
     aligned,
     figure_of,
@@ -67,7 +69,7 @@ class Evaluation:
             slices: which kinds of held-out items.
 
         Raises:
-            UserError: the baseline is none of the systems, or a metric was not evaluated.
+            ConfigError: the baseline is none of the systems, or a metric was not evaluated.
         """
         ranking = [metric for metric in self.metrics if isinstance(metric, RankingMetric)]
         chosen = self._system(baseline) if isinstance(baseline, str) else baseline
@@ -85,11 +87,11 @@ class Evaluation:
             key: its label, such as `recall@10`; with several systems, the name of one before it.
 
         Raises:
-            UserError: there is no such figure, or the label leaves open of which system.
+            ConfigError: there is no such figure, or the label leaves open of which system.
         """
         if isinstance(key, str) and len(self.systems) > 1:
             names = ", ".join(system_names(self.systems).values())
-            raise UserError(f"Say of which system, such as [{names.split(', ')[0]!r}, {key!r}].")
+            raise ConfigError(f"Say of which system, such as [{names.split(', ')[0]!r}, {key!r}].")
         system, label = key if isinstance(key, tuple) else (self._names()[0], key)
         chosen = self._system(system)
         for row in self.rows:
@@ -104,13 +106,33 @@ class Evaluation:
         frame: pd.DataFrame = pd.DataFrame(self.rows, columns=columns)
         return frame
 
-    def table(self, slices: Sequence[str] = COMPARED_SLICES) -> str:
-        """Aligned text, a line a slice, metric and system.
+    def to_dict(self) -> dict[str, Any]:
+        """For JSON: protocol, users, baseline, and the figures of every system by slice and label
+        of the metric, see `figures.Figure`.
+        """
+        systems: dict[str, dict[str, dict[str, Figure]]] = {name: {} for name in self._names()}
+        for part in SLICES:
+            for metric, figures in self._figures(part):
+                for name, figure in figures.items():
+                    systems[name].setdefault(part, {})[metric.label] = figure
+        return {
+            "protocol": self.protocol,
+            "users": self.users,
+            "baseline": self.baseline,
+            "systems": systems,
+        }
+
+    def lines(self, slices: Sequence[str] = COMPARED_SLICES) -> list[str]:
+        """Aligned text, a line a slice, metric and system, below a title.
 
         Args:
             slices: which kinds of items.
         """
-        return "\n".join([self._title(), *aligned(self._cells(slices))])
+        return [self._title(), *aligned(self._cells(slices))]
+
+    def table(self, slices: Sequence[str] = COMPARED_SLICES) -> str:
+        """The lines as one text."""
+        return "\n".join(self.lines(slices))
 
     def __str__(self) -> str:
         return self.table()
@@ -124,27 +146,32 @@ class Evaluation:
     def _system(self, name: str) -> System:
         found = {called: system for system, called in system_names(self.systems).items()}
         if name not in found:
-            raise UserError(f"There is no system {name}; there are {', '.join(found)}.")
+            raise ConfigError(f"There is no system {name}; there are {', '.join(found)}.")
         return found[name]
 
-    def _not_evaluated(self, label: str) -> UserError:
+    def _not_evaluated(self, label: str) -> ConfigError:
         labels = ", ".join(metric.label for metric in self.metrics)
-        return UserError(f"{label} was not evaluated; there are {labels}.")
+        return ConfigError(f"{label} was not evaluated; there are {labels}.")
 
     def _title(self) -> str:
         return evaluation_title(self.users, self.protocol)
 
     def _cells(self, slices: Sequence[str]) -> list[tuple[str, ...]]:
-        found = rows_by_key(self.rows)
-        groups = []
-        for part in slices:
-            for metric in self.metrics:
-                figures = {
-                    name: figure_of(found, name, part, metric.name, metric.k)
-                    for name in self._names()
-                    if (name, part, metric.name, metric.k) in found
-                }
-                if figures:
-                    title, shown = SLICE_TITLES[part], metric.number_format
-                    groups.append(FigureGroup(title, metric.label, shown, figures))
+        groups = [
+            FigureGroup(SLICE_TITLES[part], metric.label, metric.number_format, figures)
+            for part in slices
+            for metric, figures in self._figures(part)
+        ]
         return figure_table(groups, self.baseline)
+
+    def _figures(self, part: str) -> Iterator[tuple[Metric, dict[str, Figure]]]:
+        """The metrics that a slice has, in order, each by name of the system."""
+        found = rows_by_key(self.rows)
+        for metric in self.metrics:
+            figures = {
+                name: figure_of(found, name, part, metric.name, metric.k)
+                for name in self._names()
+                if (name, part, metric.name, metric.k) in found
+            }
+            if figures:
+                yield metric, figures

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, StructType
 
 from llm_i2i_spark.base.contracts import NEIGHBOR
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
@@ -64,8 +64,8 @@ def external_lists(indexes: Mapping[str, Frame], size: int) -> DataFrame:
         size: lists are cut at this rank, so that an index is not better for being longer.
 
     Raises:
-        UserError: columns are missing, a field is null, a score is not a number, or one of them
-            holds several indexes.
+        InputDataError: columns are missing, a field is null, a score is not a number, or one of
+            them holds several indexes.
     """
     frames = [_one_index(name, index, size) for name, index in indexes.items()]
     return reduce(DataFrame.unionByName, frames)
@@ -98,7 +98,7 @@ def _exploded(index: DataFrame) -> DataFrame:
     entry = kind.elementType if isinstance(kind, ArrayType) else None
     fields = entry.fieldNames() if isinstance(entry, StructType) else []
     if not {"item_id", "score"} <= set(fields):
-        raise UserError(
+        raise InputDataError(
             "Column neighbors must hold arrays of structs with item_id and score, best first, as"
             f" to_index makes them, and is {kind.simpleString()}."
         )
@@ -139,7 +139,7 @@ def _check_one(frame: DataFrame) -> None:
     several = frame.select(*keys).distinct().limit(2).collect() if keys else []
     if len(several) > 1:
         chosen = " and ".join(f"{name} {value}" for name, value in several[0].asDict().items())
-        raise UserError(
+        raise InputDataError(
             f"The index holds lists of {chosen} and of others; choose one with .where(...), or give"
             " each its name in a dictionary."
         )
@@ -148,13 +148,13 @@ def _check_one(frame: DataFrame) -> None:
 def _check_rows(frame: DataFrame) -> DataFrame:
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
-        raise UserError(
+        raise InputDataError(
             f"The index needs the columns {', '.join(COLUMNS)} and lacks {', '.join(missing)}."
         )
     wrong = " OR ".join(f"{name} IS NULL" for name in COLUMNS) + " OR isnan(score)"
     bad = frame.where(wrong).count()
     if bad:
-        raise UserError(
+        raise InputDataError(
             f"{bad:,} rows of the index have an empty field or a score that is not a number;"
             " remove them first."
         )

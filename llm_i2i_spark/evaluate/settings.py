@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.metrics import Metric, all_metrics
 
@@ -50,7 +50,7 @@ def settings_of(config: Config) -> EvaluationSettings:
     """The evaluation that a configuration describes, with every metric.
 
     Raises:
-        UserError: `split.holdout` is none, or leaves the asked fold empty.
+        ConfigError: `split.holdout` is none, or leaves the asked fold empty.
     """
     check_holdout(config)
     return EvaluationSettings(
@@ -70,16 +70,16 @@ def check_holdout(config: Config) -> None:
     """Make sure that something is held out.
 
     Raises:
-        UserError: `split.holdout` is none, or leaves the asked fold empty.
+        ConfigError: `split.holdout` is none, or leaves the asked fold empty.
     """
     holdout = config.split.holdout
     if holdout == "none":
-        raise UserError(
+        raise ConfigError(
             "There is nothing to evaluate: split.holdout=none keeps every interaction for"
             " training; set it to last_2."
         )
     if holdout == "last_1" and config.evaluate.target == "valid":
-        raise UserError(
+        raise ConfigError(
             "evaluate.target=valid has no rows: split.holdout=last_1 holds out a test fold alone;"
             " set it to last_2."
         )

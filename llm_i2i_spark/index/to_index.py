@@ -7,7 +7,7 @@ from typing import Literal
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.index.transform import count_clicks, rank_neighbors
 from llm_i2i_spark.lake.frames import Frame, require_columns, spark_frame, text_ids
@@ -51,14 +51,14 @@ def to_index(
 
 def _clicks(similar: DataFrame, interactions: Frame | None) -> DataFrame:
     if interactions is None:
-        raise UserError(
+        raise ConfigError(
             "popularity_exponent above 0 counts the clicks of each item: give to_index the"
             " interactions that the similarities were made from."
         )
     frame = spark_frame(interactions)
     require_columns(frame, ("item_id",), "The interactions")
     if "variant" in frame.columns and "variant" not in similar.columns:
-        raise UserError(
+        raise InputDataError(
             "The interactions have a column variant and the similarities none; choose one variant"
             " of the interactions with .where(...) and drop the column."
         )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.sections.index import IndexConfig
 
 SCOPE = ("variant", "backbone")
@@ -72,7 +72,7 @@ def one_index(index: DataFrame, variant: str, backbone: str) -> DataFrame:
     """The lists of one variant and backbone: `item_id, neighbors`.
 
     Raises:
-        UserError: there are none.
+        TableNotFoundError: there are none.
     """
     chosen = index.where((F.col("variant") == variant) & (F.col("backbone") == backbone)).select(
         "item_id", "neighbors"
@@ -86,7 +86,7 @@ def one_index(index: DataFrame, variant: str, backbone: str) -> DataFrame:
         )
         ask = f"ask for {others}, or run" if others else "run"
         absent = f"The index has no lists of variant {variant} and backbone {backbone}"
-        raise UserError(f"{absent}; {ask} stage index with --variants {variant}.")
+        raise TableNotFoundError(f"{absent}; {ask} stage index with --variants {variant}.")
     return chosen
 
 

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType, StringType
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.lake.frames import Frame, require_columns, spark_frame, text_ids
 
 Holdout = Literal["none", "last_1", "last_2", "time"]
@@ -45,7 +45,7 @@ def split_interactions(
         The rows with `position` (from 0 in each user's history) and `fold`.
 
     Raises:
-        UserError: a column is missing or of a type that has no order in time.
+        InputDataError: a column is missing or of a type that has no order in time.
     """
     rows = spark_frame(interactions)
     require_columns(rows, ("user_id", "item_id"), "The interactions")
@@ -66,16 +66,16 @@ def split_interactions(
 
 def _check_order(rows: DataFrame, holdout: Holdout, *, has_pos: bool, has_ts: bool) -> None:
     if not has_pos and not has_ts:
-        raise UserError(
+        raise InputDataError(
             "The interactions need ts or position, to know which rows of a user came last."
         )
     if holdout == "time" and not has_ts:
-        raise UserError("holdout=time needs the column ts; give it, or hold out last_1.")
+        raise InputDataError("holdout=time needs the column ts; give it, or hold out last_1.")
     if not has_ts:
         return
     kind = rows.schema["ts"].dataType
     if isinstance(kind, StringType) or (holdout == "time" and isinstance(kind, NumericType)):
-        raise UserError(
+        raise InputDataError(
             f"Column ts is {kind.simpleString()}, which has no place in time; make it a timestamp,"
             " such as with F.to_timestamp or F.timestamp_seconds."
         )

@@ -15,7 +15,7 @@ from typing import ClassVar, Generic, TypeVar
 
 import numpy as np
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.metrics.arrays import Float64Array, Int64Array
 from llm_i2i_spark.metrics.counts import Counts
 
@@ -36,7 +36,7 @@ class Metric(ABC):
         is_share: whether the value is a share of something, which sentences give in per cent.
 
     Raises:
-        UserError: the length does not fit the metric.
+        ConfigError: the length does not fit the metric.
     """
 
     k: int = 0
@@ -51,9 +51,9 @@ class Metric(ABC):
     def __post_init__(self) -> None:
         kind = type(self).__name__
         if self.takes_k and self.k < 1:
-            raise UserError(f"{kind} needs the length of the list, such as {kind}(10).")
+            raise ConfigError(f"{kind} needs the length of the list, such as {kind}(10).")
         if not self.takes_k and self.k:
-            raise UserError(f"{kind} has no length of list; write {kind}().")
+            raise ConfigError(f"{kind} has no length of list; write {kind}().")
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.k or ''})"

@@ -134,8 +134,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     """p-values of several tests, adjusted so that the chance of any false discovery stays bounded.
 
     With p(1) <= .. <= p(m), the i-th becomes max over j <= i of min(1, (m - j + 1) * p(j)):
-    rejecting where that is below 0.05 keeps the family-wise error at 5 %, whatever the tests have in
-    common. Source: Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure".
+    rejecting where that is below 0.05 keeps the family-wise error at 5 %, whatever the tests have
+    in common. Source: Holm (1979), "A Simple Sequentially Rejective Multiple Test Procedure".
 
     >>> holm([0.01, 0.04, 0.03])
     [0.03, 0.06, 0.06]

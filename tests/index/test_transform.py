@@ -1,4 +1,4 @@
-"""Damping, normalisation, order and ranks of the served lists, against values worked out by hand."""
+"""Damping, normalisation, order and ranks of the served lists, against values made by hand."""
 
 from __future__ import annotations
 

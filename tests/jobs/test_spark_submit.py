@@ -96,7 +96,7 @@ def test_the_wheel_holds_what_the_package_reads_at_run_time(installed: Path) -> 
     package = installed / "llm_i2i_spark"
     assert (package / "py.typed").is_file()
     assert (package / "sft" / "zero2.json").is_file()
-    assert list((package / "evaluate" / "templates").iterdir())
+    assert list((package / "evaluate" / "report" / "templates").iterdir())
 
 
 def test_the_databricks_tasks_are_commands_that_exist() -> None:

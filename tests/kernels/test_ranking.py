@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_i2i_spark.evaluate.ranking import RANKED_SCHEMA, rank_batches
+from llm_i2i_spark.evaluate.rank_batches import RANKED_SCHEMA, rank_batches
 
 KEYS = st.one_of(st.integers(0, 12), st.sampled_from([2**63 - 1, -(2**63), 1 << 32, 1 << 33]))
 LISTS = st.lists(
@@ -23,7 +23,7 @@ USERS = st.lists(
     max_size=6,
 )
 COLUMNS = {
-    "series": pa.int32(),
+    "system": pa.int32(),
     "user_id": pa.string(),
     "target": pa.int64(),
     "step": pa.int32(),
@@ -34,13 +34,13 @@ COLUMNS = {
 }
 
 
-def rows_of(users: list[dict], series: int = 0) -> list[dict]:
+def rows_of(users: list[dict], system: int = 0) -> list[dict]:
     rows = []
     for place, user in enumerate(users):
         for step, entries in enumerate(user["lists"] or [[]]):
             rows.append(
                 {
-                    "series": series,
+                    "system": system,
                     "user_id": f"u{place}",
                     "target": user["target"],
                     "step": step,
@@ -109,10 +109,10 @@ def test_wide_lists_and_many_equal_scores() -> None:
         assert (row["better"], row["ties"], row["recommended"]) == brute_force(user, 200)
 
 
-def test_a_user_of_two_series_is_two_rows() -> None:
+def test_a_user_of_two_systems_is_two_rows() -> None:
     users = [{"target": 1, "owned": [], "lists": [[(1, 1.0)]]}]
-    rows = rows_of(users, series=0) + rows_of([{**users[0], "lists": [[(2, 1.0)]]}], series=1)
-    assert [(row["series"], row["better"]) for row in ranked(rows, 5, 1)] == [(0, 0), (1, -1)]
+    rows = rows_of(users, system=0) + rows_of([{**users[0], "lists": [[(2, 1.0)]]}], system=1)
+    assert [(row["system"], row["better"]) for row in ranked(rows, 5, 1)] == [(0, 0), (1, -1)]
 
 
 def test_no_rows_give_no_rows() -> None:

@@ -16,26 +16,31 @@ KS = (1, 3, 5)
 EVERY = [metric for metric in all_metrics(KS) if isinstance(metric, RankingMetric)]
 
 
-def expected(better: int, ties: int) -> dict[str, float]:
-    """Every order of the tied items, one by one; the held-out one is the first of them."""
-    if better < 0:
-        return {metric.label: 0.0 for metric in EVERY}
-    ranks = [better + 1 + order.index(0) for order in permutations(range(ties))]
-    values = {f"recall@{k}": np.mean([rank <= k for rank in ranks]) for k in KS}
-    for k in KS:
-        gains = [1 / log2(rank + 1) if rank <= k else 0.0 for rank in ranks]
-        values[f"ndcg@{k}"] = np.mean(gains)
-    return {**values, "mrr": np.mean([1 / rank for rank in ranks])}
+@pytest.mark.parametrize("metric", EVERY, ids=repr)
+def test_a_value_is_the_mean_gain_over_all_orders_of_a_tie(metric: RankingMetric) -> None:
+    for better in (0, 1, 2, 4, 5, 9):
+        for ties in (1, 2, 3, 5):
+            # The held-out item is the first of those that tie.
+            orders = permutations(range(ties))
+            ranks = np.array([better + 1 + order.index(0) for order in orders])
+            found = metric.per_user(np.array([better]), np.array([ties]))
+            assert found == pytest.approx([metric.gain(ranks).mean()], abs=1e-12)
 
 
-@pytest.mark.parametrize("better", [-1, 0, 1, 2, 4, 5, 9])
-@pytest.mark.parametrize("ties", [1, 2, 3, 5])
-def test_values_are_means_over_all_orders_of_a_tie(better: int, ties: int) -> None:
-    found = per_user_values(EVERY, np.array([better]), np.array([ties if better >= 0 else 0]))
-    assert found.shape == (1, len(EVERY))
-    wanted = expected(better, ties)
-    for metric, value in zip(EVERY, found[0], strict=True):
-        assert value == pytest.approx(wanted[metric.label], abs=1e-12), metric
+@pytest.mark.parametrize("metric", EVERY, ids=repr)
+def test_a_hit_further_up_is_worth_no_less_and_none_is_worth_more_than_one(
+    metric: RankingMetric,
+) -> None:
+    gains = metric.gain(np.arange(1, 40))
+    assert (np.diff(gains) <= 0).all()
+    assert 0 <= gains[-1] <= gains[0] <= 1
+
+
+def test_gains_are_those_of_the_definitions() -> None:
+    ranks = np.arange(1, 8)
+    assert Recall(3).gain(ranks).tolist() == [1, 1, 1, 0, 0, 0, 0]
+    assert NDCG(3).gain(ranks) == pytest.approx([1, 1 / log2(3), 0.5, 0, 0, 0, 0])
+    assert MRR().gain(ranks) == pytest.approx([1 / rank for rank in range(1, 8)])
 
 
 def test_nobody_listed_is_worth_nothing_in_any_metric() -> None:

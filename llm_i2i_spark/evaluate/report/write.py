@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.base.files import write_atomically
 
 
 def report_path(root: str | None, run_id: str) -> str:
@@ -16,25 +16,13 @@ def report_path(root: str | None, run_id: str) -> str:
 
 
 def write_report(path: str, page: str) -> None:
-    """Write the page to a local path or a URI, whole or not at all.
+    """Write the page to a local path or a URI, completely or not at all.
 
     Raises:
         StageError: the place cannot be written to.
     """
     try:
-        if "://" in path:
-            from pyarrow.fs import FileSystem
-
-            system, inner = FileSystem.from_uri(path)
-            system.create_dir(os.path.dirname(inner), recursive=True)
-            with system.open_output_stream(inner) as stream:
-                stream.write(page.encode())
-            return
-        place = Path(path)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = place.with_suffix(".tmp")
-        unfinished.write_text(page, encoding="utf-8")
-        unfinished.replace(place)
+        write_atomically(path, page)
     except (OSError, ValueError) as error:
         raise StageError(
             f"Stage evaluate could not write the report to {path}: {error}."
