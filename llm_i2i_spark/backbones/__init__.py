@@ -1,1 +1,28 @@
-"""backbones."""
+"""Backbones: methods that turn interactions into item similarities, one file each."""
+
+from __future__ import annotations
+
+from llm_i2i_spark.backbones.base import Backbone
+from llm_i2i_spark.backbones.bm25 import Bm25
+from llm_i2i_spark.backbones.item_knn import ItemKnn
+from llm_i2i_spark.backbones.swing import Swing
+from llm_i2i_spark.backbones.transitions import Transitions
+from llm_i2i_spark.base.errors import UserError
+
+BACKBONES: tuple[type[Backbone], ...] = (Swing, ItemKnn, Bm25, Transitions)
+"""Every backbone of this package. A class that is listed here has a section `i2i.<name>` in the
+configuration, can be named in `i2i.backbone`, and is checked by the conformance tests.
+"""
+
+
+def find_backbone(name: str) -> type[Backbone]:
+    """The class of a backbone by its name.
+
+    Raises:
+        UserError: there is none of this name.
+    """
+    for backbone in BACKBONES:
+        if backbone.name == name:
+            return backbone
+    known = ", ".join(backbone.name for backbone in BACKBONES)
+    raise UserError(f"There is no backbone {name!r}; choose one of {known}.")

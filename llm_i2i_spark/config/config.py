@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from pydantic import model_validator
 
+from llm_i2i_spark.backbones import BACKBONES, find_backbone
 from llm_i2i_spark.base.sections.discriminate import DiscriminateConfig
 from llm_i2i_spark.base.sections.evaluate import EvaluateConfig
 from llm_i2i_spark.base.sections.export import ExportConfig
@@ -45,12 +46,14 @@ class Config(Section):
 
     @model_validator(mode="after")
     def _check_together(self) -> Config:
-        if self.i2i.top_k < self.index.size:
-            longer = self.i2i.model_copy(update={"top_k": self.index.size})
-            object.__setattr__(self, "i2i", longer)
-        if self.i2i.engine == "reference" and self.i2i.backbone != "swing":
+        object.__setattr__(self, "i2i", self.i2i.with_top_k(self.index.size))
+        if (
+            self.i2i.engine == "reference"
+            and not find_backbone(self.i2i.backbone).has_reference_engine
+        ):
+            able = " and ".join(each.__name__ for each in BACKBONES if each.has_reference_engine)
             raise ValueError(
-                "i2i.engine=reference computes Swing alone; use i2i.engine=block for "
+                f"i2i.engine=reference computes {able} alone; use i2i.engine=block for "
                 f"{self.i2i.backbone}"
             )
         if self.evaluate.target == "valid" and self.split.protocol == "refit":
@@ -116,7 +119,7 @@ class Config(Section):
         """
         if not overrides:
             return self
-        values = self.model_dump(mode="json", by_alias=True)
+        values = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
         for dotted, value in overrides.items():
             *path, last = dotted.split(".")
             inner = values

@@ -1,101 +1,101 @@
-"""Section `i2i`: the backbones and their parameters."""
+"""Section `i2i`: which backbone, what all backbones share, and one section of parameters each."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from pydantic import Field, model_validator
+from pydantic import Field, create_model, field_validator, model_validator
 
+from llm_i2i_spark.backbones import BACKBONES, find_backbone
+from llm_i2i_spark.backbones.base import Backbone, EngineOptions
+from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.sections.section import Section
 
-CONVENTIONS: dict[str, dict[str, float]] = {
-    "flink": {"a1": 15.0, "a2": 0.0, "b": 0.3},
-    "alink": {"a1": 5.0, "a2": 1.0, "b": -0.35},
-    "pai": {"a1": 5.0, "a2": 1.0, "b": -0.35},
-    "farm": {"a1": 0.0, "a2": 0.0, "b": 0.5},
-}
-"""What other implementations of Swing take for a1, a2 and b by default, in the convention of
-`SwingConfig`.
-"""
+SHARED = ("max_users_per_item", "max_items_per_user", "top_k")
+"""Parameters that a backbone takes from section `i2i`, unless its own section has them."""
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+if TYPE_CHECKING:
+
+    class _Sections(Section):
+        def __getattr__(self, name: str) -> Any: ...
+else:
+    _Sections = create_model(
+        "_Sections",
+        __base__=Section,
+        **{backbone.name: (backbone, backbone()) for backbone in BACKBONES},
+    )
 
 
-class SwingConfig(Section):
-    """Swing's parameters: w_u = (a1 + sum of the user's edge weights)^-b, each user pair over (a2 +
-    |common items|).
+class I2iConfig(_Sections, EngineOptions):
+    """The backbone that turns interactions into item similarities.
+
+    Attributes:
+        swing, item_knn and so on: the parameters of each backbone, with the shared ones filled in.
     """
 
-    convention: Literal["flink", "alink", "pai", "farm"] | None = Field(
-        None,
-        description=(
-            "a1, a2 and b, as far as they are not given, by the defaults of another implementation"
-        ),
-    )
-    a1: float = Field(0.0, ge=0)
-    a2: float = Field(1.0, ge=0)
-    b: float = Field(0.5)
+    backbone: str = Field("swing", description="a name of `backbones.BACKBONES`")
     max_users_per_item: int | None = Field(
         None,
         ge=2,
         description="users that an item's own row sums over; hot items stay whole as neighbours",
     )
     max_items_per_user: int | None = Field(
-        1000, ge=2, description="items of a user's list; both caps keep the lowest seeded hashes"
+        1000, ge=2, description="items of a user; both caps keep the lowest seeded hashes"
     )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _fill_convention(cls, values: Any) -> Any:
-        """Put the convention's numbers below those that are given."""
-        if not isinstance(values, dict):
-            return values
-        return {**CONVENTIONS.get(str(values.get("convention")), {}), **values}
-
-
-class Bm25Config(Section):
-    """Backbone bm25, named and preset as `BM25Recommender` of the package implicit."""
-
-    k1: float = Field(1.2, ge=0, description="saturation of a click's weight")
-    b: float = Field(
-        0.75, ge=0, le=1, description="how much a popular item takes from each of its clicks"
-    )
-
-
-class TransitionsConfig(Section):
-    """Backbone transitions."""
-
-    window: int = Field(10, ge=1, description="how many clicks ahead is looked")
-
-
-class I2iConfig(Section):
-    """The backbone that turns interactions into item similarities."""
-
-    backbone: Literal["swing", "item_knn", "bm25", "transitions"] = "swing"
-    engine: Literal["block", "reference"] = Field(
-        "block", description="reference: Swing alone, as graph algebra, for small logs"
-    )
-    swing: SwingConfig = SwingConfig()
-    item_knn: Section = Section()
-    bm25: Bm25Config = Bm25Config()
-    transitions: TransitionsConfig = TransitionsConfig()
     top_k: int = Field(
         400,
         ge=1,
         description="neighbours kept an item before the index re-ranks them; at least index.size",
     )
-    partitioning: Literal["balanced", "community"] = Field(
-        "balanced", description="which items share a block; community: those clicked together"
-    )
-    blocks: int | None = Field(
-        None, ge=1, le=65_000, description="item blocks; None: chosen from the degrees"
-    )
-    block_bytes: int = Field(
-        128 * 2**20,
-        ge=2**10,
-        description="lists that a block may hold; a worker needs some times as much",
-    )
-    incremental: bool = Field(
-        True,
-        description=(
-            "compute only rows that new clicks can have changed, where the last result allows it"
-        ),
-    )
+
+    @field_validator("backbone")
+    @classmethod
+    def _is_known(cls, name: str) -> str:
+        try:
+            return find_backbone(name).name
+        except UserError as error:
+            raise ValueError(str(error).rstrip(".")) from None
+
+    @model_validator(mode="after")
+    def _share(self) -> I2iConfig:
+        """Fill in what a backbone's own section does not give."""
+        shared = {name: getattr(self, name) for name in SHARED}
+        for backbone in BACKBONES:
+            section = self.parameters(backbone.name)
+            inherited = {
+                name: value
+                for name, value in shared.items()
+                if name in backbone.model_fields and name not in section.model_fields_set
+            }
+            object.__setattr__(self, backbone.name, _with_defaults(section, inherited))
+        return self
+
+    def parameters(self, backbone: str) -> Backbone:
+        """A backbone with its parameters.
+
+        Args:
+            backbone: its name.
+
+        Raises:
+            UserError: there is none of this name.
+        """
+        found: Backbone = getattr(self, find_backbone(backbone).name)
+        return found
+
+    def with_top_k(self, least: int) -> I2iConfig:
+        """A copy in which every backbone keeps so many neighbours an item at least."""
+        longer = {"top_k": max(self.top_k, least)}
+        sections = {
+            backbone.name: _with_defaults(section, {"top_k": max(section.top_k, least)})
+            for backbone in BACKBONES
+            if hasattr(section := self.parameters(backbone.name), "top_k")
+        }
+        return _with_defaults(self, {**longer, **sections})
+
+
+def _with_defaults(section: AnySection, values: dict[str, Any]) -> AnySection:
+    """A copy with other values for some fields, which do not count as given."""
+    values = {**dict(section), **values}
+    return cast(AnySection, type(section).model_construct(section.model_fields_set, **values))

@@ -1,3 +1,1 @@
-"""Stage i2i: from weighted user-item edges to item similarities by Swing, with two engines that
-give one result.
-"""
+"""Stage i2i: from weighted interactions to item similarities, by any backbone."""

@@ -3,68 +3,61 @@
 from __future__ import annotations
 
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from llm_i2i_spark.backbones.cooccurrence.encoded_batches import encode_rows
-from llm_i2i_spark.backbones.cooccurrence.engine import similar_items
-from llm_i2i_spark.backbones.cooccurrence.item_ids import collect_items, number_items
-from llm_i2i_spark.backbones.cooccurrence.item_norms import BACKBONES, measure_items
-from llm_i2i_spark.backbones.cooccurrence.plan import make_plan, measure_degrees
-from llm_i2i_spark.backbones.cooccurrence.user_lists import user_lists, user_parts
-from llm_i2i_spark.backbones.cooccurrence.warmup import start_compiling, wait_until_compiled
-from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.backbones.base import BackboneRun
+from llm_i2i_spark.base.contract import scope_key
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.config.i2i import I2iConfig
-from llm_i2i_spark.lake.arrow_batches import full_batches
-from llm_i2i_spark.lake.capabilities import cores
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.i2i.incremental import find_previous
 from llm_i2i_spark.lake.stage_run import StageRun
 
 
 def execute(run: StageRun) -> None:
-    """Write `item_similarity`: each variant of the run by each backbone.
+    """Write `item_similarity`: each variant of the run by each backbone, in one commit.
 
     Raises:
         UserError: a variant of the run has no rows, or its plan cannot fit.
     """
-    parts, plans = [], {}
+    parts: list[DataFrame] = []
+    attributes: dict[str, Any] = {}
     for scope in run.scopes:
-        settings = run.config.i2i.model_copy(update={"backbone": scope["backbone"]})
-        frame, plans[f"{scope['variant']}/{scope['backbone']}"] = _similar(run, scope, settings)
-        parts.append(frame)
-    similar = reduce(DataFrame.unionByName, parts)
-    run.write("item_similarity", similar, "i2i: similarities", plans=plans)
-
-
-def _similar(
-    run: StageRun, scope: dict[str, str], settings: I2iConfig
-) -> tuple[DataFrame, dict[str, int]]:
-    name, config = scope["variant"], run.config
-    rows = run.read("fused", {"variant": name})
-    with full_batches(run.spark):
-        chunks = run.staged(encode_rows(rows, settings), f"i2i: reading {name}")
-    if chunks.isEmpty():
-        raise UserError(
-            f"Table fused has no rows of variant {name}; run stage fuse with --variants"
-            f" {name} first."
+        variant, name = scope["variant"], scope["backbone"]
+        backbone = run.config.i2i.parameters(name)
+        interactions = run.read("fused", {"variant": variant})
+        if interactions.isEmpty():
+            raise UserError(
+                f"Table fused has no rows of variant {variant}; run stage fuse with --variants"
+                f" {variant} first."
+            )
+        settings = backbone.digest(run.config.seed)
+        backbone_run = BackboneRun(
+            run.config.seed,
+            run.config.i2i,
+            f"{variant}, {name}",
+            run.staged,
+            find_previous(run, scope, backbone, settings),
         )
-    numbers = run.staged(number_items({name: chunks}, config.seed), "i2i: item numbers")
-    items = collect_items(numbers, config.seed)
-    wait_until_compiled(config)
-    made = user_lists(chunks, items, settings, user_parts(items, cores(run.spark)))
-    lists = run.staged(made, f"i2i: lists of {name}")
-    plan = make_plan(measure_degrees(lists, items.clicks), settings, cores(run.spark))
-    log_message(f"  {name}: {plan.sentence()}")
-    norms = measure_items(rows, items) if settings.backbone in BACKBONES else None
-    return similar_items(lists, name, items, plan.blocks, settings, norms), plan.numbers()
+        similar = backbone.compute(interactions, backbone_run)
+        parts.append(similar.withColumns({column: F.lit(scope[column]) for column in scope}))
+        attributes[scope_key(scope)] = {"settings": settings, **backbone_run.attributes}
+    similarities = reduce(DataFrame.unionByName, parts)
+    run.write("item_similarity", similarities, "i2i: similarities", results=attributes)
+
+
+def _prepare(config: Config) -> None:
+    config.i2i.parameters(config.i2i.backbone).start_warmup()
 
 
 STAGE = Stage(
     name="i2i",
     reads=("fused",),
-    settings=("i2i.{backbone}", "i2i.top_k"),
+    settings=("i2i.{backbone}",),
     code=("i2i", "backbones", "kernels"),
     execute=execute,
-    prepare=start_compiling,
+    prepare=_prepare,
 )

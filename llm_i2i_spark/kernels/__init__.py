@@ -1,3 +1,3 @@
-"""One file a similarity, each with a compiled kernel: a block's lists in, every item's best
-neighbours out. NumPy and numba only.
+"""Compiled kernels on flat arrays, NumPy and numba only: similarities of a block of items from the
+click matrix in CSR form, one file each, and the ranking of held-out items.
 """

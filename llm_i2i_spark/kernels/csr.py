@@ -1,303 +1,216 @@
-"""Users' lists as flat arrays, and what every kernel does with them first: order the users, turn
-the lists round.
+"""The click matrix in compressed sparse row form: users in rows, and for one block of items
+transposed.
 """
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-from numba import njit
 
 from llm_i2i_spark.kernels import edge_format
+from llm_i2i_spark.kernels.arrays import (
+    Float64Array,
+    Int32Array,
+    Int64Array,
+    UInt16Array,
+    UInt32Array,
+    UInt64Array,
+)
+from llm_i2i_spark.kernels.compiled import compiled
 from llm_i2i_spark.kernels.edge_format import CAPPED, SYNTHETIC
 
-# Unsigned, as is all that the inner loops index by: a signed index would be checked for a count
-# from the end.
+# Unsigned, as is all that the inner loops index by: numba would check a signed index for being
+# negative.
 ITEM_SHIFT = np.uint32(edge_format.ITEM_SHIFT)
 ONE = np.uint64(1)
 NO_BLOCK = np.uint16(edge_format.NO_BLOCK)
-NO_LIMIT = np.uint64(edge_format.NO_LIMIT)
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-Ints = npt.NDArray[np.int32]
-Places = npt.NDArray[np.uint32]
-Sizes = npt.NDArray[np.uint64]
-Blocks = npt.NDArray[np.uint16]
-Longs = npt.NDArray[np.int64]
-Doubles = npt.NDArray[np.float64]
 
 
-class UserLists(NamedTuple):
-    """The lists of a block's users, ragged: user u owns edges offsets[u] to offsets[u + 1].
+class UserCsr(NamedTuple):
+    """Rows are users: user u owns entries indptr[u] to indptr[u + 1].
 
     Attributes:
-        keys: by user, from the text of the id; with the list's content it orders the users.
-        edges: item number << ITEM_SHIFT with the bits SYNTHETIC and CAPPED, ascending in each list.
-        weights: of the synthetic edges, in the order in which they stand; every other edge weighs
-            1.
+        keys: (users,) 32-bit hash of the user's id; orders the users in every sum.
+        indptr: (users + 1,) offsets into `indices`.
+        indices: (entries,) edges: item index << ITEM_SHIFT with the bits SYNTHETIC and CAPPED. By
+            item index within a row, or by the order of the clicks for backbones that need it.
+        data: (synthetic entries,) weights of the synthetic edges in the order of `indices`; every
+            other edge weighs 1.
     """
 
-    keys: Ints
-    offsets: Longs
-    edges: Places
-    weights: Doubles
+    keys: Int32Array
+    indptr: Int64Array
+    indices: UInt32Array
+    data: Float64Array
 
 
-class ItemUsers(NamedTuple):
-    """The lists turned round: the block's item t has the users at positions starts[t] to starts[t +
-    1], in their order.
+class ItemCsr(NamedTuple):
+    """The transposed matrix of one block: row t is item items[t].
 
     Attributes:
-        items: the block's items, ascending.
-        users: positions in the lists.
-        edges: where in `UserLists.edges` the user's edge to the item is.
+        items: (rows,) item indices, ascending.
+        indptr: (rows + 1,) offsets into `indices`.
+        indices: (entries,) rows of the `UserCsr`, in the order of `user_order` within a row.
+        entries: (entries,) position of the same entry in `UserCsr.indices`.
     """
 
-    items: Places
-    starts: Longs
-    users: Places
-    edges: Longs
+    items: UInt32Array
+    indptr: Int64Array
+    indices: UInt32Array
+    entries: Int64Array
 
 
-def _digest_kernels() -> str:
-    """Of all source files of this folder."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+class ItemBlock(NamedTuple):
+    """What a kernel call computes: the rows of one block of items.
 
-
-KERNELS = _digest_kernels()
-
-
-def compiled(function: Function) -> Function:
-    """Compile at the first call and keep the machine code on disk, beside this file or in numba's
-    cache folder.
+    Attributes:
+        block_of_item: (items,) block of each item, NO_BLOCK where its row is not computed.
+        block: the block whose rows are computed.
+        item_hashes: (items,) 32-bit hash of item id and seed, for hash sampling.
+        max_users_per_item: users that a row sums over, NO_CAP for all of them.
     """
-    dispatcher: Any = njit(cache=True)(function)
-    # numba takes what it finds on disk for fresh while the function's own file is unchanged,
-    # whatever became of the files of the functions that it calls; here one changed kernel file
-    # makes all of them stale.
-    dispatcher._cache._cache_file._source_stamp = KERNELS
-    return cast(Function, dispatcher)
 
-
-def read_only(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """The array, not to be written to: numba compiles once for arrays that are and once for those
-    that are not.
-
-    What comes from Arrow is, so everything else that a kernel is given is made so.
-    """
-    array.flags.writeable = False
-    return array
+    block_of_item: UInt16Array
+    block: int
+    item_hashes: Int32Array
+    max_users_per_item: int
 
 
 @compiled
-def sorting_order(keys: Sizes) -> Longs:
-    """Places in ascending order of the keys, equal ones as they stand. All kernels sort by this, so
+def argsort(keys: UInt64Array) -> Int64Array:
+    """Positions in ascending order of the keys, stable. All kernels sort by this function, so that
     one sort is compiled.
     """
     return np.argsort(keys, kind="mergesort")
 
 
 @compiled
-def lowest_places(numbers: Sizes, n: int) -> Longs:
-    """The places of the n lowest numbers, in the order of the places."""
-    chosen = np.zeros(len(numbers), np.bool_)
-    chosen[sorting_order(numbers)[:n]] = True
-    return np.nonzero(chosen)[0]
+def user_order(csr: UserCsr) -> UInt32Array:
+    """The order in which users' terms are summed: by key, then by entries and weights.
 
-
-@compiled
-def user_order(lists: UserLists) -> Places:
-    """The order in which users' terms are added: by key, and where keys are equal by list and
-    weights.
-
-    It is a function of the rows alone, not of how they came here. Users who are equal in all of it
-    are interchangeable.
+    It depends on the content of the rows alone, not on how they arrived. Users who are equal in all
+    of it are interchangeable.
     """
-    order = sorting_order((lists.keys.astype(np.int64) + 2**31).astype(np.uint64)).astype(np.uint32)
+    order = argsort((csr.keys.astype(np.int64) + 2**31).astype(np.uint64)).astype(np.uint32)
     begin = 0
     for end in range(1, len(order) + 1):
-        if end == len(order) or lists.keys[order[end]] != lists.keys[order[begin]]:
+        if end == len(order) or csr.keys[order[end]] != csr.keys[order[begin]]:
             if end - begin > 1:
-                _sort_equal_keys(lists, order[begin:end])
+                _sort_equal_keys(csr, order[begin:end])
             begin = end
     return order
 
 
 @compiled
-def _sort_equal_keys(lists: UserLists, order: Places) -> None:
+def _sort_equal_keys(csr: UserCsr, order: UInt32Array) -> None:
     """Insertion sort in place: two users in four billion share a key by chance."""
-    for place in range(1, len(order)):
-        user = order[place]
-        free = place
-        while free > 0 and _comes_first(lists, user, order[free - 1]):
+    for position in range(1, len(order)):
+        user = order[position]
+        free = position
+        while free > 0 and _comes_first(csr, user, order[free - 1]):
             order[free] = order[free - 1]
             free -= 1
         order[free] = user
 
 
 @compiled
-def _comes_first(lists: UserLists, left: int, right: int) -> bool:
+def _comes_first(csr: UserCsr, left: int, right: int) -> bool:
     n_left, n_right = (
-        lists.offsets[left + 1] - lists.offsets[left],
-        lists.offsets[right + 1] - lists.offsets[right],
+        csr.indptr[left + 1] - csr.indptr[left],
+        csr.indptr[right + 1] - csr.indptr[right],
     )
-    for place in range(min(n_left, n_right)):
-        a, b = lists.edges[lists.offsets[left] + place], lists.edges[lists.offsets[right] + place]
+    for offset in range(min(n_left, n_right)):
+        a, b = csr.indices[csr.indptr[left] + offset], csr.indices[csr.indptr[right] + offset]
         if a != b:
             return bool(a < b)
     if n_left != n_right:
         return bool(n_left < n_right)
-    first_left, first_right = _first_weight(lists, left), _first_weight(lists, right)
-    for place in range(_count_synthetic(lists, left)):
-        w, v = lists.weights[first_left + place], lists.weights[first_right + place]
+    data_left, data_right = _data_start(csr, left), _data_start(csr, right)
+    for offset in range(_count_synthetic(csr, left)):
+        w, v = csr.data[data_left + offset], csr.data[data_right + offset]
         if w != v:
             return bool(w < v)
     return False
 
 
 @compiled
-def _count_synthetic(lists: UserLists, user: int) -> int:
+def _count_synthetic(csr: UserCsr, user: int) -> int:
     count = 0
-    for edge in range(lists.offsets[user], lists.offsets[user + 1]):
-        count += lists.edges[edge] & SYNTHETIC
+    for entry in range(csr.indptr[user], csr.indptr[user + 1]):
+        count += csr.indices[entry] & SYNTHETIC
     return count
 
 
 @compiled
-def _first_weight(lists: UserLists, user: int) -> int:
+def _data_start(csr: UserCsr, user: int) -> int:
     count = 0
-    for edge in range(lists.offsets[user]):
-        count += lists.edges[edge] & SYNTHETIC
+    for entry in range(csr.indptr[user]):
+        count += csr.indices[entry] & SYNTHETIC
     return count
 
 
 @compiled
-def draw_number(key: int, lot: int) -> Any:
-    """A user's number in an item's lottery, a uint64: both 32-bit hashes, mixed (the finalizer of
-    SplitMix64; Steele et al. 2014).
-    """
-    x = (np.uint64(key) << np.uint64(32)) ^ (np.uint64(lot) & np.uint64(0xFFFFFFFF))
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
-
-
-@compiled
-def draw_each(keys: Ints, lots: Ints) -> Sizes:
-    """`draw_number` of each pair of a user's key and an item's lot."""
-    numbers = np.empty(len(keys), np.uint64)
-    for place in range(len(keys)):
-        numbers[place] = draw_number(keys[place], lots[place])
-    return numbers
-
-
-def draw_numbers(lists: UserLists, lots: Ints) -> Sizes:
-    """The number of every edge's user in the lottery of its item."""
-    numbers: Sizes = draw_each(
-        np.repeat(lists.keys, np.diff(lists.offsets)), lots[lists.edges >> ITEM_SHIFT]
-    )
-    return numbers
-
-
-@compiled
-def cap_users(lists: UserLists, of_items: ItemUsers, lots: Ints, cap: int) -> ItemUsers:
-    """Of every item with more users than the cap, those with the lowest numbers in its lottery, in
-    their order.
-
-    Args:
-        lots: by item number.
-        cap: users that an item's row is summed over.
-    """
-    starts = np.zeros_like(of_items.starts)
-    kept = 0
-    for t in range(len(of_items.items)):
-        begin, end = of_items.starts[t], of_items.starts[t + 1]
-        if end - begin <= cap:
-            for place in range(begin, end):
-                of_items.users[kept], of_items.edges[kept] = (
-                    of_items.users[place],
-                    of_items.edges[place],
-                )
-                kept += 1
-        else:
-            numbers = np.empty(end - begin, np.uint64)
-            for place in range(begin, end):
-                numbers[place - begin] = draw_number(
-                    lists.keys[of_items.users[place]], lots[of_items.items[t]]
-                )
-            for place in lowest_places(numbers, cap):
-                of_items.users[kept], of_items.edges[kept] = (
-                    of_items.users[begin + place],
-                    of_items.edges[begin + place],
-                )
-                kept += 1
-        starts[t + 1] = kept
-    return ItemUsers(of_items.items, starts, of_items.users[:kept], of_items.edges[:kept])
-
-
-@compiled
-def edge_weights(lists: UserLists) -> Doubles:
-    """The weight of every edge; empty where all of them weigh 1."""
-    if len(lists.weights) == 0:
-        return lists.weights
-    weights = np.ones(len(lists.edges))
-    place = 0
-    for edge in range(len(lists.edges)):
-        if lists.edges[edge] & SYNTHETIC:
-            weights[edge] = lists.weights[place]
-            place += 1
+def entry_weights(csr: UserCsr) -> Float64Array:
+    """(entries,) weight of every edge; empty where all of them weigh 1."""
+    if len(csr.data) == 0:
+        return csr.data
+    weights = np.ones(len(csr.indices))
+    position = 0
+    for entry in range(len(csr.indices)):
+        if csr.indices[entry] & SYNTHETIC:
+            weights[entry] = csr.data[position]
+            position += 1
     return weights
 
 
 @compiled
-def list_totals(lists: UserLists, weights: Doubles) -> Doubles:
-    """The sum of each user's edge weights, added in the order of the list."""
-    totals = np.empty(len(lists.offsets) - 1)
+def row_totals(csr: UserCsr, weights: Float64Array) -> Float64Array:
+    """(users,) sum of each user's edge weights, added in the order of the row.
+
+    Args:
+        csr: the users.
+        weights: of all entries, from `entry_weights`.
+    """
+    totals = np.empty(len(csr.indptr) - 1)
     for user in range(len(totals)):
         if len(weights) == 0:
-            totals[user] = float(lists.offsets[user + 1] - lists.offsets[user])
+            totals[user] = float(csr.indptr[user + 1] - csr.indptr[user])
         else:
             total = 0.0
-            for edge in range(lists.offsets[user], lists.offsets[user + 1]):
-                total += weights[edge]
+            for entry in range(csr.indptr[user], csr.indptr[user + 1]):
+                total += weights[entry]
             totals[user] = total
     return totals
 
 
 @compiled
-def users_of_items(lists: UserLists, order: Places, block_of: Blocks, block: int) -> ItemUsers:
-    """Who has each item of the block, without the edges that a cap left out.
+def transpose_block(csr: UserCsr, order: UInt32Array, block: ItemBlock) -> ItemCsr:
+    """The users of each item of the block, without entries that carry the bit CAPPED.
 
     Args:
+        csr: all users who have an item of the block.
         order: of the users, from `user_order`.
-        block_of: the block of each item, by number.
         block: whose items are wanted.
     """
-    place_of = np.zeros(len(block_of), np.int32)
-    for edge in lists.edges:
-        if not edge & CAPPED and block_of[edge >> ITEM_SHIFT] == block:
-            place_of[edge >> ITEM_SHIFT] += 1
-    items = np.nonzero(place_of)[0].astype(np.uint32)
-    starts = np.zeros(len(items) + 1, np.int64)
+    block_of_item = block.block_of_item
+    row_of_item = np.zeros(len(block_of_item), np.int32)
+    for edge in csr.indices:
+        if not edge & CAPPED and block_of_item[edge >> ITEM_SHIFT] == block.block:
+            row_of_item[edge >> ITEM_SHIFT] += 1
+    items = np.nonzero(row_of_item)[0].astype(np.uint32)
+    indptr = np.zeros(len(items) + 1, np.int64)
     for t in range(len(items)):
-        starts[t + 1] = starts[t] + place_of[items[t]]
-        place_of[items[t]] = t
-    users = np.empty(starts[-1], np.uint32)
-    edges = np.empty(starts[-1], np.int64)
-    free = starts[:-1].copy()
+        indptr[t + 1] = indptr[t] + row_of_item[items[t]]
+        row_of_item[items[t]] = t
+    indices = np.empty(indptr[-1], np.uint32)
+    entries = np.empty(indptr[-1], np.int64)
+    free = indptr[:-1].copy()
     for user in order:
-        for place in range(lists.offsets[user], lists.offsets[user + 1]):
-            edge = lists.edges[place]
-            if not edge & CAPPED and block_of[edge >> ITEM_SHIFT] == block:
-                t = place_of[edge >> ITEM_SHIFT]
-                users[free[t]], edges[free[t]] = user, place
+        for entry in range(csr.indptr[user], csr.indptr[user + 1]):
+            edge = csr.indices[entry]
+            if not edge & CAPPED and block_of_item[edge >> ITEM_SHIFT] == block.block:
+                t = row_of_item[edge >> ITEM_SHIFT]
+                indices[free[t]], entries[free[t]] = user, entry
                 free[t] += 1
-    return ItemUsers(items, starts, users, edges)
+    return ItemCsr(items, indptr, indices, entries)

@@ -1,32 +1,31 @@
-"""What both engines must agree on beyond the formula: how an edge is written, how a user is
-weighed, how a sum is rounded.
+"""Constants that the compiled kernels and the SQL of the reference engine share: how an edge is
+encoded, and how a sum is rounded.
 """
 
 from __future__ import annotations
 
 SYNTHETIC = 1
-"""Bit of an edge: a model proposed it."""
+"""Bit of an edge: a model proposed the interaction; its weight stands beside the edges."""
 
 CAPPED = 2
-"""Bit of an edge: the item has too many users, and this one is not among those that its row is
-summed over.
-"""
+"""Bit of an edge: hash sampling left this user out of the users that the item's row sums over."""
 
 ITEM_SHIFT = 2
-"""An edge is one int32: the item's number above its two bits, so 2^29 items can be told apart."""
+"""An edge is one uint32: the item index above its two bits, so there are at most 2^29 items."""
 
-PLACE_SHIFT = 1
-"""Before items have numbers, a row is its item's place in the dictionary of a chunk above the bit
-SYNTHETIC.
-"""
+DICTIONARY_SHIFT = 1
+"""Before items have an index, a row is its position in the batch's dictionary above SYNTHETIC."""
 
 NO_BLOCK = 2**16 - 1
-"""In place of a block's number: the item's row is not wanted."""
+"""Block of an item whose row is not computed."""
 
-NO_LIMIT = 2**64 - 1
-"""In place of a lottery's limit: the item has no more users than its cap."""
+NO_CAP = 2**31 - 1
+"""In place of a cap: all users of an item, or all items of a user, are kept."""
+
+NO_THRESHOLD = 2**64 - 1
+"""Threshold of an item that has no more users than its cap: every sampling hash passes."""
 
 ROUNDING = 2.0**11 + 1.0
-"""Dekker's splitting constant: x * ROUNDING - (x * ROUNDING - x) leaves 42 of a double's 53
+"""Dekker's splitting constant: x * ROUNDING - (x * ROUNDING - x) keeps 42 of a double's 53
 significant bits.
 """

@@ -1,57 +1,71 @@
-"""What every kernel returns: the best neighbours of each item."""
+"""The best of many scored items, and the rows that every kernel returns."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from llm_i2i_spark.kernels.csr import (
-    ONE,
-    Doubles,
-    Ints,
-    ItemUsers,
-    Places,
-    Sizes,
-    UserLists,
-    compiled,
-)
+from llm_i2i_spark.kernels.arrays import Float64Array, Int32Array, UInt32Array, UInt64Array
+from llm_i2i_spark.kernels.compiled import compiled
+from llm_i2i_spark.kernels.csr import ONE, ItemCsr, UserCsr
 from llm_i2i_spark.kernels.edge_format import ROUNDING
 
 SHORT_LIST = 24
+"""Up to so many are selected by insertion, more by a heap."""
 
 
 class Neighbors(NamedTuple):
-    """A row a neighbour, grouped by item, best first."""
+    """Item similarities: one row a neighbour, grouped by item, best first.
 
-    item: Ints
-    neighbor: Ints
-    similarity: Doubles
-    support: Ints
-    synthetic_share: Doubles
-
-
-class Best(NamedTuple):
-    """Room for the best of a row: as many places, and their scores, as neighbours are wanted. Made
-    once a block.
+    Attributes:
+        item: item index.
+        neighbor: item index of the neighbour.
+        similarity: above 0.
+        support: users behind the similarity.
+        synthetic_share: share of the similarity that is gone without synthetic edges, in [0, 1].
     """
 
-    places: Places
-    scores: Doubles
+    item: Int32Array
+    neighbor: Int32Array
+    similarity: Float64Array
+    support: Int32Array
+    synthetic_share: Float64Array
+
+
+class TopK(NamedTuple):
+    """Working memory of `select_top_k`: as long as items are wanted. Allocated once a block.
+
+    Attributes:
+        positions: of the selected items in the array of scores.
+        scores: theirs.
+    """
+
+    positions: UInt32Array
+    scores: Float64Array
 
 
 @compiled
-def room_for_neighbors(
-    lists: UserLists, of_items: ItemUsers, top_k: int, least_support: int
-) -> Neighbors:
-    """Arrays long enough for all rows of a block: at most `top_k` an item, and each neighbour is
-    met `least_support` times.
+def allocate_top_k(k: int) -> TopK:
+    """Working memory for the best k."""
+    return TopK(np.empty(k, np.uint32), np.empty(k))
+
+
+@compiled
+def allocate_neighbors(csr: UserCsr, items: ItemCsr, top_k: int, least_support: int) -> Neighbors:
+    """Arrays long enough for all rows of a block.
+
+    Args:
+        csr: the users.
+        items: the users that each row sums over.
+        top_k: most neighbours of an item.
+        least_support: users that every neighbour shares with the item at least.
     """
     capacity = 0
-    for t in range(len(of_items.items)):
+    for t in range(len(items.items)):
         reach = 0
-        for user in of_items.users[of_items.starts[t] : of_items.starts[t + 1]]:
-            reach += lists.offsets[user + 1] - lists.offsets[user] - 1
+        for user in items.indices[items.indptr[t] : items.indptr[t + 1]]:
+            reach += csr.indptr[user + 1] - csr.indptr[user] - 1
         capacity += min(top_k, reach // least_support)
     return Neighbors(
         np.empty(capacity, np.int32),
@@ -63,38 +77,55 @@ def room_for_neighbors(
 
 
 @compiled
-def write_best(
+def first_rows(rows: Neighbors, n: int) -> Neighbors:
+    """The first n rows."""
+    return Neighbors(
+        rows.item[:n],
+        rows.neighbor[:n],
+        rows.similarity[:n],
+        rows.support[:n],
+        rows.synthetic_share[:n],
+    )
+
+
+@compiled
+def append_best(
     out: Neighbors,
     rows: int,
     item: int,
-    kept: Places,
-    starts: Sizes,
-    sums: Doubles,
-    real_sums: Doubles,
-    best: Best,
+    neighbors: UInt32Array,
+    indptr: UInt64Array,
+    sums: Float64Array,
+    real_sums: Float64Array,
+    best: TopK,
 ) -> int:
-    """Append an item's best neighbours to `out` behind its first `rows` rows. Returns the new
-    number of rows.
+    """Append an item's best neighbours to `out` after its first `rows` rows.
 
     Args:
-        kept: the neighbours; the next three arrays are theirs.
-        starts: neighbour t has starts[t + 1] - starts[t] users behind it.
+        out: from `allocate_neighbors`.
+        rows: how many are filled.
+        item: item index.
+        neighbors: item indices; the next three arrays are theirs.
+        indptr: neighbor t has indptr[t + 1] - indptr[t] users behind it.
         sums: the similarities; they are rounded in place to 42 significant bits (relative error at
-            most 2^-42), so that sums which are equal in exact arithmetic tie, and the item number
+            most 2^-42), so that sums which are equal in exact arithmetic tie, and the item index
             decides.
-        real_sums: what is left of the sums without synthetic edges.
-        best: room for the selection.
+        real_sums: the same sums without synthetic edges.
+        best: working memory, as long as neighbours are wanted.
+
+    Returns:
+        The new number of filled rows.
     """
-    for t in range(len(kept)):
+    for t in range(len(neighbors)):
         sums[t] = _rounded(sums[t])
-    for place in range(_find_best(sums, kept, best)):
-        t = best.places[place]
+    for position in range(select_top_k(sums, neighbors, best)):
+        t = best.positions[position]
         if sums[t] <= 0.0:
             break  # weights so small that their product is not a number above 0
         out.item[rows] = item
-        out.neighbor[rows] = kept[t]
+        out.neighbor[rows] = neighbors[t]
         out.similarity[rows] = sums[t]
-        out.support[rows] = starts[t + 1] - starts[t]
+        out.support[rows] = indptr[t + 1] - indptr[t]
         out.synthetic_share[rows] = min(max(1.0 - _rounded(real_sums[t]) / sums[t], 0.0), 1.0)
         rows += 1
     return rows
@@ -107,72 +138,83 @@ def _rounded(x: float) -> float:
 
 
 @compiled
-def _find_best(scores: Doubles, items: Places, best: Best) -> int:
-    """The places of the highest scores, highest first, the lower item where scores are equal.
-    Returns how many.
+def select_top_k(scores: Float64Array, items: Any, best: TopK) -> int:
+    """Select the highest scores, highest first, the lower item where scores are equal.
+
+    Args:
+        scores: by position, no NaN; may be longer than `items`.
+        items: by position, distinct integers of any type.
+        best: the result; as long as items are wanted.
+
+    Returns:
+        How many were selected.
     """
     return (
-        _insert_best(scores, items, best)
-        if len(best.places) <= SHORT_LIST
-        else _heap_best(scores, items, best)
+        _select_by_insertion(scores, items, best)
+        if len(best.positions) <= SHORT_LIST
+        else _select_by_heap(scores, items, best)
     )
 
 
 @compiled
-def _insert_best(scores: Doubles, items: Places, best: Best) -> int:
-    """By insertion: for a handful of neighbours three times as fast as the heap."""
+def _select_by_insertion(scores: Float64Array, items: Any, best: TopK) -> int:
+    """For a handful of items three times as fast as the heap."""
     filled = 0
-    for place in range(len(items)):
-        if filled < len(best.places):
+    for position in range(len(items)):
+        if filled < len(best.positions):
             filled += 1
-        elif not _is_worse(best, items, filled - 1, place, scores[place]):
+        elif not _is_worse(best, items, filled - 1, position, scores[position]):
             continue
         free = filled - 1
-        while free > 0 and _is_worse(best, items, free - 1, place, scores[place]):
-            best.places[free], best.scores[free] = best.places[free - 1], best.scores[free - 1]
+        while free > 0 and _is_worse(best, items, free - 1, position, scores[position]):
+            best.positions[free], best.scores[free] = (
+                best.positions[free - 1],
+                best.scores[free - 1],
+            )
             free -= 1
-        best.places[free], best.scores[free] = place, scores[place]
+        best.positions[free], best.scores[free] = position, scores[position]
     return filled
 
 
 @compiled
-def _heap_best(scores: Doubles, items: Places, best: Best) -> int:
-    """By a heap that has the worst of the kept on top."""
-    size = min(len(best.places), len(items))
-    for place in range(size):
-        best.places[place], best.scores[place] = place, scores[place]
+def _select_by_heap(scores: Float64Array, items: Any, best: TopK) -> int:
+    """The worst of the selected is on top of the heap."""
+    size = min(len(best.positions), len(items))
+    for position in range(size):
+        best.positions[position], best.scores[position] = position, scores[position]
     for parent in range(size // 2 - 1, -1, -1):
         _sift_down(best, items, np.uint64(parent), np.uint64(size))
-    for place in range(size, len(items)):
-        if _is_worse(best, items, 0, place, scores[place]):
-            best.places[0], best.scores[0] = place, scores[place]
+    for position in range(size, len(items)):
+        if _is_worse(best, items, 0, position, scores[position]):
+            best.positions[0], best.scores[0] = position, scores[position]
             _sift_down(best, items, np.uint64(0), np.uint64(size))
     for end in range(size - 1, 0, -1):
-        best.places[0], best.places[end] = best.places[end], best.places[0]
+        best.positions[0], best.positions[end] = best.positions[end], best.positions[0]
         best.scores[0], best.scores[end] = best.scores[end], best.scores[0]
         _sift_down(best, items, np.uint64(0), np.uint64(end))
     return size
 
 
 @compiled
-def _sift_down(best: Best, items: Places, parent: int, size: int) -> None:
-    place, score = best.places[parent], best.scores[parent]
+def _sift_down(best: TopK, items: Any, parent: int, size: int) -> None:
+    position, score = best.positions[parent], best.scores[parent]
     child = ONE + parent + parent
     while child < size:
         if child + ONE < size and _is_worse(
-            best, items, child + ONE, best.places[child], best.scores[child]
+            best, items, child + ONE, best.positions[child], best.scores[child]
         ):
             child += ONE
-        if not _is_worse(best, items, child, place, score):
+        if not _is_worse(best, items, child, position, score):
             break
-        best.places[parent], best.scores[parent] = best.places[child], best.scores[child]
+        best.positions[parent], best.scores[parent] = best.positions[child], best.scores[child]
         parent = child
         child = ONE + parent + parent
-    best.places[parent], best.scores[parent] = place, score
+    best.positions[parent], best.scores[parent] = position, score
 
 
 @compiled
-def _is_worse(best: Best, items: Places, node: int, place: int, score: float) -> bool:
+def _is_worse(best: TopK, items: Any, node: int, position: int, score: float) -> bool:
+    """Whether a selected item ranks after another: by lower score, of equal ones by larger item."""
     if best.scores[node] == score:
-        return bool(items[best.places[node]] > items[place])
+        return bool(items[best.positions[node]] > items[position])
     return bool(best.scores[node] < score)

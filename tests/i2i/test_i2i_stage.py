@@ -1,13 +1,15 @@
-"""Stage i2i on Delta tables: all variants in one commit, both engines alike, what it says when
-there is nothing to read.
+"""Stage i2i on Delta tables: variants and backbones in one commit, both engines alike, what it says
+when there is nothing to read, and what new clicks let it leave as it was.
 """
 
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
 
+from llm_i2i_spark.base.contract import scope_condition
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
@@ -37,11 +39,20 @@ def lake(spark, tmp_path_factory) -> Lake:
     return lake
 
 
-def similar(lake: Lake, version: int, variants: tuple[str, ...], *settings: str):
+def similar(lake: Lake, version: int, variants: tuple[str, ...], *settings: str, backbones=()):
     config: Config = load_config([], ["lake.root=unused", *settings])
-    scopes = [{"variant": name, "backbone": config.i2i.backbone} for name in variants]
+    names = backbones or (config.i2i.backbone,)
+    scopes = [{"variant": variant, "backbone": name} for variant in variants for name in names]
     run_stage(STAGE, lake, config, {"fused": version}, scopes)
-    return sorted(map(tuple, lake.read("item_similarity").collect()))
+    written = lake.read("item_similarity").where(scope_condition(scopes))
+    return sorted(map(tuple, written.collect()))
+
+
+def last_results(lake: Lake) -> dict[str, dict[str, Any]]:
+    """What the last commit says of its results, by variant and backbone."""
+    record = lake.history("item_similarity", limit=1)[0].record
+    assert record is not None
+    return record.attributes["results"]
 
 
 def fused_versions(lake: Lake) -> tuple[int, int]:
@@ -53,14 +64,10 @@ def fused_versions(lake: Lake) -> tuple[int, int]:
 def test_variants_share_a_commit_and_engines_a_result(lake):
     first, _ = fused_versions(lake)
     block = similar(lake, first, ("real", "llm_i2i"), "i2i.top_k=5", "index.size=5")
-    record = lake.history("item_similarity", limit=1)[0].record
-    assert record is not None
-    assert {name: plan["users"] for name, plan in record.attributes["plans"].items()} == {
-        "real": 20,
-        "llm_i2i": 20,
-    }
-    pairs = {name: plan["user_wedges"] for name, plan in record.attributes["plans"].items()}
-    assert 0 < pairs["real"] < pairs["llm_i2i"]
+    plans = {name: result["plan"] for name, result in last_results(lake).items()}
+    real, mended = (plans[f"variant={name},backbone=swing"] for name in ("real", "llm_i2i"))
+    assert real["users"] == mended["users"] == 20
+    assert 0 < real["user_wedges"] < mended["user_wedges"]
     assert block == similar(
         lake, first, ("real", "llm_i2i"), "i2i.top_k=5", "index.size=5", "i2i.engine=reference"
     )
@@ -71,6 +78,23 @@ def test_variants_share_a_commit_and_engines_a_result(lake):
     assert max(per_item.count(key) for key in set(per_item)) == 5
 
 
+def test_backbones_share_a_commit_and_are_each_as_when_computed_alone(lake):
+    first, _ = fused_versions(lake)
+    caps = ("i2i.max_users_per_item=3", "i2i.bm25.max_users_per_item=2")
+    together = similar(lake, first, ("real",), *caps, backbones=("swing", "bm25"))
+    assert set(last_results(lake)) == {
+        f"variant=real,backbone={name}" for name in ("swing", "bm25")
+    }
+    support = {
+        name: max(row[5] for row in together if row[1] == name) for name in ("swing", "bm25")
+    }
+    assert support == {"swing": 3, "bm25": 2}
+    alone = [
+        similar(lake, first, ("real",), *caps, backbones=(name,)) for name in ("bm25", "swing")
+    ]
+    assert together == alone[0] + alone[1]
+
+
 def test_one_user_gives_an_empty_table(lake):
     _, second = fused_versions(lake)
     assert similar(lake, second, ("real",)) == []
@@ -78,8 +102,8 @@ def test_one_user_gives_an_empty_table(lake):
 
 def test_a_variant_without_rows_is_a_sentence(lake):
     _, second = fused_versions(lake)
-    with pytest.raises(UserError, match="no rows of variant llm_i2i; run stage fuse"):
-        similar(lake, second, ("real", "llm_i2i"))
+    with pytest.raises(UserError, match="no rows of variant absent; run stage fuse"):
+        similar(lake, second, ("real", "absent"))
 
 
 def write_fused(lake: Lake, rows) -> int:
@@ -88,9 +112,7 @@ def write_fused(lake: Lake, rows) -> int:
 
 
 @pytest.mark.parametrize("backbone", ["swing", "transitions"])
-def test_after_new_clicks_only_their_users_items_are_computed_again_and_the_result_is_that_of_a_full_run(
-    lake, backbone
-):
+def test_after_new_clicks_a_result_built_upon_the_last_one_is_that_of_a_full_run(lake, backbone):
     draw = random.Random(5)
     # Two shops in one log: what happens in the second cannot touch the rows of the first.
     rows = []
@@ -100,7 +122,7 @@ def test_after_new_clicks_only_their_users_items_are_computed_again_and_the_resu
             ("real", f"u{user:02}", f"i{item:02}", 1.0, "real", None, None, place)
             for place, item in enumerate(items)
         ]
-    settings = (f"i2i.backbone={backbone}", "i2i.swing.max_users_per_item=12")
+    settings = (f"i2i.backbone={backbone}", "i2i.max_users_per_item=12")
     similar(lake, write_fused(lake, rows), ("real",), *settings)
     news = [
         ("real", "u01", "i00new", 1.0, "real", None, None, 9),
@@ -116,16 +138,13 @@ def test_after_new_clicks_only_their_users_items_are_computed_again_and_the_resu
         ],
     )
     after = similar(lake, version, ("real",), *settings)
-    record = lake.history("item_similarity", limit=1)[0].record
-    assert record is not None
-    assert 0.3 < record.attributes["saved_work"]["real"] < 0.95
+    scope = f"variant=real,backbone={backbone}"
+    assert 0.3 < last_results(lake)[scope]["saved_work"] < 0.95
     assert after == similar(lake, version, ("real",), *settings, "i2i.incremental=false")
-    full = lake.history("item_similarity", limit=1)[0].record
-    assert full is not None
-    assert full.attributes["saved_work"] == {}
+    assert "saved_work" not in last_results(lake)[scope]
 
 
-def test_other_settings_and_other_variants_start_afresh(lake):
+def test_other_settings_and_backbones_with_norms_start_afresh(lake):
     first, second = fused_versions(lake)
     for before, after in (
         (("i2i.swing.a1=1",), ("i2i.swing.a1=2",)),
@@ -133,9 +152,8 @@ def test_other_settings_and_other_variants_start_afresh(lake):
     ):
         similar(lake, first, ("real",), *before)
         similar(lake, second, ("real",), *after)
-        record = lake.history("item_similarity", limit=1)[0].record
-        assert record is not None
-        assert record.attributes["saved_work"] == {}
+        (result,) = last_results(lake).values()
+        assert "saved_work" not in result
 
 
 def test_a_cap_counts_the_users_of_each_variant_for_itself(lake):

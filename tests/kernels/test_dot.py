@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from llm_i2i_spark.kernels.arrays import read_only
 from llm_i2i_spark.kernels.bm25 import bm25_block
-from llm_i2i_spark.kernels.csr import UserLists, read_only
+from llm_i2i_spark.kernels.csr import ItemBlock, UserCsr
 from llm_i2i_spark.kernels.dot import dot_block
-from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP, SYNTHETIC
 from llm_i2i_spark.kernels.item_knn import item_knn_block
 
 EVERYTHING = 1000
@@ -26,9 +27,9 @@ matrices = shapes.flatmap(lambda shape: arrays(np.float64, shape, elements=edge)
 graphs = matrices.map(lambda clicks: clicks[clicks.any(axis=1)])
 
 
-def as_lists(clicks: np.ndarray, users: np.ndarray) -> UserLists:
-    """The lists of some users as a kernel takes them; keys fall while users rise, so that order and
-    place differ.
+def to_csr(clicks: np.ndarray, users: np.ndarray) -> UserCsr:
+    """Some users as a kernel takes them; keys fall while users rise, so that the order of users is
+    not that of the rows.
     """
     own = [np.flatnonzero(clicks[user]) for user in users]
     flat = np.concatenate(
@@ -37,20 +38,18 @@ def as_lists(clicks: np.ndarray, users: np.ndarray) -> UserLists:
     items = np.concatenate([*own, np.empty(0, np.int64)]).astype(np.uint32)
     synthetic = flat < 1
     edges = items << ITEM_SHIFT | np.where(synthetic, SYNTHETIC, 0).astype(np.uint32)
-    offsets = np.cumsum([0, *map(len, own)], dtype=np.int64)
-    return UserLists(
-        *map(
-            read_only, (-users.astype(np.int32), offsets, edges.astype(np.uint32), flat[synthetic])
-        )
+    indptr = np.cumsum([0, *map(len, own)], dtype=np.int64)
+    return UserCsr(
+        *map(read_only, (-users.astype(np.int32), indptr, edges.astype(np.uint32), flat[synthetic]))
     )
 
 
-def item_knn(clicks: np.ndarray, lists: UserLists, block_of: np.ndarray, block: int, top_k: int):
-    return item_knn_block(lists, block_of, block, (clicks**2).sum(axis=0), top_k)
+def item_knn(clicks: np.ndarray, csr: UserCsr, block: ItemBlock, top_k: int):
+    return item_knn_block(csr, block, (clicks**2).sum(axis=0), top_k)
 
 
-def bm25(clicks: np.ndarray, lists: UserLists, block_of: np.ndarray, block: int, top_k: int):
-    return bm25_block(lists, block_of, block, clicks.sum(axis=0), K1, B, top_k)
+def bm25(clicks: np.ndarray, csr: UserCsr, block: ItemBlock, top_k: int):
+    return bm25_block(csr, block, clicks.sum(axis=0), K1, B, top_k)
 
 
 def scaled_item_knn(clicks: np.ndarray) -> np.ndarray:
@@ -70,13 +69,14 @@ def scaled_bm25(clicks: np.ndarray) -> np.ndarray:
 
 
 def rows_of(kernel, clicks: np.ndarray, blocks=1, top_k=EVERYTHING):
-    """All rows as tuples, block by block, each kernel call with the lists that a block is sent."""
+    """All rows as tuples, block by block, each kernel call with the users that a block is sent."""
     several = (clicks > 0).sum(axis=1) >= 2
-    block_of = (np.arange(clicks.shape[1]) % blocks).astype(np.uint16)
+    block_of_item = (np.arange(clicks.shape[1]) % blocks).astype(np.uint16)
     rows = []
     for block in range(blocks):
-        users = np.flatnonzero(several & clicks[:, block_of == block].any(axis=1))
-        out = kernel(clicks, as_lists(clicks, users), block_of, block, top_k)
+        users = np.flatnonzero(several & clicks[:, block_of_item == block].any(axis=1))
+        item_block = ItemBlock(block_of_item, block, np.zeros(clicks.shape[1], np.int32), NO_CAP)
+        out = kernel(clicks, to_csr(clicks, users), item_block, top_k)
         rows += zip(*(column.tolist() for column in out), strict=True)
     return rows
 
@@ -112,7 +112,7 @@ def test_blocks_partition_the_items_without_changing_a_bit(kernel, clicks, block
 
 
 @pytest.mark.parametrize("top_k", [1, 3, 30])
-def test_top_k_is_the_head_of_similarity_then_number(top_k):
+def test_top_k_is_the_head_of_similarity_then_item(top_k):
     clicks = (np.random.default_rng(1).random((40, 60)) < 0.3).astype(float)
     clicks[:, 7] = clicks[:, 8]  # two equal columns tie in every row
     everything, kept = rows_of(item_knn, clicks), rows_of(item_knn, clicks, top_k=top_k)
@@ -147,7 +147,7 @@ def test_equal_columns_have_cosine_one_and_disjoint_ones_no_row():
     ]
 
 
-def test_the_kernel_is_compiled_once_for_real_and_weighted_lists():
+def test_the_kernel_is_compiled_once_for_real_and_weighted_rows():
     for share in (1.0, 0.5):
         for kernel in (item_knn, bm25):
             rows_of(kernel, np.array([[1, share, 0], [1, 1, share]]), blocks=2)

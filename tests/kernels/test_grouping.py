@@ -1,4 +1,4 @@
-"""From rows to lists: what stays of repeated rows and long lists."""
+"""From interactions to users' rows: what stays of repeated interactions and long rows."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_i2i_spark.backbones.cooccurrence.encoded_batches import LAST
-from llm_i2i_spark.backbones.cooccurrence.user_lists import NO_CAP
-from llm_i2i_spark.kernels.csr import UserLists
-from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, SYNTHETIC
-from llm_i2i_spark.kernels.grouping import Rows, group_by_user
-from tests.kernels.plain_lists import unraveled
+from llm_i2i_spark.backbones.cooccurrence.encoded_batches import LAST_POSITION
+from llm_i2i_spark.kernels.csr import UserCsr
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP, SYNTHETIC
+from llm_i2i_spark.kernels.grouping import Interactions, group_by_user
+from tests.kernels.plain_csr import to_rows
 
 N_ITEMS = 400
-LOTS = np.random.default_rng(0).integers(-(2**31), 2**31, N_ITEMS).astype(np.int32)
+ITEM_HASHES = np.random.default_rng(0).integers(-(2**31), 2**31, N_ITEMS).astype(np.int32)
 KEYS = np.array([5, -7, 5, 2**31 - 1, -(2**31)], np.int32)
 Row = tuple[int, int, float, int]  # user, edge, weight, position
 
@@ -27,7 +26,7 @@ def real(user: int, item: int, position: int = 0) -> Row:
 
 
 def synthetic(user: int, item: int, weight: float) -> Row:
-    return user, item << ITEM_SHIFT | SYNTHETIC, weight, LAST
+    return user, item << ITEM_SHIFT | SYNTHETIC, weight, LAST_POSITION
 
 
 users, items = st.integers(0, len(KEYS) - 3), st.integers(0, 5)
@@ -39,29 +38,29 @@ rows = st.lists(
 )
 
 
-def group(rows: list[Row], by_position=False, most_items=NO_CAP) -> UserLists:
+def group(rows: list[Row], by_position=False, max_items=NO_CAP) -> UserCsr:
     user, edge, weight, position = (list(column) for column in zip(*rows, strict=True))
     weights = np.array(weight if any(e & SYNTHETIC for e in edge) else [], float)
     positions = np.array(position if by_position else [], np.int32)
     return group_by_user(
-        Rows(np.array(user, np.uint32), np.array(edge, np.uint32), weights, positions),
+        Interactions(np.array(user, np.uint32), np.array(edge, np.uint32), weights, positions),
         KEYS,
-        LOTS,
-        most_items,
+        ITEM_HASHES,
+        max_items,
     )
 
 
-def draw_number(key: int, lot: int) -> int:
+def sampling_hash(key: int, item_hash: int) -> int:
     """SplitMix64's finalizer, in Python's integers."""
     mask = 2**64 - 1
-    x = (key << 32 ^ lot & 0xFFFFFFFF) & mask
+    x = (key << 32 ^ item_hash & 0xFFFFFFFF) & mask
     x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & mask
     x = (x ^ x >> 27) * 0x94D049BB133111EB & mask
     return x ^ x >> 31
 
 
-def oracle(rows: list[Row], by_position=False, most_items=NO_CAP):
-    """(key, edges, weights of the synthetic ones) of each list, by user."""
+def oracle(rows: list[Row], by_position=False, max_items=NO_CAP):
+    """(key, edges, weights of the synthetic ones) of each user."""
     wanted = []
     for user, key in enumerate(KEYS.tolist()):
         kept: dict[int, Row] = {}
@@ -69,9 +68,11 @@ def oracle(rows: list[Row], by_position=False, most_items=NO_CAP):
             (row for row in rows if row[0] == user), key=lambda row: (row[1], -row[2], row[3])
         ):
             kept.setdefault(row[1] >> ITEM_SHIFT, row)
-        drawn = sorted(kept, key=lambda item: draw_number(key, int(LOTS[item])))[:most_items]
+        sampled = sorted(kept, key=lambda item: sampling_hash(key, int(ITEM_HASHES[item])))[
+            :max_items
+        ]
         own = sorted(
-            (kept[item] for item in drawn), key=lambda row: (row[3] if by_position else 0, row[1])
+            (kept[item] for item in sampled), key=lambda row: (row[3] if by_position else 0, row[1])
         )
         if len(own) > 1:
             wanted.append(
@@ -82,43 +83,41 @@ def oracle(rows: list[Row], by_position=False, most_items=NO_CAP):
 
 @settings(max_examples=200, deadline=None)
 @given(rows, st.booleans(), st.sampled_from([2, 3, NO_CAP]))
-def test_lists_equal_a_plain_grouping(rows, by_position, most_items):
-    assert unraveled(group(rows, by_position, most_items)) == oracle(rows, by_position, most_items)
+def test_rows_equal_a_plain_grouping(rows, by_position, max_items):
+    assert to_rows(group(rows, by_position, max_items)) == oracle(rows, by_position, max_items)
 
 
 @settings(max_examples=100, deadline=None)
 @given(rows, st.booleans(), st.sampled_from([2, 3, NO_CAP]), st.randoms())
-def test_the_order_of_rows_has_no_part_in_it(rows, by_position, most_items, draw):
+def test_the_order_of_rows_has_no_part_in_it(rows, by_position, max_items, draw):
     shuffled = draw.sample(rows, len(rows))
-    assert unraveled(group(shuffled, by_position, most_items)) == unraveled(
-        group(rows, by_position, most_items)
+    assert to_rows(group(shuffled, by_position, max_items)) == to_rows(
+        group(rows, by_position, max_items)
     )
 
 
 @pytest.mark.parametrize("by_position", [False, True])
 @pytest.mark.parametrize("n_rows", [20, 300])
-@pytest.mark.parametrize("most_items", [10, NO_CAP])
-def test_long_lists_with_many_repeated_rows(n_rows, by_position, most_items):
+@pytest.mark.parametrize("max_items", [10, NO_CAP])
+def test_long_rows_with_many_repeated_rows(n_rows, by_position, max_items):
     draw = random.Random(n_rows)
     rows = []
-    for place in range(n_rows):
+    for position in range(n_rows):
         item = draw.randrange(N_ITEMS // 4)
         rows.append(
-            real(1, item, place // 3)
+            real(1, item, position // 3)
             if draw.random() < 0.5
             else synthetic(1, item, draw.choice([0.1, 0.5, 0.9]))
         )
     draw.shuffle(rows)
     for kept in (rows, [row for row in rows if not row[1] & SYNTHETIC]):
-        assert unraveled(group(kept, by_position, most_items)) == oracle(
-            kept, by_position, most_items
-        )
+        assert to_rows(group(kept, by_position, max_items)) == oracle(kept, by_position, max_items)
 
 
 def test_of_repeated_clicks_the_earliest_stays():
     rows = [real(0, 1, 5), real(0, 2, 3), real(0, 1, 2), real(0, 1, 4)]
     for again in (rows, rows[::-1]):
-        assert [edge >> ITEM_SHIFT for edge in group(again, by_position=True).edges.tolist()] == [
+        assert [edge >> ITEM_SHIFT for edge in group(again, by_position=True).indices.tolist()] == [
             1,
             2,
         ]
@@ -132,18 +131,18 @@ def test_the_real_row_stays_before_a_synthetic_one_and_then_the_heavier():
         synthetic(0, 4, 0.7),
         synthetic(0, 4, 0.5),
     ]
-    assert unraveled(group(rows)) == [(5, [3 << ITEM_SHIFT, 4 << ITEM_SHIFT | SYNTHETIC], [0.7])]
+    assert to_rows(group(rows)) == [(5, [3 << ITEM_SHIFT, 4 << ITEM_SHIFT | SYNTHETIC], [0.7])]
 
 
-def test_lists_of_one_item_are_dropped_however_often_it_comes():
+def test_users_of_one_item_are_dropped_however_often_it_comes():
     lists = group(
         [real(0, 3), real(0, 3), synthetic(0, 3, 0.5), real(1, 1), real(1, 2), real(3, 9)]
     )
-    assert unraveled(lists) == [(-7, [1 << ITEM_SHIFT, 2 << ITEM_SHIFT], [])]
+    assert to_rows(lists) == [(-7, [1 << ITEM_SHIFT, 2 << ITEM_SHIFT], [])]
 
 
-def test_positions_order_a_list_and_synthetic_edges_stand_last():
+def test_positions_order_a_row_and_synthetic_edges_stand_last():
     lists = group(
         [synthetic(0, 1, 0.5), real(0, 4, 2), real(0, 9, 1), real(0, 2, 3)], by_position=True
     )
-    assert [edge >> ITEM_SHIFT for edge in lists.edges.tolist()] == [9, 4, 2, 1]
+    assert [edge >> ITEM_SHIFT for edge in lists.indices.tolist()] == [9, 4, 2, 1]

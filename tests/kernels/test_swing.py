@@ -9,14 +9,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from llm_i2i_spark.backbones.cooccurrence.user_lists import NO_CAP
 from llm_i2i_spark.kernels import swing
-from llm_i2i_spark.kernels.csr import UserLists, read_only
-from llm_i2i_spark.kernels.edge_format import CAPPED, ITEM_SHIFT, SYNTHETIC
+from llm_i2i_spark.kernels.arrays import read_only
+from llm_i2i_spark.kernels.csr import ItemBlock, UserCsr
+from llm_i2i_spark.kernels.edge_format import CAPPED, ITEM_SHIFT, NO_CAP, SYNTHETIC
 from llm_i2i_spark.kernels.swing import swing_block
 
 A1, A2, B = 5.0, 1.0, 0.3
-LOTS = np.arange(30, dtype=np.int32)
+ITEM_HASHES = np.arange(30, dtype=np.int32)
 Edge = tuple[float, int]
 Graph = dict[int, dict[int, Edge]]  # user -> item -> (weight, marks)
 
@@ -55,28 +55,28 @@ def oracle(graph: Graph, a1=A1, a2=A2, b=B):
     return {pair: (s, len(users), 1 - real / s) for pair, (s, real, users) in found.items()}
 
 
-def as_lists(graph: Graph) -> UserLists:
+def to_csr(graph: Graph) -> UserCsr:
     """The graph as the kernel takes it, users and items ascending."""
     rows = [sorted(graph[user].items()) for user in sorted(graph)]
     flat = [(item, *edge) for row in rows for item, edge in row]
     keys = np.array(sorted(graph), np.int32)
-    offsets = np.cumsum([0, *map(len, rows)], dtype=np.int64)
+    indptr = np.cumsum([0, *map(len, rows)], dtype=np.int64)
     edges = np.array([item << ITEM_SHIFT | marks for item, _, marks in flat], np.uint32)
     weights = np.array([weight for _, weight, marks in flat if marks & SYNTHETIC], np.float64)
-    return UserLists(*map(read_only, (keys, offsets, edges, weights)))
+    return UserCsr(*map(read_only, (keys, indptr, edges, weights)))
 
 
-def block_of(graph: Graph, blocks: int) -> np.ndarray:
-    """Items dealt in turn."""
-    return (
-        np.arange(1 + max((item for row in graph.values() for item in row), default=0)) % blocks
-    ).astype(np.uint16)
+def item_block(graph: Graph, block=0, blocks=1) -> ItemBlock:
+    """Items assigned to blocks in turn."""
+    n_items = 1 + max((item for row in graph.values() for item in row), default=0)
+    block_of_item = (np.arange(n_items) % blocks).astype(np.uint16)
+    return ItemBlock(block_of_item, block, ITEM_HASHES, NO_CAP)
 
 
 def rows_of(graph: Graph, blocks=1, top_k=1000, a1=A1, a2=A2, b=B):
     """The kernel's rows over all blocks, as tuples, in the order they come."""
     out = [
-        swing_block(as_lists(graph), block_of(graph, blocks), block, a1, a2, b, LOTS, NO_CAP, top_k)
+        swing_block(to_csr(graph), item_block(graph, block, blocks), a1, a2, b, top_k)
         for block in range(blocks)
     ]
     return [row for part in out for row in zip(*(column.tolist() for column in part), strict=True)]
@@ -109,7 +109,7 @@ def test_blocks_partition_the_items_without_changing_a_bit(graph, blocks):
 
 @settings(max_examples=50, deadline=None)
 @given(graphs, st.integers(1, 4))
-def test_top_k_is_the_head_of_similarity_then_number(graph, top_k):
+def test_top_k_is_the_head_of_similarity_then_item(graph, top_k):
     kept = rows_of(graph, top_k=top_k)
     everything = rows_of(graph)
     for item in {row[0] for row in everything}:
@@ -148,13 +148,9 @@ def test_bands_of_a_small_table_give_the_same_bits(monkeypatch):
         }
         for u in range(60)
     }
-    whole = swing_block.py_func(
-        as_lists(graph), block_of(graph, 1), 0, A1, A2, B, LOTS, NO_CAP, 1000
-    )
+    whole = swing_block.py_func(to_csr(graph), item_block(graph), A1, A2, B, 1000)
     monkeypatch.setattr(swing, "TABLE_CELLS", 97)
-    banded = swing_block.py_func(
-        as_lists(graph), block_of(graph, 1), 0, A1, A2, B, LOTS, NO_CAP, 1000
-    )
+    banded = swing_block.py_func(to_csr(graph), item_block(graph), A1, A2, B, 1000)
     for left, right in zip(whole, banded, strict=True):
         np.testing.assert_array_equal(left, right)
 

@@ -1,5 +1,5 @@
-"""The log, read once: rows with ids to chunks of two million, whose users lie together and whose
-items are places in a dictionary.
+"""The log, read once: rows with ids to encoded batches of two million rows, in which a user's rows
+are adjacent and items are positions in a dictionary.
 
 A user is known by two hashes of the id, 96 bits together (xxHash64 and MurmurHash3): among 209
 million users two share both with a probability of 3e-13. So no dictionary of users is needed, and
@@ -9,66 +9,67 @@ none of their ids goes further than this.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.config.i2i import I2iConfig
-from llm_i2i_spark.kernels.edge_format import PLACE_SHIFT, SYNTHETIC
+from llm_i2i_spark.kernels.arrays import run_starts
+from llm_i2i_spark.kernels.edge_format import DICTIONARY_SHIFT, SYNTHETIC
 
-NUMBERS: dict[str, type[np.generic]] = {
+ARRAYS: dict[str, type[np.generic]] = {
     "users": np.int64,
     "keys": np.int32,
     "lengths": np.int32,
-    "places": np.uint32,
+    "entries": np.uint32,
     "weights": np.float64,
     "positions": np.int32,
 }
-"""The columns of a chunk that are bytes: by user, ascending, both hashes and rows; by row, users in
-that order, the place in `items` above the bit SYNTHETIC; by synthetic row, the weight; by row,
-where the backbone needs it, the position."""
+"""The columns of an encoded batch that are arrays as bytes.
 
-CHUNKS = ", ".join(
-    ["items array<string>", "clicks array<int>", *(f"{name} binary" for name in NUMBERS)]
+By user, ascending: both hashes (`users` 64 bits, `keys` 32) and the number of rows. By row, users
+in that order: `entries`, the position in `items` above the bit SYNTHETIC. By synthetic row: the
+weight. By row, where the backbone needs it: the position in the user's sequence.
+"""
+
+ENCODED = ", ".join(
+    ["items array<string>", "clicks array<int>", *(f"{name} binary" for name in ARRAYS)]
 )
-"""A row is a chunk: by item of its dictionary the id and the rows, and `NUMBERS`."""
+"""A row is an encoded batch: by item of its dictionary the id and the number of rows; `ARRAYS`."""
 
-CHUNK_ROWS = 1 << 21
-LAST = 2**31 - 1
-"""In place of the position of a synthetic row, which stands behind all others."""
+BATCH_ROWS = 1 << 21
+LAST_POSITION = 2**31 - 1
+"""Position of a synthetic row, which stands after all others."""
 
 
-def encode_rows(rows: DataFrame, settings: I2iConfig) -> DataFrame:
-    """The rows of a variant as chunks, columns as in `CHUNKS`.
+def encode_rows(rows: DataFrame, with_positions: bool) -> DataFrame:
+    """Interactions as encoded batches, columns as in `ENCODED`.
 
     Args:
-        rows: of the `fused` contract, of one variant.
-        settings: the backbone, for some of which the order of a list matters.
+        rows: `user_id, item_id, weight, source`, and `position` where wanted.
+        with_positions: whether the order of a user's interactions matters.
     """
-    proposed = F.when(F.col("source") != "real", F.col("weight")).alias("weight")
+    synthetic_weight = F.when(F.col("source") != "real", F.col("weight")).alias("weight")
     columns: list[str | Column] = [
         F.xxhash64("user_id").alias("user"),
         F.hash("user_id").alias("key"),
         "item_id",
-        proposed,
+        synthetic_weight,
     ]
-    if settings.backbone == "transitions":
-        columns.append(F.coalesce("position", F.lit(LAST)).alias("position"))
-    return rows.select(*columns).mapInArrow(encode_batches, CHUNKS)
+    if with_positions:
+        columns.append(F.coalesce("position", F.lit(LAST_POSITION)).alias("position"))
+    return rows.select(*columns).mapInArrow(encode_batches, ENCODED)
 
 
 def encode_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Runs in Spark's Python workers: rows to chunks."""
+    """Runs in Spark's Python workers: rows to encoded batches."""
     held: list[pa.RecordBatch] = []
     rows = 0
     for batch in batches:
         held.append(batch)
         rows += batch.num_rows
-        if rows >= CHUNK_ROWS:
+        if rows >= BATCH_ROWS:
             yield _encode(held)
             held, rows = [], 0
     if rows:
@@ -78,41 +79,34 @@ def encode_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
 def _encode(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     rows = pa.Table.from_batches(batches).combine_chunks()
     items = rows["item_id"].chunk(0).dictionary_encode()
-    users, keys, places = (
+    users, keys, item_positions = (
         rows["user"].to_numpy(),
         rows["key"].to_numpy(),
         items.indices.to_numpy().astype(np.uint32),
     )
     order = np.argsort(users)
     users, keys = users[order], keys[order]
-    starts = np.flatnonzero(changes(users, keys))
-    proposed = rows["weight"].is_valid().to_numpy()[order]
-    by_user = {
+    starts = np.flatnonzero(run_starts(users, keys))
+    synthetic = rows["weight"].is_valid().to_numpy()[order]
+    arrays = {
         "users": users[starts],
         "keys": keys[starts],
         "lengths": np.diff(starts, append=len(users)).astype(np.int32),
-        "places": places[order] << PLACE_SHIFT | proposed * np.uint32(SYNTHETIC),
-        "weights": rows["weight"].to_numpy()[order[proposed]],
+        "entries": item_positions[order] << DICTIONARY_SHIFT | synthetic * np.uint32(SYNTHETIC),
+        "weights": rows["weight"].to_numpy()[order[synthetic]],
         "positions": (
             rows["position"].to_numpy()[order]
             if "position" in rows.column_names
             else np.empty(0, np.int32)
         ),
     }
-    clicks = np.bincount(places, minlength=len(items.dictionary)).astype(np.int32)
-    columns = {"items": _one(items.dictionary), "clicks": _one(pa.array(clicks))}
+    clicks = np.bincount(item_positions, minlength=len(items.dictionary)).astype(np.int32)
+    columns = {"items": _as_one_row(items.dictionary), "clicks": _as_one_row(pa.array(clicks))}
     return pa.RecordBatch.from_pydict(
-        columns | {name: pa.array([values.tobytes()]) for name, values in by_user.items()}
+        columns | {name: pa.array([values.tobytes()]) for name, values in arrays.items()}
     )
 
 
-def changes(*columns: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """By row, whether it differs from the one before it; the first does. There is at least one row."""
-    differs = np.ones(len(columns[0]), np.bool_)
-    differs[1:] = np.logical_or.reduce([column[1:] != column[:-1] for column in columns])
-    return differs
-
-
-def _one(values: pa.Array) -> pa.ListArray:
+def _as_one_row(values: pa.Array) -> pa.ListArray:
     """The array as the only value of a column."""
     return pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), values)

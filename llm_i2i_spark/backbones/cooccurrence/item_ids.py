@@ -1,133 +1,126 @@
-"""Dense numbers for items, kept as the table `item_numbers`: the dictionary between the ids of
-every edge and int32.
+"""Dense indices for items: the dictionary between their ids and int32, made for each computation.
+
+An index goes by the length of the id and then its text, so equal similarities are ordered the same
+however the rows came, and the order of two items is the same in every log that has both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import reduce
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.kernels.arrays import Int32Array, Int64Array, UInt32Array
 
 BROADCAST_ITEMS = 5_000_000
 
 
 @dataclass(frozen=True)
-class Items:
-    """The numbered items of a run.
+class ItemIds:
+    """The items of a computation, by index.
 
     Attributes:
-        table: rows of the `item_numbers` contract.
-        clicks: by number, the rows of the item in the variant that has most.
-        lots: by number, a hash of id and seed, for the lotteries by which caps choose.
+        table: `item_id, item_idx`, with what it was collected from.
+        clicks: (items,) interactions of each item.
+        hashes: (items,) 32-bit hash of id and seed, for hash sampling.
         seed: of the hashes.
-        hashes: of the ids, 64 bits, ascending.
-        by_hash: the numbers, in that order.
+        id_hashes: (items,) 64-bit hashes of the ids, ascending.
+        index_of_hash: (items,) the item index of each of `id_hashes`.
     """
 
     table: DataFrame
-    clicks: npt.NDArray[np.int64]
-    lots: npt.NDArray[np.int32]
+    clicks: Int64Array
+    hashes: Int32Array
     seed: int
-    hashes: npt.NDArray[np.int64]
-    by_hash: npt.NDArray[np.uint32]
+    id_hashes: Int64Array
+    index_of_hash: UInt32Array
 
 
-def number_items(chunks: Mapping[str, DataFrame], seed: int) -> DataFrame:
-    """The items of all variants, numbered by the length of the id and then its text: for plain
+def build_item_ids(encoded: DataFrame, seed: int) -> DataFrame:
+    """The items of a log with their indices, by the length of the id and then its text: for plain
     integers by their value.
 
-    Equal similarities are ordered by item number, so it must not depend on how the rows came. One
-    task does the sorting, of items alone; it spills to disk where they are many.
+    One task does the sorting, of items alone; it spills to disk where they are many.
 
     Args:
-        chunks: of every variant, so that they share the numbers.
-        seed: of the lots.
+        encoded: from `encode_rows`.
+        seed: of the hashes.
 
     Returns:
-        Rows of the `item_numbers` contract, numbers from 0 without gaps.
+        `item_id string, item_idx int, clicks bigint, hash int, id_hash bigint`, indices from 0
+        without gaps.
     """
-    counted = [
-        _count_clicks(own).withColumn("variant", F.lit(variant)) for variant, own in chunks.items()
-    ]
-    clicks = (
-        reduce(DataFrame.unionByName, counted)
-        .groupBy("item_id")
-        .agg(F.max("clicks").alias("clicks"))
-    )
-    number = F.row_number().over(Window.orderBy(F.length("item_id"), "item_id")) - 1
-    return clicks.select(
-        "item_id", number.alias("item"), "clicks", F.hash("item_id", F.lit(seed)).alias("lot")
-    )
-
-
-def _count_clicks(chunks: DataFrame) -> DataFrame:
-    """Rows by item of one variant, from the dictionaries of its chunks."""
-    counted = chunks.select(F.explode(F.arrays_zip("items", "clicks")).alias("item"))
-    return counted.groupBy(F.col("item.items").alias("item_id")).agg(
+    counted = encoded.select(F.explode(F.arrays_zip("items", "clicks")).alias("item"))
+    clicks = counted.groupBy(F.col("item.items").alias("item_id")).agg(
         F.sum("item.clicks").alias("clicks")
     )
+    index = F.row_number().over(Window.orderBy(F.length("item_id"), "item_id")) - 1
+    return clicks.select(
+        "item_id",
+        index.alias("item_idx"),
+        "clicks",
+        F.hash("item_id", F.lit(seed)).alias("hash"),
+        _id_hash("item_id", seed).alias("id_hash"),
+    )
 
 
-def item_hashes(ids: str, seed: int) -> Column:
-    """64 bits of each id of a column of arrays; `collect_items` sees to it that no two items of a
-    run share them.
+def dictionary_hashes(ids: str, seed: int) -> Column:
+    """64 bits of each id of a column of arrays; `collect_item_ids` sees to it that no two items
+    share them.
     """
-    return F.transform(ids, lambda item_id: _hashed(item_id, seed))
+    return F.transform(ids, lambda item_id: _id_hash(item_id, seed))
 
 
-def _hashed(item_id: str | Column, seed: int) -> Column:
+def _id_hash(item_id: str | Column, seed: int) -> Column:
     return F.xxhash64(F.lit(seed), item_id)
 
 
-def collect_items(table: DataFrame, seed: int) -> Items:
+def collect_item_ids(table: DataFrame, seed: int) -> ItemIds:
     """Read what the driver must know of the items, 36 bytes each.
 
     Args:
-        table: rows of the `item_numbers` contract.
+        table: from `build_item_ids`.
         seed: that it was made with.
 
     Raises:
         UserError: two ids share all 64 bits of their hash; of 68 million items some do with a
             probability of one in 8,000.
     """
-    rows = table.select("item", "clicks", "lot", _hashed("item_id", seed).alias("hash")).toArrow()
-    by_number = np.argsort(rows["item"].to_numpy())
-    clicks, lots, hashes = (rows[name].to_numpy()[by_number] for name in ("clicks", "lot", "hash"))
-    by_hash = np.argsort(hashes).astype(np.uint32)
-    hashes = hashes[by_hash]
-    if (hashes[1:] == hashes[:-1]).any():
+    rows = table.select("item_idx", "clicks", "hash", "id_hash").toArrow()
+    by_index = np.argsort(rows["item_idx"].to_numpy())
+    clicks, hashes, id_hashes = (
+        rows[name].to_numpy()[by_index] for name in ("clicks", "hash", "id_hash")
+    )
+    index_of_hash = np.argsort(id_hashes).astype(np.uint32)
+    id_hashes = id_hashes[index_of_hash]
+    if (id_hashes[1:] == id_hashes[:-1]).any():
         raise UserError(
             f"Two items of this log share a hash under seed={seed}; run again with another seed."
         )
-    return Items(table, clicks, lots, seed, hashes, by_hash)
+    return ItemIds(table, clicks, hashes, seed, id_hashes, index_of_hash)
 
 
-def to_join(items: Items) -> DataFrame:
-    """The dictionary, `item_id, item`, broadcast where it is small enough for that."""
-    chosen = items.table.select("item_id", "item")
-    return F.broadcast(chosen) if len(items.clicks) <= BROADCAST_ITEMS else chosen
-
-
-def count_clicks(chunks: DataFrame, items: Items) -> Items:
-    """The items with the clicks of one variant alone.
+def restore_item_ids(similar: DataFrame, items: ItemIds) -> DataFrame:
+    """Indices back to ids: `item_id, neighbor_id, similarity, support, synthetic_share`.
 
     Args:
-        chunks: of the variant.
-        items: the numbers.
+        similar: `item, neighbor, similarity, support, synthetic_share`, from an engine.
+        items: the ids; broadcast where they are few enough for that.
     """
-    found = (
-        items.table.select("item_id", "item")
-        .join(_count_clicks(chunks), "item_id")
-        .select("item", "clicks")
-        .toArrow()
+    ids = items.table.select("item_id", "item_idx")
+    ids = F.broadcast(ids) if len(items.clicks) <= BROADCAST_ITEMS else ids
+    # The same columns under the same names: Spark ships one table for both joins.
+    own, other = ids.alias("own"), ids.alias("other")
+    named = similar.join(own, F.col("own.item_idx") == similar["item"]).join(
+        other, F.col("other.item_idx") == similar["neighbor"]
     )
-    clicks = np.zeros(len(items.clicks), np.int64)
-    clicks[found["item"].to_numpy()] = found["clicks"].to_numpy()
-    return replace(items, clicks=clicks)
+    return named.select(
+        F.col("own.item_id").alias("item_id"),
+        F.col("other.item_id").alias("neighbor_id"),
+        "similarity",
+        "support",
+        "synthetic_share",
+    )

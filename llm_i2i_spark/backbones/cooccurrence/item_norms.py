@@ -1,43 +1,40 @@
-"""What some backbones must know of the whole log beside the lists: sums by item."""
+"""What some backbones must know of the whole log beside the users' rows: sums over each item."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
 import numpy as np
-import numpy.typing as npt
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.backbones.cooccurrence.item_ids import Items
-
-BACKBONES = ("item_knn", "bm25")
-"""Those that need them; a row of theirs can change with any click of any neighbour."""
+from llm_i2i_spark.backbones.cooccurrence.item_ids import ItemIds
+from llm_i2i_spark.kernels.arrays import Float64Array
 
 
-def _none() -> npt.NDArray[np.float64]:
+def _empty() -> Float64Array:
     return np.empty(0)
 
 
 @dataclass(frozen=True)
-class Statistics:
-    """Of one variant; empty for backbones that need none.
+class ItemNorms:
+    """Sums over all users of each item; empty for backbones that need none.
 
     Attributes:
-        squares: sum of squared edge weights, by item number.
-        totals: sum of edge weights, by item number.
+        squares: (items,) sum of squared edge weights.
+        totals: (items,) sum of edge weights.
     """
 
-    squares: npt.NDArray[np.float64] = field(default_factory=_none)
-    totals: npt.NDArray[np.float64] = field(default_factory=_none)
+    squares: Float64Array = field(default_factory=_empty)
+    totals: Float64Array = field(default_factory=_empty)
 
 
-def measure_items(rows: DataFrame, items: Items) -> Statistics:
-    """Sums over the rows of one variant.
+def measure_item_norms(rows: DataFrame, items: ItemIds) -> ItemNorms:
+    """Sums over the rows.
 
     Args:
-        rows: of the `fused` contract, of one variant.
-        items: the numbers.
+        rows: `user_id, item_id, weight`; a (user, item) stands once.
+        items: the ids.
     """
     # Sums of doubles depend on the order in which the rows come, sums of decimals do not.
     exact = (
@@ -47,11 +44,7 @@ def measure_items(rows: DataFrame, items: Items) -> Statistics:
     total, squares = (F.sum(value).cast("double") for value in exact)
     sums = rows.groupBy("item_id").agg(total.alias("total"), squares.alias("squares"))
     found = (
-        items.table.select("item_id", "item")
-        .join(sums, "item_id", "left")
-        .drop("item_id")
-        .na.fill(0.0)
-        .toArrow()
+        items.table.select("item_id", "item_idx").join(sums, "item_id").drop("item_id").toArrow()
     )
-    by_number = np.argsort(found["item"].to_numpy())
-    return Statistics(found["squares"].to_numpy()[by_number], found["total"].to_numpy()[by_number])
+    by_index = np.argsort(found["item_idx"].to_numpy())
+    return ItemNorms(found["squares"].to_numpy()[by_index], found["total"].to_numpy()[by_index])

@@ -1,5 +1,5 @@
-"""What a run of Swing will cost, from degree counts alone: printed before it starts, refused where
-it cannot fit.
+"""What a run will cost, from degree counts alone: logged before it starts, refused where it cannot
+fit.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
+from llm_i2i_spark.backbones.base import EngineOptions
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.config.i2i import I2iConfig
+from llm_i2i_spark.kernels.arrays import Int64Array
 
 EDGE_BYTES = 4
 WEIGHT_BYTES = 8
@@ -25,12 +25,12 @@ GIB = 2.0**30
 
 @dataclass(frozen=True)
 class Degrees:
-    """How often each degree occurs in a variant.
+    """How often each degree occurs in the click matrix.
 
     Attributes:
-        of_users: list length -> users, from two items on and after `max_items_per_user`.
-        of_items: clicks -> items.
-        synthetic: rows that a model proposed.
+        of_users: items of a user -> users, from two items on and after `max_items_per_user`.
+        of_items: users of an item -> items.
+        synthetic: edges that a model proposed.
     """
 
     of_users: Mapping[int, int]
@@ -44,47 +44,48 @@ class Degrees:
 
     @property
     def items(self) -> int:
-        """Items with at least one row."""
+        """Items with at least one user."""
         return sum(self.of_items.values())
 
     @property
     def rows(self) -> int:
-        """Edges in the lists."""
+        """Edges in the users' rows."""
         return sum(length * users for length, users in self.of_users.items())
 
     @property
     def edge_bytes(self) -> float:
-        """Bytes of an edge in a shipped list, on average: a synthetic one carries its weight."""
+        """Bytes of a shipped edge, on average: a synthetic one carries its weight."""
         return EDGE_BYTES + WEIGHT_BYTES * self.synthetic / max(self.rows, 1)
 
     @property
     def longest(self) -> int:
-        """The longest list."""
+        """The most items of a user."""
         return max(self.of_users, default=0)
 
     @property
     def hottest(self) -> int:
-        """The most clicks of an item."""
+        """The most users of an item."""
         return max(self.of_items, default=0)
 
-    def capped(self, cap: int | None) -> Degrees:
-        """The degrees where an item's row is summed over at most `cap` users."""
+    def capped(self, max_users: int | None) -> Degrees:
+        """The degrees where an item's row sums over at most `max_users` users."""
         of_items: dict[int, int] = {}
         for clicks, items in self.of_items.items():
-            kept = clicks if cap is None else min(clicks, cap)
+            kept = clicks if max_users is None else min(clicks, max_users)
             of_items[kept] = of_items.get(kept, 0) + items
         return Degrees(self.of_users, of_items, self.synthetic)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The cost of one variant.
+    """The cost of one computation.
 
     Attributes:
+        degrees: of the click matrix, before the cap of users an item.
         user_wedges: W_U, pairs of users over all items: what a plan by user pairs would ship.
         item_wedges: W_I, pairs of items over all users.
         butterflies: upper bound of the terms of all similarities.
-        shipped_edges: edges in the lists that go to blocks, each list once a block.
+        shipped_edges: edges in the rows that go to blocks, each user's row once a block.
         blocks: item blocks.
     """
 
@@ -97,16 +98,16 @@ class Plan:
 
     @property
     def shuffle_bytes(self) -> int:
-        """Of the lists that go to blocks, uncompressed."""
+        """Of the rows that go to blocks, uncompressed."""
         return round(self.degrees.edge_bytes * self.shipped_edges)
 
     @property
     def block_bytes(self) -> int:
-        """Of the lists of an average block."""
+        """Of the rows of an average block."""
         return self.shuffle_bytes // self.blocks
 
     def numbers(self) -> dict[str, int]:
-        """The plan for the run record."""
+        """The plan as it stands in the run record."""
         degrees = {
             "users": self.degrees.users,
             "items": self.degrees.items,
@@ -127,7 +128,7 @@ class Plan:
         }
 
     def sentence(self) -> str:
-        """The plan as one line for the person who started the run."""
+        """The plan in one line."""
         return (
             f"{self.degrees.users:,} users, {self.degrees.items:,} items, {self.degrees.rows:,}"
             f" rows; {self.user_wedges:,} user pairs, {self.item_wedges:,} item pairs, at most"
@@ -136,15 +137,15 @@ class Plan:
         )
 
 
-def measure_degrees(lists: DataFrame, clicks: npt.NDArray[np.int64]) -> Degrees:
-    """The degrees of a variant.
+def measure_degrees(lists: DataFrame, clicks: Int64Array) -> Degrees:
+    """The degrees of the click matrix.
 
     Args:
-        lists: parcels, from `user_lists`.
-        clicks: of the variant, by item number.
+        lists: packed lists, from `build_user_lists`.
+        clicks: (items,) users of each item.
     """
     counted = (
-        lists.select("lengths", "weights")
+        lists.select("lengths", "data")
         .mapInArrow(_count_lengths, "length int, users bigint, synthetic bigint")
         .toArrow()
     )
@@ -153,23 +154,23 @@ def measure_degrees(lists: DataFrame, clicks: npt.NDArray[np.int64]) -> Degrees:
         counted["length"].to_pylist(), counted["users"].to_pylist(), strict=True
     ):
         of_users[length] += users
-    values, items = np.unique(clicks[clicks > 0], return_counts=True)
-    of_items = dict(zip(values.tolist(), items.tolist(), strict=True))
+    users_of_item, items = np.unique(clicks[clicks > 0], return_counts=True)
+    of_items = dict(zip(users_of_item.tolist(), items.tolist(), strict=True))
     return Degrees(of_users, of_items, sum(counted["synthetic"].to_pylist()))
 
 
 def _count_lengths(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Runs in Spark's Python workers: the lists of a partition by length; their synthetic edges
-    stand in the first row.
+    """Runs in Spark's Python workers: the users of a partition by number of items; their synthetic
+    edges stand in the first row.
     """
-    from llm_i2i_spark.backbones.cooccurrence.packed_lists import flat
+    from llm_i2i_spark.backbones.cooccurrence.packed_lists import values
 
     users: Counter[int] = Counter()
     synthetic = 0
     for batch in batches:
-        values, counts = np.unique(flat([batch], "lengths", np.int32), return_counts=True)
-        users.update(dict(zip(values.tolist(), counts.tolist(), strict=True)))
-        synthetic += len(flat([batch], "weights", np.float64))
+        lengths, counts = np.unique(values(batch, "lengths", np.int32), return_counts=True)
+        users.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
+        synthetic += len(values(batch, "data", np.float64))
     if users:
         columns = {
             "length": list(users),
@@ -182,25 +183,28 @@ def _count_lengths(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
         )
 
 
-def make_plan(degrees: Degrees, settings: I2iConfig, cores: int) -> Plan:
+def make_plan(
+    degrees: Degrees, max_users_per_item: int | None, options: EngineOptions, cores: int
+) -> Plan:
     """Choose the number of blocks, and say what it will cost.
 
     Args:
-        degrees: of the variant, before caps.
-        settings: the caps, the budget of a block, and the number of blocks where it is given.
+        degrees: before the cap of users an item.
+        max_users_per_item: the cap; None for all users.
+        options: the budget of a block, and the number of blocks where it is given.
         cores: tasks that run at once.
 
     Raises:
         UserError: the row of a single item outgrows what a block may hold, or the blocks are too
             many.
     """
-    left, block_bytes = degrees.capped(settings.swing.max_users_per_item), settings.block_bytes
+    left, block_bytes = degrees.capped(max_users_per_item), options.block_bytes
     _check_hottest(left, block_bytes)
-    wanted = settings.blocks or _choose_blocks(left, cores, block_bytes)
+    wanted = options.blocks or _choose_blocks(left, cores, block_bytes)
     if wanted > MOST_BLOCKS:
         raise UserError(
             f"The lists of this log need {wanted:,} blocks of {_bytes(block_bytes)} and"
-            f" {MOST_BLOCKS:,} is the most; lower i2i.swing.max_items_per_user, or raise"
+            f" {MOST_BLOCKS:,} is the most; lower i2i.max_items_per_user, or raise"
             " i2i.block_bytes where executors have the memory."
         )
     user_wedges = sum(_pairs(clicks) * items for clicks, items in left.of_items.items())
@@ -233,8 +237,8 @@ def _choose_blocks(degrees: Degrees, cores: int, block_bytes: int) -> int:
 
 
 def _shipped_edges(of_users: Mapping[int, int], blocks: int) -> float:
-    """Expected: a list of n items touches blocks * (1 - (1 - 1 / blocks)^n) of the blocks if items
-    are dealt at random.
+    """Expected: a user of n items touches blocks * (1 - (1 - 1 / blocks)^n) of the blocks if items
+    are assigned at random.
     """
     missed = math.log1p(-1 / blocks) if blocks > 1 else -math.inf
     return sum(
@@ -244,13 +248,13 @@ def _shipped_edges(of_users: Mapping[int, int], blocks: int) -> float:
 
 def _check_hottest(degrees: Degrees, block_bytes: int) -> None:
     rows = max(degrees.rows, 1)
-    # Seen from an item, a user with a list twice as long is met twice as often.
+    # Seen from an item, a user with twice as many items is met twice as often.
     mean_list = sum(length * length * users for length, users in degrees.of_users.items()) / rows
     needed = degrees.hottest * mean_list * degrees.edge_bytes
     if needed > 4 * block_bytes:
         raise UserError(
             f"One item has {degrees.hottest:,} users, whose lists alone are {_bytes(needed)}; "
-            "set i2i.swing.max_users_per_item (1,000, for instance), or raise i2i.block_bytes."
+            "set i2i.max_users_per_item (1,000, for instance), or raise i2i.block_bytes."
         )
 
 

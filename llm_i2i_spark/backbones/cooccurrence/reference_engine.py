@@ -1,4 +1,4 @@
-"""Engine `projection`: Swing as graph algebra. GraphFrames projects the click graph onto its users;
+"""Engine `reference`: Swing as graph algebra. GraphFrames projects the click graph onto its users;
 Spark SQL does the rest.
 
 Every step is a join or an aggregation one can read and query, at the price of a row for each pair
@@ -10,57 +10,61 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from graphframes.pg import EdgePropertyGroup, PropertyGraphFrame, VertexPropertyGroup
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.config.i2i import SwingConfig
+from llm_i2i_spark.kernels.arrays import Int32Array
 from llm_i2i_spark.kernels.edge_format import CAPPED, ITEM_SHIFT, ROUNDING, SYNTHETIC
 
-OPEN_LISTS = (
-    "key int, user_weight double, edges array<int>, weights array<double>, drawn array<bigint>"
+if TYPE_CHECKING:
+    from llm_i2i_spark.backbones.swing import Swing
+
+UNPACKED = (
+    "key int, user_weight double, edges array<int>, weights array<double>, hashes array<bigint>"
 )
+"""A row is a user: `edges`, `weights` and sampling `hashes` are theirs, item by item."""
 
 
-def click_graph(
-    lists: DataFrame, lots: npt.NDArray[np.int32], swing: SwingConfig
-) -> PropertyGraphFrame:
-    """The lists as a bipartite property graph: vertex groups `users` and `items`, weighted edge
-    group `clicks`.
+def click_graph(lists: DataFrame, item_hashes: Int32Array, swing: Swing) -> PropertyGraphFrame:
+    """The click matrix as a bipartite property graph: vertex groups `users` and `items`, weighted
+    edge group `clicks`.
 
     Args:
-        lists: parcels, from `user_lists`.
-        lots: of the items, by number, for the lottery of those with more users than the cap.
-        swing: a1 and b of the user weights, and the cap.
+        lists: packed lists, from `build_user_lists`.
+        item_hashes: (items,) 32-bit hash of item id and seed, for hash sampling.
+        swing: a1 and b of the user weights, and the cap of users an item.
 
     Returns:
         Users have `user, user_weight`, items `item`, clicks `user, item, weight, marks`; users are
         numbered in the order in which the kernel of engine `block` adds their terms.
     """
-    opened = lists.mapInArrow(partial(_open_parcels, lots=lots, a1=swing.a1, b=swing.b), OPEN_LISTS)
+    unpacked = lists.mapInArrow(
+        partial(_unpack_rows, item_hashes=item_hashes, a1=swing.a1, b=swing.b), UNPACKED
+    )
     number = F.row_number().over(Window.orderBy("key", "edges", "weights"))
-    numbered = opened.select(
+    numbered = unpacked.select(
         number.alias("user"),
         "user_weight",
-        F.arrays_zip("edges", "weights", "drawn").alias("clicks"),
+        F.arrays_zip("edges", "weights", "hashes").alias("clicks"),
     )
     clicks = numbered.select("user", F.inline("clicks")).select(
         "user",
         F.shiftright("edges", ITEM_SHIFT).alias("item"),
         F.col("weights").alias("weight"),
         F.col("edges").bitwiseAND(F.lit(SYNTHETIC)).alias("marks"),
-        "drawn",
+        "hashes",
     )
     if swing.max_users_per_item is not None:
-        place = F.row_number().over(Window.partitionBy("item").orderBy("drawn", "user"))
+        rank = F.row_number().over(Window.partitionBy("item").orderBy("hashes", "user"))
         clicks = clicks.withColumn(
-            "marks", F.col("marks") + F.when(place > swing.max_users_per_item, CAPPED).otherwise(0)
+            "marks", F.col("marks") + F.when(rank > swing.max_users_per_item, CAPPED).otherwise(0)
         )
-    clicks = clicks.drop("drawn")
+    clicks = clicks.drop("hashes")
     users = VertexPropertyGroup("users", numbered.select("user", "user_weight"), "user")
     items = VertexPropertyGroup("items", clicks.select("item").distinct(), "item")
     edges = EdgePropertyGroup(
@@ -82,7 +86,7 @@ def similar_by_joins(graph: PropertyGraphFrame, a2: float, top_k: int) -> DataFr
     Args:
         graph: from `click_graph`.
         a2: added to the number of common items.
-        top_k: neighbours kept an item, by similarity, then by item number.
+        top_k: neighbours kept an item, by similarity, then by item index.
 
     Returns:
         `item int, neighbor int, similarity double, support int, synthetic_share double`.
@@ -174,9 +178,9 @@ def _best(similar: DataFrame, top_k: int) -> DataFrame:
     rows = rows.select("item", "neighbor", "similarity", "support", "synthetic_share")
     best_first = Window.partitionBy("item").orderBy(F.desc("similarity"), "neighbor")
     return (
-        rows.withColumn("place", F.row_number().over(best_first))
-        .where(F.col("place") <= top_k)
-        .drop("place")
+        rows.withColumn("rank", F.row_number().over(best_first))
+        .where(F.col("rank") <= top_k)
+        .drop("rank")
     )
 
 
@@ -185,32 +189,31 @@ def _rounded(name: str) -> Column:
     return scaled - (scaled - F.col(name))
 
 
-def _open_parcels(
-    batches: Iterator[pa.RecordBatch], lots: npt.NDArray[np.int32], a1: float, b: float
+def _unpack_rows(
+    batches: Iterator[pa.RecordBatch], item_hashes: Int32Array, a1: float, b: float
 ) -> Iterator[pa.RecordBatch]:
-    """Runs in Spark's Python workers: parcels to a row a list, with the kernel's own user weights
-    and lottery numbers.
+    """Runs in Spark's Python workers: packed lists to a row a user, with the kernel's own user
+    weights and sampling hashes.
     """
     from llm_i2i_spark.backbones.cooccurrence.packed_lists import unpack
-    from llm_i2i_spark.kernels.csr import draw_numbers, edge_weights
+    from llm_i2i_spark.kernels.csr import entry_weights
+    from llm_i2i_spark.kernels.hash_sampling import entry_hashes
     from llm_i2i_spark.kernels.swing import user_weights
 
     for batch in batches:
-        lists = unpack([batch])
-        if lists is None:
+        csr = unpack([batch])
+        if csr is None:
             continue
-        weights = edge_weights(lists)
-        drawn = draw_numbers(lists, lots) ^ np.uint64(
-            2**63
-        )  # the order of unsigned numbers, kept by signed ones
-        offsets = pa.array(lists.offsets.astype(np.int32))
+        weights = entry_weights(csr)
+        # Signed numbers keep the order of the unsigned ones once the highest bit is flipped.
+        hashes = entry_hashes(csr, item_hashes) ^ np.uint64(2**63)
+        offsets = pa.array(csr.indptr.astype(np.int32))
+        each = weights if len(weights) else np.ones(len(csr.indices))
         columns = {
-            "key": pa.array(lists.keys),
-            "user_weight": pa.array(user_weights(lists, weights, a1, b)),
-            "edges": pa.ListArray.from_arrays(offsets, pa.array(lists.edges.view(np.int32))),
-            "weights": pa.ListArray.from_arrays(
-                offsets, pa.array(weights if len(weights) else np.ones(len(lists.edges)))
-            ),
-            "drawn": pa.ListArray.from_arrays(offsets, pa.array(drawn.view(np.int64))),
+            "key": pa.array(csr.keys),
+            "user_weight": pa.array(user_weights(csr, weights, a1, b)),
+            "edges": pa.ListArray.from_arrays(offsets, pa.array(csr.indices.view(np.int32))),
+            "weights": pa.ListArray.from_arrays(offsets, pa.array(each)),
+            "hashes": pa.ListArray.from_arrays(offsets, pa.array(hashes.view(np.int64))),
         }
         yield pa.RecordBatch.from_pydict(columns)

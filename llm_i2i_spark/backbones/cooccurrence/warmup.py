@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -22,12 +23,17 @@ from llm_i2i_spark.backbones.cooccurrence.block_engine import (
     split_lists,
 )
 from llm_i2i_spark.backbones.cooccurrence.encoded_batches import encode_batches
-from llm_i2i_spark.backbones.cooccurrence.item_norms import Statistics
-from llm_i2i_spark.backbones.cooccurrence.user_lists import Dictionary, build_lists, number_chunks
+from llm_i2i_spark.backbones.cooccurrence.item_norms import ItemNorms
+from llm_i2i_spark.backbones.cooccurrence.user_lists import (
+    Dictionary,
+    group_slices,
+    slice_batches,
+)
 from llm_i2i_spark.base.console import Progress
-from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.config.i2i import I2iConfig
-from llm_i2i_spark.kernels.edge_format import NO_LIMIT
+from llm_i2i_spark.kernels.edge_format import NO_THRESHOLD
+
+if TYPE_CHECKING:
+    from llm_i2i_spark.backbones.cooccurrence.backbone import CooccurrenceBackbone
 
 
 @cache
@@ -39,22 +45,22 @@ def _process(backbone: str) -> subprocess.Popen[bytes]:
     )
 
 
-def start_compiling(config: Config) -> None:
-    """Begin, and go on with other work."""
-    _process(config.i2i.backbone)
+def start_warmup(backbone: str) -> None:
+    """Begin to compile the kernel of the backbone of this name, and return at once."""
+    _process(backbone)
 
 
-def wait_until_compiled(config: Config) -> None:
-    """Begin if nobody has, and wait. A failure shows itself where the kernel is called."""
-    with Progress("i2i: compiling (once on this machine)", unit="kernels"):
-        _process(config.i2i.backbone).wait()
+def wait_for_warmup(backbone: str) -> None:
+    """Begin where nobody has, and wait. A failure shows itself where the kernel is called."""
+    with Progress("compiling (once on this machine)", unit="kernels"):
+        _process(backbone).wait()
 
 
-def compile_kernels(settings: I2iConfig) -> int:
+def compile_kernels(backbone: CooccurrenceBackbone) -> int:
     """Send three users through all that tasks run, with arrays as they come from Spark.
 
     Returns:
-        The neighbours found.
+        The number of neighbours found.
     """
     n_items = 4
     users, items = np.repeat(np.arange(3), n_items), np.tile(np.arange(n_items, dtype=np.int32), 3)
@@ -62,23 +68,23 @@ def compile_kernels(settings: I2iConfig) -> int:
         "user": pa.array(users),
         "key": pa.array(users.astype(np.int32)),
         "item_id": pa.array(items).cast(pa.string()),
+        "weight": pa.array([None] * len(users), pa.float64()),
+        "position": pa.array(items),
     }
-    rows |= {"weight": pa.array([None] * len(users), pa.float64()), "position": pa.array(items)}
-    lots, ones = np.arange(n_items, dtype=np.int32), np.ones(n_items)
-    limits = np.full(n_items, NO_LIMIT, np.uint64)
-    task = BlockTask(
-        np.zeros(n_items, np.uint16), 1, lots, limits, settings, Statistics(ones, ones)
-    )
+    item_hashes, ones = np.arange(n_items, dtype=np.int32), np.ones(n_items)
+    thresholds = np.full(n_items, NO_THRESHOLD, np.uint64)
+    block_of_item = np.zeros(n_items, np.uint16)
+    task = BlockTask(block_of_item, 1, item_hashes, thresholds, backbone, ItemNorms(ones, ones))
     dictionary = Dictionary(np.arange(n_items), np.arange(n_items, dtype=np.uint32))
-    chunk = next(encode_batches(iter([pa.RecordBatch.from_pydict(rows)])))
-    hashed = chunk.append_column("hashes", pa.array([dictionary.hashes]))
-    pieces = _over_the_wire(number_chunks(iter(_over_the_wire(iter([hashed]))), dictionary, 1))
-    lists = _over_the_wire(build_lists(iter(pieces), lots, n_items - 1))
-    blocks = _over_the_wire(split_lists(iter(lists), task))
+    encoded = next(encode_batches(iter([pa.RecordBatch.from_pydict(rows)])))
+    hashed = encoded.append_column("id_hashes", pa.array([dictionary.id_hashes]))
+    slices = _as_received(slice_batches(iter(_as_received(iter([hashed]))), dictionary, 1))
+    lists = _as_received(group_slices(iter(slices), item_hashes, n_items - 1))
+    blocks = _as_received(split_lists(iter(lists), task))
     return sum(batch.num_rows for batch in similar_in_block(iter(blocks), task))
 
 
-def _over_the_wire(batches: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+def _as_received(batches: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
     """The batches as a task receives them: buffers that may not be written to."""
     table = pa.Table.from_batches(batches)
     sink = pa.BufferOutputStream()
@@ -89,5 +95,7 @@ def _over_the_wire(batches: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
 
 
 if __name__ == "__main__":
+    from llm_i2i_spark.backbones import find_backbone
+
     os.nice(10)  # the stages before are not to wait for it
-    compile_kernels(I2iConfig(backbone=sys.argv[1]))
+    compile_kernels(find_backbone(sys.argv[1])())  # type: ignore[arg-type]

@@ -1,5 +1,5 @@
-"""Dealing items to blocks: every item has one, and the work of the blocks is nearly even whatever
-the popularity skew.
+"""Items to blocks: every item has one, and the work of the blocks is nearly even whatever the
+popularity skew.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from llm_i2i_spark.backbones.cooccurrence.item_blocks import deal_items, item_work, share_of_work
+from llm_i2i_spark.backbones.cooccurrence.item_blocks import (
+    assign_balanced,
+    item_work,
+    share_of_work,
+)
 
 
 def zipf(items: int, clicks: int, exponent=0.9) -> np.ndarray:
-    """Clicks of each item, most popular ones anywhere among the numbers."""
+    """Clicks of each item, most popular ones at any index."""
     shares = np.arange(1, items + 1) ** -exponent
     counts = np.maximum(shares / shares.sum() * clicks, 1).astype(np.int64)
     return np.random.default_rng(0).permutation(counts)
@@ -23,7 +27,7 @@ def zipf(items: int, clicks: int, exponent=0.9) -> np.ndarray:
 def loads(clicks: np.ndarray, blocks: int, cap: int | None = None) -> np.ndarray:
     """The work of each block."""
     return np.bincount(
-        deal_items(clicks, blocks, cap), weights=item_work(clicks, cap), minlength=blocks
+        assign_balanced(clicks, blocks, cap), weights=item_work(clicks, cap), minlength=blocks
     )
 
 
@@ -34,11 +38,11 @@ def loads(clicks: np.ndarray, blocks: int, cap: int | None = None) -> np.ndarray
     st.none() | st.integers(2, 50),
 )
 def test_every_item_has_one_of_the_blocks(clicks, blocks, cap):
-    block_of = deal_items(clicks, blocks, cap)
-    assert block_of.dtype == np.uint16
-    assert len(block_of) == len(clicks)
-    assert (block_of < blocks).all()
-    assert len(np.unique(block_of)) == min(blocks, len(clicks))
+    block_of_item = assign_balanced(clicks, blocks, cap)
+    assert block_of_item.dtype == np.uint16
+    assert len(block_of_item) == len(clicks)
+    assert (block_of_item < blocks).all()
+    assert len(np.unique(block_of_item)) == min(blocks, len(clicks))
 
 
 @pytest.mark.parametrize("blocks", [2, 16, 64, 400])
@@ -60,13 +64,13 @@ def test_a_hot_item_does_not_double_its_block(blocks):
     clicks = np.full(50_000, 140)
     clicks[123] = clicks.sum() // 100  # 1 % of all
     work, alone = loads(clicks, blocks), item_work(clicks)[123]
-    assert work.argmax() == deal_items(clicks, blocks)[123]
+    assert work.argmax() == assign_balanced(clicks, blocks)[123]
     assert work.max() < 1.5 * max(alone, work.mean())
 
 
 def test_hot_items_start_first():
     clicks = zipf(items=1000, clicks=100_000)
-    assert deal_items(clicks, 7)[np.argsort(-clicks, kind="stable")[:7]].tolist() == [
+    assert assign_balanced(clicks, 7)[np.argsort(-clicks, kind="stable")[:7]].tolist() == [
         0,
         1,
         2,

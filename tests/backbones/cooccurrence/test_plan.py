@@ -13,24 +13,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_i2i_spark.backbones.cooccurrence.packed_lists import pack
+from llm_i2i_spark.backbones.base import EngineOptions
+from llm_i2i_spark.backbones.cooccurrence.packed_lists import PACKED, pack
 from llm_i2i_spark.backbones.cooccurrence.plan import (
     MOST_BLOCKS,
     Degrees,
+    Plan,
     make_plan,
     measure_degrees,
 )
-from llm_i2i_spark.backbones.cooccurrence.user_lists import PARCELS
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.config.files import load_config
-from llm_i2i_spark.config.i2i import I2iConfig
-from llm_i2i_spark.kernels.csr import UserLists
+from llm_i2i_spark.kernels.csr import UserCsr
 
 graphs = st.lists(st.sets(st.integers(0, 9), min_size=1, max_size=8), min_size=1, max_size=15)
 
 
-def configured(*settings: str) -> I2iConfig:
-    return load_config([], settings).i2i
+def plan_of(degrees: Degrees, cores=2, max_users: int | None = None, **options: int) -> Plan:
+    return make_plan(degrees, max_users, EngineOptions(**options), cores)
 
 
 def degrees_of(graph: list[set[int]]) -> Degrees:
@@ -59,12 +58,12 @@ def test_degrees_count_what_is_there(graph):
 
 
 @pytest.mark.spark
-def test_degrees_are_measured_from_parcels_in_any_partitioning(spark):
+def test_degrees_are_measured_from_packed_lists_in_any_partitioning(spark):
     own = [[4, 8, 13], [4, 9], [8, 12], [5, 9, 13, 17]]  # odd edges are synthetic
-    offsets = np.cumsum([0, *map(len, own)], dtype=np.int64)
-    lists = UserLists(
+    indptr = np.cumsum([0, *map(len, own)], dtype=np.int64)
+    lists = UserCsr(
         np.arange(4, dtype=np.int32),
-        offsets,
+        indptr,
         np.concatenate(own).astype(np.uint32),
         np.full(6, 0.5),
     )
@@ -72,7 +71,7 @@ def test_degrees_are_measured_from_parcels_in_any_partitioning(spark):
     rows = [tuple(map(bytes, row.values())) for row in batch.to_pylist()]
     for partitions in (1, 3):
         found = measure_degrees(
-            spark.createDataFrame(rows, PARCELS).repartition(partitions), np.array([1, 2, 2, 6])
+            spark.createDataFrame(rows, PACKED).repartition(partitions), np.array([1, 2, 2, 6])
         )
         assert found == Degrees({2: 2, 3: 1, 4: 1}, {1: 1, 2: 2, 6: 1}, synthetic=6)
 
@@ -86,7 +85,7 @@ def test_a_cap_moves_hotter_items_to_itself_and_leaves_users_alone():
 @settings(max_examples=150, deadline=None)
 @given(graphs)
 def test_wedges_are_exact_and_butterflies_bounded(graph):
-    plan = make_plan(degrees_of(graph), configured(), cores=2)
+    plan = plan_of(degrees_of(graph))
     butterflies = sum(comb(len(one & other), 2) for one, other in combinations(graph, 2))
     assert plan.item_wedges == sum(comb(len(items), 2) for items in graph)
     assert plan.user_wedges == sum(len(one & other) for one, other in combinations(graph, 2))
@@ -96,7 +95,7 @@ def test_wedges_are_exact_and_butterflies_bounded(graph):
 @settings(max_examples=150, deadline=None)
 @given(graphs, st.integers(2, 5), st.randoms())
 def test_butterflies_are_bounded_under_a_cap(graph, cap, draw):
-    plan = make_plan(degrees_of(graph), configured(f"i2i.swing.max_users_per_item={cap}"), cores=2)
+    plan = plan_of(degrees_of(graph), max_users=cap)
     terms = 0
     for item in range(10):
         users = [items for items in graph if item in items]
@@ -106,20 +105,18 @@ def test_butterflies_are_bounded_under_a_cap(graph, cap, draw):
 
 
 def test_bounds_are_met_by_users_with_equal_lists():
-    plan = make_plan(degrees_of([{0, 1, 2, 3}] * 5), configured(), cores=2)
+    plan = plan_of(degrees_of([{0, 1, 2, 3}] * 5))
     assert plan.butterflies == comb(5, 2) * comb(4, 2)
 
 
 @pytest.mark.parametrize("blocks", [1, 4, 37, 500])
-def test_expected_shipping_is_what_dealing_at_random_ships(blocks):
+def test_expected_shipping_is_what_assigning_at_random_ships(blocks):
     degrees, lengths = zipf_degrees(users=4000, items=20_000)
     draw = np.random.default_rng(blocks)
     shipped = sum(
         int(length) * len(np.unique(draw.integers(0, blocks, length))) for length in lengths
     )
-    plan = make_plan(
-        degrees, configured(f"i2i.blocks={blocks}", "i2i.block_bytes=1000000000"), cores=2
-    )
+    plan = plan_of(degrees, blocks=blocks, block_bytes=1_000_000_000)
     assert plan.shipped_edges == pytest.approx(shipped, rel=0.03)
     assert plan.shuffle_bytes == 4 * plan.shipped_edges
 
@@ -127,10 +124,7 @@ def test_expected_shipping_is_what_dealing_at_random_ships(blocks):
 def test_smaller_budgets_make_more_blocks_and_each_keeps_its_budget():
     degrees, _ = zipf_degrees(users=20_000, items=20_000)
     degrees = Degrees(degrees.of_users, {1: 20_000})
-    plans = {
-        size: make_plan(degrees, configured(f"i2i.block_bytes={size}"), cores=2)
-        for size in (2**26, 2**17, 2**15)
-    }
+    plans = {size: plan_of(degrees, block_bytes=size) for size in (2**26, 2**17, 2**15)}
     assert [plan.blocks for plan in plans.values()] == sorted(
         plan.blocks for plan in plans.values()
     )
@@ -141,25 +135,23 @@ def test_smaller_budgets_make_more_blocks_and_each_keeps_its_budget():
 
 @pytest.mark.parametrize("cores", [1, 2, 16])
 def test_every_core_has_work(cores):
-    assert make_plan(degrees_of([{0, 1, 2}] * 4), configured(), cores).blocks >= cores
+    assert plan_of(degrees_of([{0, 1, 2}] * 4), cores).blocks >= cores
 
 
 @pytest.mark.parametrize("blocks", [1, 7, MOST_BLOCKS])
 def test_blocks_given_by_hand_are_kept(blocks):
-    assert (
-        make_plan(degrees_of([{0, 1, 2}] * 4), configured(f"i2i.blocks={blocks}"), cores=2).blocks
-        == blocks
-    )
+    assert plan_of(degrees_of([{0, 1, 2}] * 4), blocks=blocks).blocks == blocks
 
 
 def test_a_hot_item_that_cannot_fit_is_refused_in_a_sentence_whose_advice_helps():
     degrees = Degrees({100: 50_000_000}, {10_000_000: 1, 50: 10_000_000})
     with pytest.raises(UserError, match="One item has 10,000,000 users") as caught:
-        make_plan(degrees, configured(), cores=2)
+        plan_of(degrees)
     assert "\n" not in str(caught.value)
-    for advice in ("i2i.swing.max_users_per_item=1000", "i2i.block_bytes=2000000000"):
-        assert advice.split("=")[0] in str(caught.value)
-        assert make_plan(degrees, configured(advice), cores=2).blocks <= MOST_BLOCKS
+    assert "i2i.max_users_per_item" in str(caught.value)
+    assert plan_of(degrees, max_users=1000).blocks <= MOST_BLOCKS
+    assert "i2i.block_bytes" in str(caught.value)
+    assert plan_of(degrees, block_bytes=2_000_000_000).blocks <= MOST_BLOCKS
 
 
 def test_too_many_blocks_are_refused_in_a_sentence_whose_advice_helps():
@@ -167,21 +159,19 @@ def test_too_many_blocks_are_refused_in_a_sentence_whose_advice_helps():
     with pytest.raises(
         UserError, match=r"need [\d,]+ blocks of .* and 65,000 is the most"
     ) as caught:
-        make_plan(degrees, configured("i2i.block_bytes=1024"), cores=2)
+        plan_of(degrees, block_bytes=1024)
     assert "\n" not in str(caught.value)
-    assert (
-        make_plan(degrees, configured("i2i.block_bytes=134217728"), cores=2).blocks <= MOST_BLOCKS
-    )
+    assert plan_of(degrees, block_bytes=2**27).blocks <= MOST_BLOCKS
 
 
-def test_a_log_without_lists_has_a_plan():
-    plan = make_plan(Degrees({}, {1: 3}), configured(), cores=2)
+def test_a_log_without_pairs_has_a_plan():
+    plan = plan_of(Degrees({}, {1: 3}))
     assert (plan.user_wedges, plan.butterflies, plan.shuffle_bytes) == (0, 0, 0)
     assert "0 users, 3 items" in plan.sentence()
 
 
 def test_the_sentence_and_the_record_say_the_same_numbers():
-    plan = make_plan(zipf_degrees(users=30_000, items=5000)[0], configured(), cores=2)
+    plan = plan_of(zipf_degrees(users=30_000, items=5000)[0])
     assert {
         "users",
         "items",
@@ -206,8 +196,5 @@ def test_the_sentence_and_the_record_say_the_same_numbers():
 
 def test_the_weights_of_synthetic_edges_are_shipped_too():
     real, half = Degrees({4: 100}, {40: 10}), Degrees({4: 100}, {40: 10}, synthetic=200)
-    settings = configured("i2i.blocks=4")
-    assert (
-        make_plan(half, settings, cores=2).shuffle_bytes
-        == 2 * make_plan(real, settings, cores=2).shuffle_bytes
-    )
+    shipped = [plan_of(degrees, blocks=4).shuffle_bytes for degrees in (half, real)]
+    assert shipped[0] == 2 * shipped[1]

@@ -15,30 +15,22 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.backbones.cooccurrence.encoded_batches import encode_rows
-from llm_i2i_spark.backbones.cooccurrence.engine import similar_items
-from llm_i2i_spark.backbones.cooccurrence.item_ids import collect_items, number_items
+from llm_i2i_spark.backbones import Swing
+from llm_i2i_spark.backbones.base import BackboneRun, EngineOptions
+from llm_i2i_spark.backbones.cooccurrence.engine import read_interactions, similar_by_blocks
 from llm_i2i_spark.backbones.cooccurrence.plan import Plan, make_plan, measure_degrees
-from llm_i2i_spark.backbones.cooccurrence.user_lists import user_lists, user_parts
 from llm_i2i_spark.config.files import load_config
-from llm_i2i_spark.lake.arrow_batches import full_batches
 from llm_i2i_spark.lake.capabilities import cores
 from llm_i2i_spark.lake.materialize import materialized
-from llm_i2i_spark.lake.session import open_session
+from llm_i2i_spark.lake.session import log_file, open_session
 from llm_i2i_spark.lake.tables import Lake
 from tests.benchmarks.swing.logs import Clicks, write_parquet
 from tests.benchmarks.swing.options import A1, A2, TOP_K, B
 from tests.benchmarks.swing.processes import core_seconds
 
 MASTER, HEAP = "local[2]", "3g"
-GOLDEN = (
-    f"i2i.swing.a1={A1}",
-    f"i2i.swing.a2={A2}",
-    f"i2i.swing.b={B}",
-    f"i2i.top_k={TOP_K}",
-    f"index.size={TOP_K}",
-)
-VARIANT, SEED = "real", 42
+GOLDEN = Swing(a1=A1, a2=A2, b=B, top_k=TOP_K)
+"""Swing with the parameters of the golden file."""
 
 
 @dataclass(frozen=True)
@@ -83,40 +75,42 @@ class Engine:
             f"spark.memory={HEAP}",
         ]
         config = load_config([], settings)
-        self.spark = open_session(config)
+        self.spark = open_session(config.spark, log_file(config.lake))
         self.lake = Lake(self.spark, config.lake)
         self.out = folder / "similar.parquet"
 
-    def run(self, log: DataFrame, *settings: str, parts: int | None = None) -> Run:
+    def run(
+        self,
+        log: DataFrame,
+        swing: Swing = GOLDEN,
+        blocks: int | None = None,
+        partitions: int | None = None,
+    ) -> Run:
         """The job.
 
         Args:
             log: `user_id, item_id`.
-            settings: of the configuration, beside the parameters of the golden file.
-            parts: partitions of users; None for the stage's own choice.
+            swing: the parameters.
+            blocks: item blocks; None for the engine's own choice.
+            partitions: of users; None for the engine's own choice.
         """
-        i2i = load_config([], ["lake.root=unused", *GOLDEN, *settings]).i2i
         steps: dict[str, Step] = {}
         ends = self._clock(steps)
         with ExitStack() as staged:
-            with full_batches(self.spark):
-                chunks = staged.enter_context(
-                    materialized(self.lake, encode_rows(rows(log), i2i), "chunks")
-                )
-            ends("chunks")
-            table = staged.enter_context(
-                materialized(self.lake, number_items({VARIANT: chunks}, SEED), "item numbers")
-            )
-            items = collect_items(table, SEED)
-            ends("numbers")
-            made = user_lists(chunks, items, i2i, parts or user_parts(items, cores(self.spark)))
-            lists = staged.enter_context(materialized(self.lake, made, "lists"))
-            ends("lists")
-            plan = make_plan(measure_degrees(lists, items.clicks), i2i, cores(self.spark))
+
+            def stage(frame: DataFrame, title: str) -> DataFrame:
+                kept = staged.enter_context(materialized(self.lake, frame, title))
+                ends(title.removeprefix("swing: "))
+                return kept
+
+            options = EngineOptions(blocks=blocks)
+            run = BackboneRun(options=options, title="swing", stage=stage)
+            items, lists = read_interactions(swing, rows(log), run, partitions)
+            degrees = measure_degrees(lists, items.clicks)
+            plan = make_plan(degrees, swing.max_users_per_item, options, cores(self.spark))
             ends("degrees")
-            similar_items(lists, VARIANT, items, plan.blocks, i2i).write.mode("overwrite").parquet(
-                str(self.out)
-            )
+            similar = similar_by_blocks(swing, lists, items, plan.blocks, run)
+            similar.write.mode("overwrite").parquet(str(self.out))
             ends("blocks")
         return Run(plan, steps)
 
@@ -157,18 +151,13 @@ class Engine:
         stages = java.statusStore().stageList(
             nothing, False, False, context._gateway.new_array(jvm.double, 0), nothing
         )
-        return sum(stages.apply(place).shuffleWriteBytes() for place in range(stages.size()))
+        return sum(stages.apply(index).shuffleWriteBytes() for index in range(stages.size()))
 
 
 def rows(log: DataFrame) -> DataFrame:
-    """A log as rows of the `fused` contract, as far as the engine reads them."""
+    """A log as rows of table `fused`, as far as the engine reads them."""
     ids = [F.col(name).cast("string").alias(name) for name in ("user_id", "item_id")]
-    return log.select(
-        F.lit(VARIANT).alias("variant"),
-        *ids,
-        F.lit(1.0).alias("weight"),
-        F.lit("real").alias("source"),
-    )
+    return log.select(*ids, F.lit(1.0).alias("weight"), F.lit("real").alias("source"))
 
 
 @lru_cache(maxsize=1)

@@ -117,7 +117,7 @@ def compare(first: Rows, second: Rows) -> Difference:
 def _is_identical(spark: Engine, log: DataFrame, partitions: int, expected: Rows) -> bool:
     """The rows shuffled; as many partitions of the log and of its users, and item blocks."""
     shuffled = log.orderBy(F.rand(partitions)).repartition(partitions)
-    spark.run(shuffled, f"i2i.blocks={partitions}", parts=partitions)
+    spark.run(shuffled, blocks=partitions, partitions=partitions)
     found = read_rows(spark)
     same_ids = np.array_equal(_pairs(found), _pairs(expected))
     return same_ids and np.array_equal(found.score.view(np.int64), expected.score.view(np.int64))

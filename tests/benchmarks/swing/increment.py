@@ -12,23 +12,31 @@ import pandas as pd
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.run_record import Run
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.i2i.stage import STAGE
-from llm_i2i_spark.lake.session import open_session
+from llm_i2i_spark.lake.session import log_file, open_session
 from llm_i2i_spark.lake.tables import Lake, contract_schema
-from tests.benchmarks.swing.engine import GOLDEN, HEAP, MASTER, VARIANT
+from tests.benchmarks.swing.engine import HEAP, MASTER
 from tests.benchmarks.swing.logs import SHARED
-from tests.benchmarks.swing.options import Options
+from tests.benchmarks.swing.options import A1, A2, TOP_K, B, Options
 from tests.benchmarks.swing.processes import core_seconds
 from tests.benchmarks.swing.report import LeftOut, log_message, report_plain
+from tests.stage_runs import put_rows, run_stage
 
 DAY = 86_400
 DAYS = 30
+SCOPE = {"variant": "real", "backbone": "swing"}
+GOLDEN = (
+    f"i2i.swing.a1={A1}",
+    f"i2i.swing.a2={A2}",
+    f"i2i.swing.b={B}",
+    f"i2i.top_k={TOP_K}",
+    f"index.size={TOP_K}",
+)
 
 
 def increment(options: Options) -> None:
-    """Report saved_work of the day with the median number of rows among the last 30 days of a log."""
+    """Report saved_work of the day with the median number of rows of the last 30 days of a log."""
     for name in ("beauty", "sports"):
         log = _read(name)
         day = _median_day(log)
@@ -72,7 +80,7 @@ def _lake(root: Path) -> Lake:
     config = load_config(
         [], [f"lake.root={root}", f"spark.master={MASTER}", f"spark.memory={HEAP}"]
     )
-    return Lake(open_session(config), config.lake)
+    return Lake(open_session(config.spark, log_file(config.lake)), config.lake)
 
 
 def _write(lake: Lake, log: pd.DataFrame) -> int:
@@ -80,7 +88,7 @@ def _write(lake: Lake, log: pd.DataFrame) -> int:
     schema = contract_schema(TABLES["fused"])
     order = log.sort_values(["user_id", "ts", "item_id"])
     columns = {
-        "variant": VARIANT,
+        "variant": SCOPE["variant"],
         "weight": 1.0,
         "source": "real",
         "position": order.groupby("user_id").cumcount().astype(np.int32),
@@ -93,20 +101,18 @@ def _write(lake: Lake, log: pd.DataFrame) -> int:
         for field in schema
     ]
     frame = lake.spark.createDataFrame(rows).select(*of_contract)
-    run = Run("r", "fuse", {}, (VARIANT,), "x")
-    return lake.write(frame, run.record(load_config([], ["lake.root=unused"]), "fused"))
+    return put_rows(lake, load_config([], ["lake.root=unused"]), "fused", frame)
 
 
 def _run(lake: Lake, version: int, *settings: str) -> tuple[float, float]:
     """Core-seconds of the stage, and the share of the kernel's work that it saved."""
     config = load_config([], ["lake.root=unused", *GOLDEN, *settings])
     start, core_start = time.perf_counter(), core_seconds()
-    STAGE.execute(lake, config, Run("r", "i2i", {"fused": version}, (VARIANT,), "x"))
+    run_stage(STAGE, lake, config, {"fused": version}, [SCOPE])
     spent = core_seconds() - core_start
     record = lake.history("item_similarity", limit=1)[0].record
     assert record is not None
-    log_message(
-        f"  {time.perf_counter() - start:.1f} s, {spent:.1f} core-s, saved"
-        f" {record.details['saved_work']}"
-    )
-    return spent, float(record.details["saved_work"].get(VARIANT, 0.0))
+    (result,) = record.attributes["results"].values()
+    saved = float(result.get("saved_work", 0.0))
+    log_message(f"  {time.perf_counter() - start:.1f} s, {spent:.1f} core-s, saved {saved:.0%}")
+    return spent, saved

@@ -9,18 +9,19 @@ from functools import partial
 
 import numpy as np
 
-from llm_i2i_spark.backbones.cooccurrence.item_blocks import deal_items
-from llm_i2i_spark.kernels.csr import UserLists, read_only
+from llm_i2i_spark.backbones.cooccurrence.item_blocks import assign_balanced
+from llm_i2i_spark.kernels.arrays import read_only
+from llm_i2i_spark.kernels.csr import UserCsr
 from llm_i2i_spark.kernels.splitting import split_by_block
-from tests.benchmarks.swing.engine import Run, engine
+from tests.benchmarks.swing.engine import GOLDEN, Run, engine
 from tests.benchmarks.swing.kernel import marked, run_kernel
-from tests.benchmarks.swing.logs import beauty, synthetic, user_lists, with_hot_item
+from tests.benchmarks.swing.logs import beauty, click_matrix, synthetic, with_hot_item
 from tests.benchmarks.swing.options import CAP, Options
 from tests.benchmarks.swing.processes import peak_memory
 from tests.benchmarks.swing.report import interleaved, log_message, median, process_seconds, report
 
 NUMBER_BYTES = 4
-CAPPED = f"i2i.swing.max_users_per_item={CAP}"
+CAPPED = GOLDEN.model_copy(update={"max_users_per_item": CAP})
 SHORT_WARM_UP, LONG_WARM_UP = 12, 3
 """Runs before the first that counts, of a job of seconds and of one of a minute: until the JVM has
 compiled what is hot.
@@ -40,7 +41,7 @@ def shuffle(options: Options) -> None:
     runs = [spark.run(log) for _ in range(options.repeat)]
     by_user = 2 * NUMBER_BYTES * len(clicks)
     by_block = block_bound(
-        user_lists(clicks),
+        click_matrix(clicks),
         np.bincount(np.unique(clicks.items, return_inverse=True)[1]),
         runs[0].plan.blocks,
     )
@@ -66,24 +67,24 @@ def shuffle(options: Options) -> None:
     )
 
 
-def block_bound(lists: UserLists, clicks: np.ndarray, blocks: int) -> int:
-    """4 bytes for the key and for each edge of a list, once for each block that it touches."""
-    dealt = split_by_block(lists, read_only(deal_items(clicks, blocks)), blocks).lists
-    return NUMBER_BYTES * (len(dealt.keys) + len(dealt.edges))
+def block_bound(csr: UserCsr, clicks: np.ndarray, blocks: int) -> int:
+    """4 bytes for the key and for each edge of a user, once for each block that they touch."""
+    split = split_by_block(csr, read_only(assign_balanced(clicks, blocks)), blocks).csr
+    return NUMBER_BYTES * (len(split.keys) + len(split.indices))
 
 
 def job(options: Options) -> None:
     """Report job_over_kernel_core_seconds: the job's process tree over one process that has the
-    lists and calls the kernel.
+    click matrix and calls the kernel.
     """
     clicks = synthetic(options.users, options.items)
-    lists = marked(user_lists(clicks), CAP)
+    csr = marked(click_matrix(clicks), CAP)
     spark = engine(options.folder)
     log = spark.write(clicks, "synthetic")
     runs: list[Run] = []
     jobs = {
         "job": _noted(partial(spark.run, log, CAPPED), runs, "core_seconds"),
-        "kernel": lambda: process_seconds(partial(run_kernel, lists, CAP)),
+        "kernel": lambda: process_seconds(partial(run_kernel, csr, CAP)),
     }
     _warm_up(jobs, LONG_WARM_UP)
     found = interleaved(options.repeat, jobs)

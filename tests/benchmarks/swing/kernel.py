@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from llm_i2i_spark.backbones.cooccurrence.block_engine import lottery_limits
-from llm_i2i_spark.backbones.cooccurrence.user_lists import NO_CAP
-from llm_i2i_spark.kernels.csr import UserLists, read_only
-from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT
-from llm_i2i_spark.kernels.splitting import cap_edges
+from llm_i2i_spark.kernels.arrays import read_only
+from llm_i2i_spark.kernels.csr import UserCsr
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP
+from llm_i2i_spark.kernels.hash_sampling import mark_capped, sampling_thresholds
 from llm_i2i_spark.kernels.swing import TABLE_CELLS, swing_block
 from llm_i2i_spark.kernels.top_k import Neighbors
-from tests.benchmarks.swing.logs import Clicks, beauty, item_lots, user_lists
+from tests.benchmarks.swing.logs import Clicks, beauty, click_matrix, item_hashes, one_block
 from tests.benchmarks.swing.options import A1, A2, TOP_K, B, Options
 from tests.benchmarks.swing.report import LeftOut, interleaved, median, process_seconds, report
 
@@ -31,36 +30,34 @@ ROUNDS = 3
 """Times `repeat`: the jobs are short, and a median of more calls is steadier."""
 
 
-def run_kernel(lists: UserLists, cap: int = NO_CAP) -> Neighbors:
+def run_kernel(csr: UserCsr, cap: int = NO_CAP) -> Neighbors:
     """All items as one block.
 
     Args:
-        lists: of all users; marked by `marked` where there is a cap.
-        cap: users that an item's row is summed over.
+        csr: all users; marked by `marked` where there is a cap.
+        cap: users that an item's row sums over.
     """
-    n_items = int(lists.edges.max() >> ITEM_SHIFT) + 1
-    return swing_block(
-        lists, read_only(np.zeros(n_items, np.uint16)), 0, A1, A2, B, item_lots(n_items), cap, TOP_K
-    )
+    n_items = int(csr.indices.max() >> ITEM_SHIFT) + 1
+    return swing_block(csr, one_block(n_items, cap), A1, A2, B, TOP_K)
 
 
-def marked(lists: UserLists, cap: int) -> UserLists:
-    """The lists as a block gets them: edges that cannot win in the lottery of a cap carry a mark."""
-    clicks = np.bincount(lists.edges >> ITEM_SHIFT)
-    return lists._replace(
-        edges=read_only(cap_edges(lists, item_lots(len(clicks)), lottery_limits(clicks, cap)))
-    )
+def marked(csr: UserCsr, cap: int) -> UserCsr:
+    """The rows as a block gets them: edges above their item's sampling threshold are marked."""
+    n_users = np.bincount(csr.indices >> ITEM_SHIFT)
+    thresholds = sampling_thresholds(n_users, cap)
+    edges = mark_capped(csr, item_hashes(len(n_users)), thresholds)
+    return csr._replace(indices=read_only(edges))
 
 
 class Yardsticks:
     """swing.c, built for this machine, on one log."""
 
-    def __init__(self, lists: UserLists, folder: Path) -> None:
+    def __init__(self, csr: UserCsr, folder: Path) -> None:
         self._library = ctypes.CDLL(str(_build(folder)))
         self._library.swing_table.restype = self._library.swing_merge.restype = ctypes.c_int64
-        self._offsets = np.ascontiguousarray(lists.offsets)
-        self._items = (lists.edges >> ITEM_SHIFT).astype(np.int32)
-        self._weights = (A1 + np.diff(lists.offsets)) ** -B
+        self._offsets = np.ascontiguousarray(csr.indptr)
+        self._items = (csr.indices >> ITEM_SHIFT).astype(np.int32)
+        self._weights = (A1 + np.diff(csr.indptr)) ** -B
         self._n_items = int(self._items.max()) + 1
         rows = self._n_items * TOP_K
         self._found = np.empty(rows, np.int32), np.empty(rows, np.int32), np.empty(rows)
@@ -109,16 +106,16 @@ class Yardsticks:
 def kernel(options: Options) -> None:
     """Report kernel_over_c and merge_over_kernel."""
     clicks: Clicks = beauty()
-    lists = user_lists(clicks)
+    csr = click_matrix(clicks)
     with tempfile.TemporaryDirectory() as folder:
-        c = Yardsticks(lists, Path(folder))
-        expected = run_kernel(lists)
+        c = Yardsticks(csr, Path(folder))
+        expected = run_kernel(csr)
         for yardstick in (c.table, c.merge):
             c.check(yardstick(), expected)
         jobs = {
             name: partial(process_seconds, run)
             for name, run in (
-                ("kernel", partial(run_kernel, lists)),
+                ("kernel", partial(run_kernel, csr)),
                 ("c", c.table),
                 ("merge", c.merge),
             )

@@ -12,10 +12,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from llm_i2i_spark.backbones.cooccurrence.user_lists import NO_CAP
-from llm_i2i_spark.kernels.csr import UserLists, read_only
-from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT
-from llm_i2i_spark.kernels.grouping import Rows, group_by_user
+from llm_i2i_spark.kernels.arrays import read_only
+from llm_i2i_spark.kernels.csr import ItemBlock, UserCsr
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP
+from llm_i2i_spark.kernels.grouping import Interactions, group_by_user
 from tests.benchmarks.swing.report import LeftOut, log_message
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
@@ -116,25 +116,35 @@ def write_csv(clicks: Clicks, path: Path) -> Path:
     return path
 
 
-def user_lists(clicks: Clicks) -> UserLists:
-    """The users' lists as the kernel takes them, without Spark. Items are numbered by id; keys are
+def click_matrix(clicks: Clicks) -> UserCsr:
+    """The users' rows as the kernel takes them, without Spark. Items have indices by id; keys are
     drawn.
     """
     _, users = np.unique(clicks.users, return_inverse=True)
     _, items = np.unique(clicks.items, return_inverse=True)
     n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
     keys = _hashes(n_users, 3)
-    rows = Rows(
+    rows = Interactions(
         users.astype(np.uint32),
         (items << ITEM_SHIFT).astype(np.uint32),
         np.empty(0),
         np.empty(0, np.int32),
     )
-    return group_by_user(rows, keys, item_lots(n_items), NO_CAP)
+    return group_by_user(rows, keys, item_hashes(n_items), NO_CAP)
 
 
-def item_lots(items: int) -> Numbers:
-    """A hash of each item, for the lottery of a cap."""
+def one_block(n_items: int, cap: int = NO_CAP) -> ItemBlock:
+    """All items as one block.
+
+    Args:
+        n_items: how many.
+        cap: users that an item's row sums over.
+    """
+    return ItemBlock(read_only(np.zeros(n_items, np.uint16)), 0, item_hashes(n_items), cap)
+
+
+def item_hashes(items: int) -> Numbers:
+    """A hash of each item, for hash sampling."""
     return _hashes(items, 4)
 
 

@@ -17,22 +17,20 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from llm_i2i_spark.backbones.cooccurrence.block_engine import (
-    BlockTask,
-    lottery_limits,
-    similar_in_block,
-)
-from llm_i2i_spark.backbones.cooccurrence.item_blocks import deal_items
-from llm_i2i_spark.backbones.cooccurrence.item_norms import Statistics
+from llm_i2i_spark.backbones.cooccurrence.block_engine import BlockTask, similar_in_block
+from llm_i2i_spark.backbones.cooccurrence.item_blocks import assign_balanced
+from llm_i2i_spark.backbones.cooccurrence.item_norms import ItemNorms
 from llm_i2i_spark.backbones.cooccurrence.packed_lists import pack
-from llm_i2i_spark.backbones.cooccurrence.user_lists import PARCEL_EDGES
-from llm_i2i_spark.config.files import load_config
-from llm_i2i_spark.kernels.csr import UserLists, read_only
+from llm_i2i_spark.backbones.cooccurrence.user_lists import EDGES_PER_ROW
+from llm_i2i_spark.kernels.arrays import read_only
+from llm_i2i_spark.kernels.csr import UserCsr
 from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT
+from llm_i2i_spark.kernels.hash_sampling import sampling_thresholds
 from llm_i2i_spark.kernels.splitting import split_by_block
+from tests.benchmarks.swing.engine import GOLDEN
 from tests.benchmarks.swing.kernel import marked
-from tests.benchmarks.swing.logs import item_lots, synthetic, user_lists
-from tests.benchmarks.swing.options import A1, A2, CAP, TOP_K, B, Options
+from tests.benchmarks.swing.logs import click_matrix, item_hashes, synthetic
+from tests.benchmarks.swing.options import CAP, Options
 from tests.benchmarks.swing.report import log_message, median, report
 
 TIMES = 2.8
@@ -44,18 +42,17 @@ BLOCKS = 2
 
 def memory(options: Options) -> None:
     """Report block_memory."""
-    lists = marked(
-        user_lists(synthetic(round(TIMES * options.users), round(TIMES * options.items))), CAP
-    )
-    task = _task(lists)
+    log = synthetic(round(TIMES * options.users), round(TIMES * options.items))
+    csr = marked(click_matrix(log), CAP)
+    task = _task(csr)
     paths = (
         options.folder / "small.arrow",
         options.folder / "block.arrow",
         options.folder / "task.pickle",
     )
     paths[2].write_bytes(pickle.dumps(task))
-    _write_block(_first_lists(lists, 1000), task, paths[0])
-    _write_block(lists, task, paths[1])
+    _write_block(_first_users(csr, 1000), task, paths[0])
+    _write_block(csr, task, paths[1])
     runs = []
     for turn in range(options.repeat):
         runs.append(_measure(*paths))
@@ -73,42 +70,32 @@ def memory(options: Options) -> None:
     )
 
 
-def _task(lists: UserLists) -> BlockTask:
-    settings = [
-        f"i2i.swing.a1={A1}",
-        f"i2i.swing.a2={A2}",
-        f"i2i.swing.b={B}",
-        f"i2i.swing.max_users_per_item={CAP}",
-    ]
-    config = load_config(
-        [], ["lake.root=unused", *settings, f"i2i.top_k={TOP_K}", f"index.size={TOP_K}"]
-    )
-    clicks = np.bincount(lists.edges >> ITEM_SHIFT)
-    block_of = deal_items(clicks, BLOCKS, CAP)
+def _task(csr: UserCsr) -> BlockTask:
+    n_users = np.bincount(csr.indices >> ITEM_SHIFT)
     return BlockTask(
-        block_of,
+        assign_balanced(n_users, BLOCKS, CAP),
         BLOCKS,
-        item_lots(len(clicks)),
-        lottery_limits(clicks, CAP),
-        config.i2i,
-        Statistics(),
+        item_hashes(len(n_users)),
+        sampling_thresholds(n_users, CAP),
+        GOLDEN.model_copy(update={"max_users_per_item": CAP}),
+        ItemNorms(),
     )
 
 
-def _first_lists(lists: UserLists, n: int) -> UserLists:
-    return UserLists(
-        read_only(lists.keys[:n]),
-        read_only(lists.offsets[: n + 1]),
-        read_only(lists.edges[: lists.offsets[n]]),
-        lists.weights,
+def _first_users(csr: UserCsr, n: int) -> UserCsr:
+    return UserCsr(
+        read_only(csr.keys[:n]),
+        read_only(csr.indptr[: n + 1]),
+        read_only(csr.indices[: csr.indptr[n]]),
+        csr.data,
     )
 
 
-def _write_block(lists: UserLists, task: BlockTask, path: Path) -> None:
-    """The parcels of block 0, each row of them a batch as Spark's batches have few."""
-    dealt = split_by_block(lists, read_only(task.block_of), task.blocks)
-    of_block = _first_lists(dealt.lists, int(dealt.starts[1]))
-    rows = next(iter(pack(of_block, PARCEL_EDGES)))
+def _write_block(csr: UserCsr, task: BlockTask, path: Path) -> None:
+    """The packed lists of block 0, each row of them a batch as Spark's batches have few."""
+    split = split_by_block(csr, read_only(task.block_of_item), task.blocks)
+    of_block = _first_users(split.csr, int(split.row_starts[1]))
+    rows = next(iter(pack(of_block, EDGES_PER_ROW)))
     blocks = pa.array(np.zeros(rows.num_rows, np.int32))
     batch = pa.RecordBatch.from_arrays([blocks, *rows.columns], names=["block", *rows.schema.names])
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_stream(sink, batch.schema) as writer:
@@ -132,11 +119,11 @@ def _measure(small: Path, block: Path, task: Path) -> dict[str, int]:
 
 def _worker(small: Path, block: Path, task: Path) -> None:
     """In the fresh process: a small block first, which loads the compiled code, then the block."""
-    told = pickle.loads(task.read_bytes())
-    _read(small, told)
+    block_task = pickle.loads(task.read_bytes())
+    _read(small, block_task)
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
     before = _resident("VmRSS")
-    arrow, rows = _read(block, told)
+    arrow, rows = _read(block, block_task)
     print(
         json.dumps({"arrow_bytes": arrow, "peak_bytes": _resident("VmHWM") - before, "rows": rows})
     )

@@ -26,7 +26,7 @@ def core_seconds() -> float:
 
 
 class Peak:
-    """The most bytes that the tree held; shared pages are divided among those who share them (PSS)."""
+    """The most bytes that the tree held; shared pages are divided among who shares them (PSS)."""
 
     bytes = 0
 

@@ -1,0 +1,130 @@
+"""Interactions as users have them, in a Spark or pandas DataFrame, to what backbones read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.base.sections.spark import SparkConfig
+from llm_i2i_spark.lake.session import log_file, open_session
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from llm_i2i_spark.backbones.base import Backbone
+
+IDS = ("user_id", "item_id")
+OPTIONAL = ("weight", "source", "position", "ts")
+
+
+def to_spark(interactions: DataFrame | pd.DataFrame) -> DataFrame:
+    """The columns that a backbone may read, ids as strings.
+
+    Args:
+        interactions: a Spark DataFrame; or a pandas one, which is sent to the active session, or
+            to a local one where none is active.
+
+    Raises:
+        UserError: it is no DataFrame, or lacks a column.
+    """
+    columns = [str(name) for name in getattr(interactions, "columns", ())]
+    if not columns:
+        raise UserError(
+            "Interactions must be a Spark or pandas DataFrame with the columns user_id and item_id,"
+            f" and are a {type(interactions).__name__}."
+        )
+    missing = [name for name in IDS if name not in columns]
+    if missing:
+        raise UserError(
+            f"The interactions have no column {' and no column '.join(missing)}; their columns are"
+            f" {', '.join(columns)}: rename those that hold the ids."
+        )
+    found = [*IDS, *(name for name in OPTIONAL if name in columns)]
+    frame = (
+        interactions.select(*found)
+        if isinstance(interactions, DataFrame)
+        else _from_pandas(interactions[found])
+    )
+    return frame.withColumns({name: F.col(name).cast("string") for name in IDS})
+
+
+def _from_pandas(frame: pd.DataFrame) -> DataFrame:
+    import pyarrow as pa
+
+    text = (*IDS, "source")
+    columns: dict[str, Any] = {
+        name: pa.array(frame[name].astype("string"), pa.string())
+        if name in text
+        else pa.array(frame[name], from_pandas=True)
+        for name in frame.columns
+    }
+    return _session().createDataFrame(pa.table(columns))
+
+
+def _session() -> SparkSession:
+    active = SparkSession.getActiveSession()
+    return active or open_session(SparkConfig(), log_file(LakeConfig()))
+
+
+def prepare(frame: DataFrame, backbone: Backbone) -> DataFrame:
+    """Rows as `Backbone.compute` takes them: one a (user, item), all columns that it reads.
+
+    Args:
+        frame: from `to_spark`.
+        backbone: for some of which the order of a user's interactions matters.
+
+    Raises:
+        UserError: an id is null, a weight does not fit, or the order is not known.
+    """
+    columns = frame.columns
+    if backbone.needs_order and not {"position", "ts"} & set(columns):
+        raise UserError(
+            f"Backbone {backbone.name} needs the order of a user's interactions; add a column"
+            f" position or ts to {', '.join(columns)}."
+        )
+    weight = F.col("weight").cast("double") if "weight" in columns else F.lit(1.0)
+    by_weight = F.when(weight == 1.0, "real").otherwise("synthetic")
+    source = F.coalesce("source", F.lit("real")) if "source" in columns else by_weight
+    rows = frame.withColumns({"weight": weight}).withColumns({"source": source})
+    _check(rows)
+    is_real = F.col("source") == "real"
+    merged = [
+        F.max("weight").alias("weight"),
+        F.when(F.max(is_real), "real").otherwise("synthetic").alias("source"),
+    ]
+    if not backbone.needs_order:
+        return rows.groupBy(*IDS).agg(*merged)
+    order = "position" if "position" in columns else "ts"
+    rows = rows.groupBy(*IDS).agg(*merged, F.min(F.when(is_real, F.col(order))).alias(order))
+    if order == "position":
+        return rows.withColumn("position", F.col("position").cast("int"))
+    by_time = Window.partitionBy("user_id").orderBy(F.asc_nulls_last("ts"), "item_id")
+    return rows.withColumn("position", F.when(is_real, F.row_number().over(by_time))).drop("ts")
+
+
+def _check(rows: DataFrame) -> None:
+    """Raise a sentence where a row cannot be used."""
+    without_id = F.col("user_id").isNull() | F.col("item_id").isNull()
+    fits = F.when(F.col("source") == "real", F.col("weight") == 1.0).otherwise(
+        (F.col("weight") > 0.0) & (F.col("weight") <= 1.0)
+    )
+    found = rows.agg(
+        F.count_if(without_id).alias("without_id"),
+        F.count_if(~F.coalesce(fits, F.lit(False))).alias("odd_weight"),
+    ).first()
+    assert found is not None
+    if found["without_id"]:
+        raise UserError(
+            f"{found['without_id']:,} of the interactions have no user_id or no item_id; drop them"
+            " first."
+        )
+    if found["odd_weight"]:
+        raise UserError(
+            f"{found['odd_weight']:,} of the interactions have a weight that does not fit: a row"
+            " whose source is real weighs 1, any other more than 0 and at most 1; divide the"
+            " weights by the largest, or leave the column out."
+        )

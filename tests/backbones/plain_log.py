@@ -1,0 +1,110 @@
+"""A click log in Python's own terms, for oracles: who has what, after caps, without any engine."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame, SparkSession
+
+from llm_i2i_spark.backbones.cooccurrence.backbone import CooccurrenceBackbone
+
+COLUMNS = "user_id string, item_id string, weight double, source string, position int"
+# Ids that differ where a number, a trimmed or a normalised text would not.
+ITEMS = ("7", "007", "70", "é", "e\u0301", "a b", "ab", " a", "A", "a", *map(str, range(100, 114)))
+
+
+class Interaction(NamedTuple):
+    """A row of a log."""
+
+    user_id: str
+    item_id: str
+    weight: float
+    source: str
+    position: int | None
+
+
+class Edge(NamedTuple):
+    """What a user has of an item."""
+
+    weight: float
+    real: bool
+    position: int | None
+
+
+@dataclass(frozen=True)
+class Log:
+    """What an oracle is given.
+
+    Attributes:
+        weights: by user and item, of the whole log.
+        rows: by user, their items after the cap of items a user.
+        counted: by item, the users that its row sums over.
+    """
+
+    weights: dict[tuple[str, str], float]
+    rows: dict[str, dict[str, Edge]]
+    counted: dict[str, set[str]]
+
+
+Similarities = dict[tuple[str, str], tuple[float, int, float]]
+"""By item and neighbor: similarity, support, synthetic share."""
+
+
+def random_log(seed: int, users=40) -> list[Interaction]:
+    """Real clicks in an order, and synthetic ones with weights."""
+    draw = random.Random(seed)
+    rows = []
+    for user in range(users):
+        for position, item in enumerate(draw.sample(ITEMS, draw.randint(1, 8))):
+            if draw.random() < 0.7:
+                rows.append(Interaction(f"u{user}", item, 1.0, "real", position))
+            else:
+                weight = draw.uniform(0.05, 1)
+                rows.append(Interaction(f"u{user}", item, weight, "synthetic", None))
+    return rows
+
+
+def frame_of(spark: SparkSession, rows: Iterable[Interaction]) -> DataFrame:
+    return spark.createDataFrame(list(rows), COLUMNS)
+
+
+def item_order(item: str) -> tuple[int, str]:
+    """By which equal similarities are ordered."""
+    return len(item), item
+
+
+def plain_log(frame: DataFrame, backbone: CooccurrenceBackbone, seed=42) -> Log:
+    """The log as a co-occurrence backbone must see it; a (user, item) stands in it once.
+
+    Spark gives the hashes of the ids; the sample is drawn here.
+    """
+    hashed = frame.selectExpr("*", "hash(user_id) AS key", f"hash(item_id, {seed}) AS item_hash")
+    weights, rows, hashes = {}, {}, {}
+    for row in hashed.collect():
+        user, item = row["user_id"], row["item_id"]
+        weights[user, item] = row["weight"]
+        edge = Edge(row["weight"], row["source"] == "real", row["position"])
+        rows.setdefault(user, {})[item] = edge
+        hashes[user, item] = sampling_hash(row["key"], row["item_hash"])
+    for user, own in rows.items():
+        kept = sorted(own, key=lambda item: hashes[user, item])[: backbone.max_items_per_user]
+        rows[user] = {item: own[item] for item in kept}
+    rows = {user: own for user, own in rows.items() if len(own) > 1}
+    counted: dict[str, set[str]] = {}
+    for item in {item for own in rows.values() for item in own}:
+        users = [user for user, own in rows.items() if item in own]
+        lowest = sorted(users, key=lambda user: hashes[user, item])[: backbone.max_users_per_item]
+        counted[item] = set(lowest)
+    return Log(weights, rows, counted)
+
+
+def sampling_hash(user_key: int, item_hash: int) -> int:
+    """SplitMix64's finalizer, in Python's integers."""
+    mask = 2**64 - 1
+    x = (user_key << 32 ^ item_hash & 0xFFFFFFFF) & mask
+    x = (x ^ x >> 30) * 0xBF58476D1CE4E5B9 & mask
+    x = (x ^ x >> 27) * 0x94D049BB133111EB & mask
+    return x ^ x >> 31

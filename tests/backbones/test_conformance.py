@@ -1,0 +1,97 @@
+"""What every listed backbone must hold, through Spark. A new one is tested by being listed; beside
+it stands an oracle of its own, `tests/backbones/oracles/<name>.py`.
+"""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from importlib import import_module
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from llm_i2i_spark.backbones import BACKBONES
+from llm_i2i_spark.backbones.base import Backbone, BackboneRun, EngineOptions
+from tests.backbones.plain_log import (
+    ITEMS,
+    Interaction,
+    Similarities,
+    frame_of,
+    item_order,
+    plain_log,
+    random_log,
+)
+
+pytestmark = [
+    pytest.mark.spark,
+    pytest.mark.parametrize("kind", BACKBONES, ids=[kind.name for kind in BACKBONES]),
+]
+CAPS = {"max_users_per_item": 5, "max_items_per_user": 4, "top_k": 6}
+Row = tuple[str, str, float, int, float]
+
+
+def rows_of(similar: DataFrame) -> list[Row]:
+    """Best first for each item."""
+    rows = [tuple(row) for row in similar.collect()]
+    return sorted(rows, key=lambda row: (row[0], -row[2], item_order(row[1])))
+
+
+@cache
+def of_random_log(spark: SparkSession, kind: type[Backbone]) -> list[Row]:
+    return rows_of(kind().similar_items(frame_of(spark, random_log(1, users=60))))
+
+
+def capped(kind: type[Backbone]) -> Backbone:
+    return kind(**{name: value for name, value in CAPS.items() if name in kind.model_fields})
+
+
+def oracle(frame: DataFrame, backbone: Backbone) -> Similarities:
+    module = import_module(f"tests.backbones.oracles.{backbone.name}")
+    found: Similarities = module.similarities(plain_log(frame, backbone), backbone)
+    return {pair: values for pair, values in found.items() if values[0] > 0}
+
+
+def assert_equal(found: list[Row], wanted: Similarities) -> None:
+    assert {row[:2] for row in found} == wanted.keys()
+    for item, neighbor, *values in found:
+        assert values == pytest.approx(wanted[item, neighbor], rel=1e-12, abs=1e-12)
+
+
+def test_similarities_equal_the_oracle_on_weighted_synthetic_rows(spark, kind):
+    found = of_random_log(spark, kind)
+    assert_equal(found, oracle(frame_of(spark, random_log(1, users=60)), kind()))
+    assert {item for row in found for item in row[:2]} == set(ITEMS)  # ids are exact to the byte
+
+
+def test_similarities_are_symmetric_where_that_is_claimed(spark, kind):
+    found = {row[:2]: row[2] for row in of_random_log(spark, kind)}
+    turned = {(j, i): value for (i, j), value in found.items()}
+    is_symmetric = found.keys() == turned.keys() and turned == pytest.approx(found, rel=1e-12)
+    assert is_symmetric == kind.is_symmetric
+
+
+def test_caps_are_kept_and_partitions_blocks_order_and_repeated_rows_change_no_bit(spark, kind):
+    log, backbone = random_log(2), capped(kind)
+    frame = frame_of(spark, log)
+    found = rows_of(backbone.similar_items(frame.coalesce(1)))
+    wanted = oracle(frame, backbone)
+    for item in {item for item, _ in wanted}:
+        own = [row for row in found if row[0] == item]
+        assert_equal(own, {row[:2]: wanted[row[:2]] for row in own})
+        best = sorted((values[0] for (i, _), values in wanted.items() if i == item), reverse=True)
+        assert [row[2] for row in own] == pytest.approx(best[: CAPS["top_k"]], rel=1e-12)
+    again = [row._replace(weight=row.weight / 2, source="synthetic", position=None) for row in log]
+    shuffled = random.Random(3).sample(log + log + again, 3 * len(log))
+    options = EngineOptions(blocks=7, partitioning="community")
+    other = frame_of(spark, shuffled).repartition(5)
+    assert rows_of(backbone.similar_items(other, BackboneRun(options=options))) == found
+
+
+def test_one_user_and_no_user_at_all(spark, kind):
+    log = [Interaction("u", item, 1.0, "real", n) for n, item in enumerate(("10", "9", "007"))]
+    alone = frame_of(spark, log)
+    assert_equal(rows_of(kind().similar_items(alone)), oracle(alone, kind()))
+    nothing = kind().similar_items(frame_of(spark, []))
+    assert nothing.collect() == []
+    assert nothing.columns == ["item_id", "neighbor_id", "similarity", "support", "synthetic_share"]
