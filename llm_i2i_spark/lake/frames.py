@@ -50,7 +50,9 @@ def require_columns(frame: DataFrame, names: Sequence[str], title: str) -> None:
     if missing:
         wanted, absent = ", ".join(names), ", ".join(missing)
         has = ", ".join(frame.columns) or "none"
-        raise InputDataError(f"{title} need the columns {wanted} and lack {absent}; they have {has}.")
+        raise InputDataError(
+            f"{title} need the columns {wanted} and lack {absent}; they have {has}."
+        )
 
 
 def text_ids(frame: DataFrame, names: Sequence[str]) -> DataFrame:

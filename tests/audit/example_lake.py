@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame
 
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.config.i2i import SwingConfig
+from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.fuse.transform import credible_real_rows, real_rows, score_confidence, soft_rows
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.prompts import templates
@@ -34,7 +34,7 @@ PROPOSED = {
 """(user, item) -> rank, log_prob, p_yes, calibrated confidence."""
 
 
-def brute_force(lists: Lists, item: str, neighbor: str, swing: SwingConfig) -> Parts:
+def brute_force(lists: Lists, item: str, neighbor: str, swing: Swing) -> Parts:
     """Each user's half of every pair's term, straight from the definition."""
     weight = {user: (swing.a1 + sum(edges.values())) ** -swing.b for user, edges in lists.items()}
     both = [user for user, edges in lists.items() if item in edges and neighbor in edges]
@@ -109,7 +109,7 @@ def _checkpoints(folder: str) -> Rows:
     ]
 
 
-def _similarities(lists: dict[str, Lists], swing: SwingConfig) -> Rows:
+def _similarities(lists: dict[str, Lists], swing: Swing) -> Rows:
     rows = []
     for variant, of_variant in lists.items():
         items = sorted({item for edges in of_variant.values() for item in edges})

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from llm_i2i_spark.config.i2i import SwingConfig
+from llm_i2i_spark.backbones.swing import Swing
 
-BACKBONE = "swing"
+BACKBONE = Swing.name
 """The backbone whose similarities can be taken apart by users; the only place that names it."""
 
 
@@ -22,7 +22,7 @@ class Edge(NamedTuple):
 
 
 def swing_contributions(
-    edges: Sequence[Edge], item: str, neighbor: str, swing: SwingConfig
+    edges: Sequence[Edge], item: str, neighbor: str, swing: Swing
 ) -> dict[str, float]:
     """The part of S(item, neighbor) that is due to each user; the parts add up to S.
 

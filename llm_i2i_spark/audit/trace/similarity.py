@@ -13,7 +13,7 @@ from llm_i2i_spark.audit.trace.edge import EdgeKey, Similarity
 from llm_i2i_spark.audit.trace.recorded_settings import recorded_settings
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.config.i2i import SwingConfig
+from llm_i2i_spark.backbones.swing import Swing
 
 ADDS_UP = 1e-9
 """Relative difference up to which the parts add up: the stored similarity is rounded to 42 bits
@@ -79,7 +79,7 @@ def _other_settings(similarity: Origin, config: Config) -> list[str]:
     ]
 
 
-def _caps(swing: SwingConfig, rows: Sequence[Row]) -> list[str]:
+def _caps(swing: Swing, rows: Sequence[Row]) -> list[str]:
     longest = max(Counter(row["user_id"] for row in rows).values(), default=0)
     doubts = []
     if swing.max_items_per_user is not None and longest > swing.max_items_per_user:

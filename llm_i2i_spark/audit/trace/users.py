@@ -11,7 +11,7 @@ from llm_i2i_spark.audit.lineage import Lineage, Origin
 from llm_i2i_spark.audit.runs import utc
 from llm_i2i_spark.audit.trace.contributions import Edge, swing_contributions
 from llm_i2i_spark.audit.trace.edge import EdgeKey, Interaction, SyntheticOrigin, UserEvidence
-from llm_i2i_spark.config.i2i import SwingConfig
+from llm_i2i_spark.backbones.swing import Swing
 
 UserItem = tuple[str, str]
 """User id and item id of a row."""
@@ -32,7 +32,7 @@ def rows_of_users(lineage: Lineage, fused: Origin, edge: EdgeKey) -> list[Row]:
     return lineage.collect(_distinct(rows.join(both, "user_id", "left_semi")), fused, "fused")
 
 
-def contributions(rows: Sequence[Row], edge: EdgeKey, swing: SwingConfig) -> dict[str, float]:
+def contributions(rows: Sequence[Row], edge: EdgeKey, swing: Swing) -> dict[str, float]:
     """The part of the similarity that is due to each user.
 
     Args:
