@@ -37,8 +37,11 @@ def find_ids(
                 low = middle + 1
             else:
                 high = middle
-        equal = low < len(ids_indptr) - 1 and _equals(ids, ids_indptr, low, wanted, first, last)
-        found[position] = low if equal else -1
+        found[position] = -1
+        if low < len(ids_indptr) - 1 and np.array_equal(
+            ids[ids_indptr[low] : ids_indptr[low + 1]], wanted[first:last]
+        ):
+            found[position] = low
     return found
 
 
@@ -71,16 +74,3 @@ def _precedes(
         if ids[start + step] != wanted[first + step]:
             return bool(ids[start + step] < wanted[first + step])
     return bool(end - start < last - first)
-
-
-@compiled
-def _equals(
-    ids: Bytes, indptr: Int64Array, position: int, wanted: Bytes, first: int, last: int
-) -> bool:
-    start, end = indptr[position], indptr[position + 1]
-    if end - start != last - first:
-        return False
-    for step in range(end - start):
-        if ids[start + step] != wanted[first + step]:
-            return False
-    return True
