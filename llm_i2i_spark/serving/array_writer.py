@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.files import flush
 from llm_i2i_spark.serving.index_arrays import FORMAT, MANIFEST, TYPES, Origin
+from llm_i2i_spark.serving.rows import id_order
 
 ENTRIES_AT_ONCE = 1 << 22
 ENTRY_ARRAYS = ("neighbor", "score", "synthetic_share")
@@ -42,9 +43,7 @@ def write_arrays(batches: Iterable[pa.RecordBatch], folder: Path, origin: Origin
         for block in _blocks(batches):
             writer.add(block)
     ids = writer.ids
-    order = _id_order(ids)
-    number = np.empty(len(order), np.int32)
-    number[order] = np.arange(len(order), dtype=np.int32)
+    order, number = id_order(ids)
     _renumber(folder / "neighbor", number)
     if not writer.mixed_shares:
         (folder / "synthetic_share").write_bytes(b"")
@@ -151,14 +150,6 @@ class _Writer:
         start, end = np.zeros(n_items, np.int64), np.zeros(n_items, np.int64)
         start[items], end[items] = ends - lengths, ends
         return start, end
-
-
-def _id_order(ids: pa.LargeStringArray) -> NDArray[np.int64]:
-    """Positions of the ids in their order: shorter ids first, then by UTF-8 bytes."""
-    by_text = pc.sort_indices(ids).to_numpy().astype(np.int64)
-    lengths = pc.utf8_length(ids).to_numpy()
-    order: NDArray[np.int64] = by_text[np.argsort(lengths[by_text], kind="stable")]
-    return order
 
 
 def _renumber(path: Path, number: NDArray[np.int32]) -> None:

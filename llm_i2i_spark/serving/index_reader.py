@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote, urlsplit
 
 import numpy as np
 import pyarrow as pa
@@ -90,22 +90,20 @@ def find_index(
         InputDataError: there is no such file, or its columns do not fit.
         UserError: the table, its version, or the variant and backbone are not there.
     """
-    text = str(index) if is_uri(str(index)) else str(Path(index).expanduser().resolve())
+    text = str(index)
+    if text.startswith("file:/"):
+        text = unquote(urlsplit(text).path)
+    text = text if is_uri(text) else str(Path(text).expanduser().resolve())
+    path = Path(text)
+    if path.suffix == ".parquet" and not path.is_dir():
+        return _file_source(path, [path])
     for table in (text, f"{text.rstrip('/')}/{TABLE}"):
         if DeltaTable.is_deltatable(table):
             return _table_source(table, variant, backbone, version)
-    path = Path(text)
-    if path.suffix == ".parquet" and path.is_file():
-        return _file_source(path, [path])
     files = sorted(path.glob("[!._]*.parquet")) if path.is_dir() else []
-    if files:
-        return _file_source(path, files)
-    if path.suffix == ".parquet":
-        raise InputDataError(
-            f"There is no index file {index}; `llm-i2i index-export` writes one of the form it must"
-            " have."
-        )
-    raise missing_table(TABLE, index)
+    if not files:
+        raise missing_table(TABLE, index)
+    return _file_source(path, files)
 
 
 def _table_source(
@@ -114,7 +112,7 @@ def _table_source(
     with _readable(version):
         table = DeltaTable(uri, version=version)
         masks = _row_masks(table)
-        files = {file: masks.get(file.rpartition("/")[2]) for file in sorted(table.file_uris())}
+        files = {f"{uri}/{name}": masks.get(name) for name in sorted(_file_names(table))}
         pairs = {pair for file, mask in files.items() for pair in _pairs(file, mask)}
         history = table_history(uri)
     chosen = choose_index(pairs, variant, backbone)
@@ -146,14 +144,21 @@ def _readable(version: int | None) -> Iterator[None]:
         raise TableNotFoundError(f"{which} of {TABLE} cannot be read ({reason}).") from error
 
 
+def _file_names(table: DeltaTable) -> list[str]:
+    # file_uris() of delta-rs percent-encodes the folders of a local table.
+    actions: Any = table.get_add_actions()
+    names: list[str] = actions.column("path").to_pylist()
+    return names
+
+
 def _row_masks(table: DeltaTable) -> dict[str, NDArray[np.bool_]]:
     """By file name, which rows are still there, for the files that have a deletion vector."""
-    rows = pa.table(table.deletion_vectors())
-    masks = zip(rows.column("filepath"), rows.column("selection_vector"), strict=True)
-    return {
-        file.as_py().rpartition("/")[2]: mask.values.to_numpy(zero_copy_only=False)
-        for file, mask in masks
-    }
+    found = {}
+    for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()):
+        for file, mask in zip(*batch.columns, strict=True):
+            rows = mask.values.to_numpy(zero_copy_only=False)
+            found[file.as_py().rpartition("/")[2]] = rows
+    return found
 
 
 def _rows(
@@ -179,9 +184,22 @@ def _open(file: str) -> pq.ParquetFile:
 def _pairs(file: str, mask: NDArray[np.bool_] | None) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
     for batch in _rows(file, mask, SCOPE):
-        pairs = pa.Table.from_batches([batch]).group_by(list(SCOPE)).aggregate([])
-        found.update(zip(*(pairs.column(name).to_pylist() for name in SCOPE), strict=True))
+        variant, backbone = (batch.column(name).dictionary_encode() for name in SCOPE)
+        width = len(backbone.dictionary)
+        codes = _codes(variant) * width + _codes(backbone)
+        for code in np.unique(codes).tolist():
+            found.add(
+                (
+                    variant.dictionary[code // width].as_py(),
+                    backbone.dictionary[code % width].as_py(),
+                )
+            )
     return found
+
+
+def _codes(column: pa.DictionaryArray) -> NDArray[np.int32]:
+    # to_numpy() imports pandas, which takes longer than to open an index.
+    return np.frombuffer(column.indices.buffers()[1], np.int32, len(column))
 
 
 def _lists(
@@ -198,6 +216,11 @@ def _lists(
 
 def _file_source(path: Path, files: Sequence[Path]) -> IndexSource:
     for file in files:
+        if not file.is_file():
+            raise InputDataError(
+                f"There is no index file {file}; `llm-i2i index-export` writes one of the form it"
+                " must have."
+            )
         missing = set(NEIGHBOR_SCHEMA.names) - set(pq.read_schema(file).names)
         if missing:
             raise InputDataError(

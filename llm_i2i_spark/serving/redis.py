@@ -69,7 +69,7 @@ class RedisExporter(Exporter):
 
     def __init__(self, target: str) -> None:
         parts = urlsplit(target)
-        options = dict(parse_qsl(parts.query))
+        options = dict(parse_qsl(parts.query, keep_blank_values=True))
         self._prefix = options.pop("prefix", DEFAULT_PREFIX)
         self._url = urlunsplit(parts._replace(query=urlencode(options)))
         host = parts.netloc.rpartition("@")[2]

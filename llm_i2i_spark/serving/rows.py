@@ -39,6 +39,21 @@ NEIGHBOR_SCHEMA = pa.schema(
 """A row a neighbour, as files and SQL tables hold them; the form that `evaluate-index` reads."""
 
 
+def id_order(ids: pa.Array) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """The order of ids that decides among equal scores: shorter ids first (by code points), then by
+    UTF-8 bytes.
+
+    Returns:
+        (positions of the ids in that order, rank of every id in it, from 0).
+    """
+    by_text = pc.sort_indices(ids).to_numpy().astype(np.int64)
+    lengths = pc.utf8_length(ids).to_numpy()
+    order: NDArray[np.int64] = by_text[np.argsort(lengths[by_text], kind="stable")]
+    rank = np.empty(len(order), np.int32)
+    rank[order] = np.arange(len(order), dtype=np.int32)
+    return order, rank
+
+
 def flat_lists(batch: pa.RecordBatch) -> Iterator[tuple[str, list[str], list[float]]]:
     """The rows of a batch of `INDEX_SCHEMA` as (item_id, neighbour ids, scores)."""
     lists = batch.column("neighbors")

@@ -1,4 +1,4 @@
-"""The compiled ranking against one written out in dictionaries, through Arrow batches of any size."""
+"""The compiled ranking against one in dictionaries, through Arrow batches of any size."""
 
 from __future__ import annotations
 
