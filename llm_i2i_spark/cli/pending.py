@@ -39,27 +39,60 @@ class PendingProject(Project):
         self,
         items: Sequence[str],
         k: int,
-        variant: str = "llm_i2i",
-        backbone: str = "swing",
+        variant: str | None = None,
+        backbone: str | None = None,
         version: int | None = None,
     ) -> list[Any]:
         """Suggestions."""
-        from llm_i2i_spark.index.lookup import lookup
+        from llm_i2i_spark.serving.index_reader import index_location
+        from llm_i2i_spark.serving.lookup import Lookup
 
-        index = self.table("item_index", version)
-        return list(lookup(index, items, k, self.config.index, variant, backbone))
+        config = self.config
+        location, merge = index_location(config.lake), config.index
+        lookup = Lookup.open(location, variant, backbone, version, merge.recent_items, merge.decay)
+        return list(lookup.recommend(items, k))
 
-    def index_export(
+    def publish(
         self,
-        out: str,
-        variant: str = "llm_i2i",
-        backbone: str = "swing",
+        target: str,
+        variant: str | None = None,
+        backbone: str | None = None,
         version: int | None = None,
-    ) -> int:
-        """Write the index."""
-        from llm_i2i_spark.index.export_file import export_file
+    ) -> Any:
+        """Publish the index."""
+        from llm_i2i_spark.serving.publish import check, publish
 
-        return export_file(self.table("item_index", version), out, variant, backbone)
+        check(target)
+        index = self.root or self.table("item_index", version)
+        return publish(index, target, variant, backbone, version)
+
+    def index_export(self, out: str, **index: Any) -> int:
+        """Write the index."""
+        return int(self.publish(out, **index).rows)
+
+    def rollback(self, target: str) -> Any:
+        """Serve the index before."""
+        from llm_i2i_spark.serving.publish import rollback
+
+        return rollback(target)
+
+    def recommend(
+        self, k: int, out: str, variant: str | None = None, backbone: str | None = None
+    ) -> int:
+        """Write the best items of every user."""
+        from llm_i2i_spark.serving.recommendations import recommend_users, write_recommendations
+
+        index, merge = self.table("item_index"), self.config.index
+        users = recommend_users(
+            index,
+            self.table("interactions"),
+            k,
+            merge.recent_items,
+            merge.decay,
+            variant,
+            backbone,
+        )
+        return write_recommendations(users, out)
 
     def evaluate_index(self, path: str, name: str) -> Figures:
         """Evaluate an index."""

@@ -112,18 +112,21 @@ def _table_source(
     with _readable(version):
         table = DeltaTable(uri, version=version)
         masks = _row_masks(table)
-        files = {f"{uri}/{name}": masks.get(name) for name in sorted(_file_names(table))}
-        pairs = {pair for file, mask in files.items() for pair in _pairs(file, mask)}
+        names = map(_file_name, table.file_uris())
+        pairs = {pair for name in names for pair in _pairs(f"{uri}/{name}", masks.get(name))}
         history = table_history(uri)
     chosen = choose_index(pairs, variant, backbone)
-    commit = commit_of(history, dict(zip(SCOPE, chosen, strict=True)), table.version())
+    scope = dict(zip(SCOPE, chosen, strict=True))
+    commit = commit_of(history, scope, table.version())
     run_id = commit.record.run_id if commit and commit.record else None
     written = commit.version if commit else table.version()
 
     def batches() -> Iterator[pa.RecordBatch]:
         with _readable(version):
-            for file, mask in files.items():
-                yield from _lists(file, mask, chosen)
+            conditions = [(name, "=", value) for name, value in scope.items()]
+            fitting = map(_file_name, table.file_uris(file_pruning_predicate=conditions))
+            for name in sorted(fitting):
+                yield from _lists(f"{uri}/{name}", masks.get(name), chosen)
 
     return IndexSource(
         Origin(uri, *chosen, table.version(), run_id),
@@ -144,11 +147,9 @@ def _readable(version: int | None) -> Iterator[None]:
         raise TableNotFoundError(f"{which} of {TABLE} cannot be read ({reason}).") from error
 
 
-def _file_names(table: DeltaTable) -> list[str]:
-    # file_uris() of delta-rs percent-encodes the folders of a local table.
-    actions: Any = table.get_add_actions()
-    names: list[str] = actions.column("path").to_pylist()
-    return names
+def _file_name(uri: str) -> str:
+    # delta-rs percent-encodes the folders of a local table: the name alone is what can be used.
+    return uri.rpartition("/")[2]
 
 
 def _row_masks(table: DeltaTable) -> dict[str, NDArray[np.bool_]]:
@@ -157,7 +158,7 @@ def _row_masks(table: DeltaTable) -> dict[str, NDArray[np.bool_]]:
     for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()):
         for file, mask in zip(*batch.columns, strict=True):
             rows = mask.values.to_numpy(zero_copy_only=False)
-            found[file.as_py().rpartition("/")[2]] = rows
+            found[_file_name(file.as_py())] = rows
     return found
 
 
