@@ -1,4 +1,4 @@
-"""Stages and tables in tests: rows put into a lake as their stage would, and one stage run alone."""
+"""Stages and tables in tests: rows written as their stage would, one stage run alone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def put_rows(
     scopes: Sequence[Scope] | None = None,
     **run: Any,
 ) -> int:
-    """Write rows of the contract, in the scopes that they have unless others are given; the version."""
+    """Write rows of the contract, in their own scopes unless others are given; the version."""
     frame = (
         rows
         if isinstance(rows, DataFrame)

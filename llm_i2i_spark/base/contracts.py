@@ -1,4 +1,5 @@
-"""Every table of the lake: what a row is, its columns, key and checks, and the stage that writes it.
+"""Every table of the lake: what a row is, its columns, key and checks, and the stage that writes
+it.
 
 Ids are strings at every edge; dense integers exist only inside the backbones' engines.
 """

@@ -90,9 +90,10 @@ def _index_export(options: argparse.Namespace, config: Config) -> None:
 
 
 def _recommend(options: argparse.Namespace, config: Config) -> None:
-    index = index_of(options)
-    rows = open_project(config).recommend(options.k, options.out, **index)
-    _show_written(options, rows)
+    from llm_i2i_spark.serving.recommendations import write_recommendations
+
+    lists = open_project(config).recommend(options.k, **index_of(options))
+    _show_written(options, write_recommendations(lists, options.out))
 
 
 def _show_written(options: argparse.Namespace, rows: int) -> None:

@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from llm_i2i_spark.backbones import BACKBONES
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import ConfigError, UserError
 from llm_i2i_spark.base.variants import DEFAULT_VARIANTS, VARIANTS, find_variant
-from llm_i2i_spark.cli.pending import backbone_names
 from llm_i2i_spark.config.config import Config
 
 STAGES = tuple(dict.fromkeys(table.stage for table in TABLES.values()))
@@ -121,7 +121,7 @@ def backbones_of(options: argparse.Namespace) -> tuple[str, ...] | None:
     """
     if options.backbones is None:
         return None
-    known = backbone_names()
+    known = tuple(backbone.name for backbone in BACKBONES)
     return _names(options.backbones, "--backbones", known, known.__contains__)
 
 
@@ -144,7 +144,7 @@ def index_of(options: argparse.Namespace) -> dict[str, Any]:
     chosen = {name: value for name, value in given.items() if value is not None}
     if "variant" in chosen:
         find_variant(chosen["variant"])
-    known = backbone_names()
+    known = tuple(backbone.name for backbone in BACKBONES)
     if "backbone" in chosen and chosen["backbone"] not in known:
         raise ConfigError(
             f"There is no backbone {chosen['backbone']}; the backbones are {', '.join(known)}."

@@ -9,17 +9,17 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from llm_i2i_spark.cli.pending import PendingProject
 from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.project import Project
 
 
 class OutputClosedError(Exception):
     """Whoever read standard output has stopped reading, as `head` does."""
 
 
-def open_project(config: Config) -> PendingProject:
+def open_project(config: Config) -> Project:
     """The project that a configuration describes."""
-    return PendingProject(config=config)
+    return Project(config=config)
 
 
 def show(options: argparse.Namespace, values: Any, lines: Iterable[str]) -> None:

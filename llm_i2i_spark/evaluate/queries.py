@@ -16,6 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.evaluate.rank_batches import RANKED_DDL, rank_batches
+from llm_i2i_spark.lake.click_lists import lists_of_clicks
 
 Systems = Sequence[tuple[str, str]]
 """(variant, backbone) pairs; a system is known by its position in the sequence."""
@@ -75,8 +76,7 @@ def rank_users(
     """Rank every user's target in every system: one row a system and user, with the columns of
     `RANKED_DDL`.
 
-    Each click fetches its list whole; a user's lists meet in one partition, next to each other, and
-    are merged by a compiled kernel. Neighbours are never exploded into rows.
+    A user's lists are merged by a compiled kernel.
 
     Args:
         queries: from `select_queries`.
@@ -85,25 +85,8 @@ def rank_users(
         decay: weight of a click relative to the next later one.
         top: how many recommended items to keep a user, from 1.
     """
-    empty_keys, empty_scores = F.array().cast("array<bigint>"), F.array().cast("array<double>")
-    clicks = queries.select(
-        "user_id", "target", "owned", F.posexplode_outer("clicks").alias("steps_back", "item_id")
-    )
-    steps = in_every_system(
-        clicks.withColumn("step", F.coalesce("steps_back", F.lit(0))), n_systems
-    )
-    rows = steps.join(lists, ["system", "item_id"], "left").select(
-        "system",
-        "user_id",
-        "target",
-        "step",
-        F.pow(F.lit(decay), F.col("step")).alias("weight"),
-        F.when(F.col("step") == 0, F.col("owned")).otherwise(empty_keys).alias("owned"),
-        F.coalesce("neighbors", empty_keys).alias("neighbors"),
-        F.coalesce("scores", empty_scores).alias("scores"),
-    )
-    together = rows.repartition("user_id").sortWithinPartitions("user_id", "system", "step")
-    return together.mapInArrow(partial(rank_batches, top=top), RANKED_DDL)
+    rows = lists_of_clicks(in_every_system(queries, n_systems), lists, ["system"])
+    return rows.mapInArrow(partial(rank_batches, top=top, decay=decay), RANKED_DDL)
 
 
 def system_position(systems: Systems) -> Column:

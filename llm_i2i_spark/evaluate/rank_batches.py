@@ -9,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from llm_i2i_spark.kernels.ranking import Ints, UserLists, rank_targets
+from llm_i2i_spark.kernels.list_merge import step_weights
+from llm_i2i_spark.kernels.ranking import UserLists, rank_targets
+from llm_i2i_spark.lake.user_batches import list_offsets, list_values, user_starts, whole_users
 
 RANKED_DDL = (
     "system int, user_id string, target bigint, better int, ties int, recommended array<bigint>"
@@ -28,51 +30,40 @@ RANKED_SCHEMA = pa.schema(
 )
 
 
-def rank_batches(batches: Iterable[pa.RecordBatch], top: int) -> Iterator[pa.RecordBatch]:
+def rank_batches(
+    batches: Iterable[pa.RecordBatch], top: int, decay: float
+) -> Iterator[pa.RecordBatch]:
     """Rank the target of every user.
 
     Args:
-        batches: rows (system, user_id, target, step, weight, owned, neighbors, scores), those of a
-            system and user next to each other from step 0 on; a user's rows may be cut by the end
-            of a batch. `owned` stands in the row of step 0.
+        batches: rows (system, user_id, target, step, owned, neighbors, scores), those of a system
+            and user next to each other from step 0 on; a user's rows may be cut by the end of a
+            batch. `owned` stands in the row of step 0.
         top: how many recommended items to keep a user.
+        decay: weight of a click relative to the next later one.
 
     Yields:
         One row a system and user, with the columns of `RANKED_SCHEMA`.
     """
-    kept: list[pa.RecordBatch] = []
-    for batch in batches:
-        starts = _user_starts(batch)
-        if len(starts) == 0:
-            kept.append(batch)
-            continue
-        # The last user may go on in the next batch, so they wait for it.
-        whole = [*kept, batch.slice(0, starts[-1])]
-        if sum(part.num_rows for part in whole):
-            yield _rank(pa.concat_batches(whole), top)
-        kept = [batch.slice(starts[-1])]
-    if sum(part.num_rows for part in kept):
-        yield _rank(pa.concat_batches(kept), top)
+    for rows in whole_users(batches):
+        yield _rank(rows, top, decay)
 
 
-def _user_starts(batch: pa.RecordBatch) -> Ints:
-    return np.flatnonzero(batch.column("step").to_numpy(zero_copy_only=False) == 0)
-
-
-def _rank(rows: pa.RecordBatch, top: int) -> pa.RecordBatch:
-    starts = _user_starts(rows)
+def _rank(rows: pa.RecordBatch, top: int, decay: float) -> pa.RecordBatch:
+    starts = user_starts(rows)
     bounds = np.append(starts, rows.num_rows)
     owned, neighbors, scores = (rows.column(name) for name in ("owned", "neighbors", "scores"))
+    steps = rows.column("step").to_numpy(zero_copy_only=False)
     ranks = rank_targets(
         UserLists(
             target=rows.column("target").to_numpy(zero_copy_only=False)[starts],
-            owned_start=_offsets(owned)[bounds],
-            owned=_values(owned),
+            owned_start=list_offsets(owned)[bounds],
+            owned=_numbers(owned),
             list_start=bounds,
-            weight=rows.column("weight").to_numpy(zero_copy_only=False),
-            entry_start=_offsets(neighbors),
-            neighbor=_values(neighbors),
-            score=_values(scores),
+            weight=step_weights(decay, int(steps.max()) + 1)[steps],
+            entry_start=list_offsets(neighbors),
+            neighbor=_numbers(neighbors),
+            score=_numbers(scores),
         ),
         top,
     )
@@ -92,13 +83,5 @@ def _rank(rows: pa.RecordBatch, top: int) -> pa.RecordBatch:
     )
 
 
-def _offsets(lists: pa.ListArray) -> Ints:
-    """Where each list starts within `_values`, and where the last one ends."""
-    offsets: Ints = lists.offsets.to_numpy().astype(np.int64)
-    offsets -= offsets[0]
-    return offsets
-
-
-def _values(lists: pa.ListArray) -> Any:
-    """The values of the lists of a possibly sliced array, without those before and after it."""
-    return lists.flatten().to_numpy(zero_copy_only=False)
+def _numbers(lists: pa.ListArray) -> Any:
+    return list_values(lists).to_numpy(zero_copy_only=False)

@@ -1,3 +1,1 @@
-"""Stage index: the served neighbour lists, looking up a click list in them, and handing them to
-other programs.
-"""
+"""Stage index: from similarities to the neighbour lists that are served."""

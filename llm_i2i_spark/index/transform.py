@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.sections.index import IndexConfig
 
 SCOPE = ("variant", "backbone")
@@ -66,28 +65,6 @@ def rank_neighbors(
     return lists.select(
         *key, _bound(best, lambda top: _neighbors(top, index.normalize == "row")).alias("neighbors")
     )
-
-
-def one_index(index: DataFrame, variant: str, backbone: str) -> DataFrame:
-    """The lists of one variant and backbone: `item_id, neighbors`.
-
-    Raises:
-        TableNotFoundError: there are none.
-    """
-    chosen = index.where((F.col("variant") == variant) & (F.col("backbone") == backbone)).select(
-        "item_id", "neighbors"
-    )
-    if chosen.isEmpty():
-        present = (
-            index.select("variant", "backbone").distinct().orderBy("variant", "backbone").collect()
-        )
-        others = " or ".join(
-            f"--variant {row['variant']} --backbone {row['backbone']}" for row in present
-        )
-        ask = f"ask for {others}, or run" if others else "run"
-        absent = f"The index has no lists of variant {variant} and backbone {backbone}"
-        raise TableNotFoundError(f"{absent}; {ask} stage index with --variants {variant}.")
-    return chosen
 
 
 def _damped(similarity: DataFrame, clicks: DataFrame, exponent: float) -> DataFrame:

@@ -1,5 +1,4 @@
-"""The compiled core: merge a user's neighbour lists, remove what they own, and find where the
-target stands.
+"""Where the held-out item of a user stands in the merge of their neighbour lists, compiled.
 
 It knows integers only: item keys are any distinct int64 numbers. Users are laid out one after the
 other in flat arrays.
@@ -7,16 +6,21 @@ other in flat arrays.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
-from numpy.typing import NDArray
 
-Function = TypeVar("Function", bound=Callable[..., Any])
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
+from llm_i2i_spark.kernels.arrays import Float64Array, Int32Array, Int64Array
+from llm_i2i_spark.kernels.compiled import compiled
+from llm_i2i_spark.kernels.list_merge import (
+    WeightedLists,
+    add_lists,
+    drop_owned,
+    find_slot,
+    remove_owned,
+    table_size,
+)
+from llm_i2i_spark.kernels.top_k import allocate_top_k, select_top_k
 
 
 class UserLists(NamedTuple):
@@ -33,14 +37,14 @@ class UserLists(NamedTuple):
         entry_start: (lists + 1,) offsets into `neighbor` (item keys) and `score`.
     """
 
-    target: Ints
-    owned_start: Ints
-    owned: Ints
-    list_start: Ints
-    weight: Floats
-    entry_start: Ints
-    neighbor: Ints
-    score: Floats
+    target: Int64Array
+    owned_start: Int64Array
+    owned: Int64Array
+    list_start: Int64Array
+    weight: Float64Array
+    entry_start: Int64Array
+    neighbor: Int64Array
+    score: Float64Array
 
 
 class Ranks(NamedTuple):
@@ -54,17 +58,10 @@ class Ranks(NamedTuple):
         top: item keys of each user's best items, best first, equal scores by key.
     """
 
-    better: NDArray[np.int32]
-    ties: NDArray[np.int32]
-    top_start: Ints
-    top: Ints
-
-
-def compiled(function: Function) -> Function:
-    """Compile at the first call and keep the machine code on disk, beside this file or in numba's
-    cache folder.
-    """
-    return cast(Function, njit(cache=True, nogil=True)(function))
+    better: Int32Array
+    ties: Int32Array
+    top_start: Int64Array
+    top: Int64Array
 
 
 def rank_targets(users: UserLists, top: int) -> Ranks:
@@ -85,73 +82,50 @@ def rank_targets(users: UserLists, top: int) -> Ranks:
         np.zeros(n_users + 1, np.int64),
         np.empty(n_users * min(top, widest), np.int64),
     )
-    _rank_users(users, widest, top, better, ties, top_start, best)
+    lists = WeightedLists(
+        users.entry_start[:-1],
+        users.entry_start[1:],
+        users.weight,
+        users.neighbor,
+        users.score,
+        np.empty(0),
+    )
+    _rank_users(users, lists, widest, top, better, ties, top_start, best)
     return Ranks(better, ties, top_start, best[: top_start[-1]])
 
 
 @compiled
 def _rank_users(
     users: UserLists,
+    lists: WeightedLists,
     widest: int,
     top: int,
-    better: NDArray[np.int32],
-    ties: NDArray[np.int32],
-    top_start: Ints,
-    best: Ints,
+    better: Int32Array,
+    ties: Int32Array,
+    top_start: Int64Array,
+    best: Int64Array,
 ) -> None:
-    table = np.full(_table_size(widest), -1, np.int32)
-    keys, sums, heap = (
-        np.empty(widest, np.int64),
-        np.empty(widest, np.float64),
-        np.empty(top, np.int64),
-    )
+    table = np.full(table_size(widest), -1, np.int32)
+    keys, sums = np.empty(widest, np.int64), np.empty(widest, np.float64)
+    best_of_user, no_shares = allocate_top_k(top), np.empty(0, np.float64)
+    written = 0
     for user in range(len(users.target)):
         first, last = users.list_start[user], users.list_start[user + 1]
-        mask = _table_size(users.entry_start[last] - users.entry_start[first]) - 1
-        size = 0
-        for row in range(first, last):
-            for entry in range(users.entry_start[row], users.entry_start[row + 1]):
-                slot = _find(table, keys, users.neighbor[entry], mask)
-                if table[slot] < 0:
-                    table[slot] = size
-                    keys[size] = users.neighbor[entry]
-                    sums[size] = 0.0
-                    size += 1
-                sums[table[slot]] += users.weight[row] * users.score[entry]
-        for place in range(users.owned_start[user], users.owned_start[user + 1]):
-            slot = _find(table, keys, users.owned[place], mask)
-            if table[slot] >= 0:
-                sums[table[slot]] = np.nan
-        aim = table[_find(table, keys, users.target[user], mask)]
+        size, mask = add_lists(lists, first, last, table, keys, sums, no_shares)
+        first, last = users.owned_start[user], users.owned_start[user + 1]
+        remove_owned(users.owned, first, last, table, keys, sums, mask)
+        aim = table[find_slot(table, keys, users.target[user], mask)]
         table[: mask + 1] = -1
         better[user], ties[user] = _standing(sums, size, aim)
-        top_start[user + 1] = top_start[user] + _take_best(
-            keys, sums, size, heap, best[top_start[user] :]
-        )
+        size = drop_owned(keys, sums, no_shares, size)
+        for rank in range(select_top_k(sums, keys[:size], best_of_user)):
+            best[written] = keys[best_of_user.positions[rank]]
+            written += 1
+        top_start[user + 1] = written
 
 
 @compiled
-def _table_size(entries: int) -> int:
-    """The power of two that keeps a table of so many entries at most half full."""
-    size = 2
-    while size < 2 * entries:
-        size *= 2
-    return size
-
-
-@compiled
-def _find(table: NDArray[np.int32], keys: Ints, key: int, mask: int) -> int:
-    """The slot that holds a key, or the free slot where it belongs (open addressing, linear
-    probing).
-    """
-    slot = (key ^ (key >> 29)) & mask
-    while table[slot] >= 0 and keys[table[slot]] != key:
-        slot = (slot + 1) & mask
-    return slot
-
-
-@compiled
-def _standing(sums: Floats, size: int, aim: int) -> tuple[int, int]:
+def _standing(sums: Float64Array, size: int, aim: int) -> tuple[int, int]:
     """How many live items score above the target, and how many as high; owned items are marked by
     NaN.
     """
@@ -164,52 +138,3 @@ def _standing(sums: Floats, size: int, aim: int) -> tuple[int, int]:
         elif sums[place] == sums[aim]:
             equal += 1
     return above, equal
-
-
-@compiled
-def _take_best(keys: Ints, sums: Floats, size: int, heap: Ints, best: Ints) -> int:
-    """Write the keys of the highest live sums, best first and equal ones by key; how many there
-    are.
-
-    `heap` is room for the places of the best so far, the worst of them on top.
-    """
-    held = 0
-    for place in range(size):
-        if np.isnan(sums[place]):
-            continue
-        if held < len(heap):
-            heap[held] = place
-            held += 1
-            if held == len(heap):
-                for root in range(held // 2 - 1, -1, -1):
-                    _sink(keys, sums, heap, root, held)
-        elif _is_worse(keys, sums, heap[0], place):
-            heap[0] = place
-            _sink(keys, sums, heap, 0, held)
-    if held < len(heap):
-        for root in range(held // 2 - 1, -1, -1):
-            _sink(keys, sums, heap, root, held)
-    for end in range(held - 1, -1, -1):
-        best[end] = keys[heap[0]]
-        heap[0] = heap[end]
-        _sink(keys, sums, heap, 0, end)
-    return held
-
-
-@compiled
-def _is_worse(keys: Ints, sums: Floats, one: int, other: int) -> bool:
-    """Whether an item stands behind another: by lower sum, and of equal ones by larger key."""
-    return bool(sums[one] < sums[other] or (sums[one] == sums[other] and keys[one] > keys[other]))
-
-
-@compiled
-def _sink(keys: Ints, sums: Floats, heap: Ints, root: int, held: int) -> None:
-    """Move the entry at `root` down until both below it are better."""
-    while 2 * root + 1 < held:
-        child = 2 * root + 1
-        if child + 1 < held and _is_worse(keys, sums, heap[child + 1], heap[child]):
-            child += 1
-        if not _is_worse(keys, sums, heap[child], heap[root]):
-            return
-        heap[root], heap[child] = heap[child], heap[root]
-        root = child

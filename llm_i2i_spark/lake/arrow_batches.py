@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 
-from pyspark.sql import SparkSession
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 
@@ -35,3 +36,22 @@ def full_batches(spark: SparkSession) -> Iterator[None]:
         for name, own in before.items():
             with suppress(*SPARK_ERRORS):
                 spark.conf.unset(name) if own is None else spark.conf.set(name, own)
+
+
+def stream_batches(frame: DataFrame) -> Iterator[pa.RecordBatch]:
+    """The rows of a frame in its order, on the driver, a partition at a time: no Python object a
+    row, and never the whole frame.
+    """
+    packed = frame.mapInArrow(_as_ipc, "batch binary")
+    for row in packed.toLocalIterator(prefetchPartitions=True):
+        with pa.ipc.open_stream(bytes(row["batch"])) as reader:
+            yield from reader
+
+
+def _as_ipc(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Each batch as the bytes of an Arrow stream."""
+    for batch in batches:
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
+        yield pa.RecordBatch.from_pydict({"batch": [sink.getvalue().to_pybytes()]})

@@ -65,11 +65,12 @@ def has_delta(spark: SparkSession) -> bool:
 
 
 def has_graphframes_jvm(spark: SparkSession) -> bool:
-    """Whether the JVM half of GraphFrames is on the classpath (motif queries, community detection)."""
+    """Whether the JVM half of GraphFrames is on the classpath: motif queries, communities."""
     if is_remote():
         return False
     try:
-        spark.sparkContext._jvm.java.lang.Class.forName("org.graphframes.GraphFrame")  # type: ignore[union-attr]
+        jvm: Any = spark.sparkContext._jvm
+        jvm.java.lang.Class.forName("org.graphframes.GraphFrame")
         return True
     except SPARK_ERRORS:
         return False
@@ -96,3 +97,25 @@ def task_counts(spark: SparkSession, seen: dict[int, tuple[int, int]]) -> tuple[
     for stage_id in seen.keys() - active:
         seen[stage_id] = (seen[stage_id][1], seen[stage_id][1])
     return sum(done for done, _ in seen.values()), sum(total for _, total in seen.values())
+
+
+def jdbc_connection(spark: SparkSession, url: str, driver: str) -> Any | None:
+    """A `java.sql.Connection` of the driver's JVM, for the statements that no DataFrame can make.
+
+    Args:
+        spark: the session, whose jars hold the JDBC driver.
+        url: of the database, `jdbc:...`.
+        driver: class name of the JDBC driver.
+
+    Returns:
+        None over Spark Connect, which shows no JVM.
+
+    Raises:
+        Py4JError: the class is not on the classpath, or the database cannot be reached.
+    """
+    if is_remote():
+        return None
+    jvm: Any = spark.sparkContext._jvm
+    # Spark's registry finds drivers that came with the session's own jars; java.sql alone does not.
+    jvm.org.apache.spark.sql.execution.datasources.jdbc.DriverRegistry.register(driver)
+    return jvm.java.sql.DriverManager.getConnection(url)

@@ -197,7 +197,7 @@ def _is_there(history: Sequence[Commit], key: str, record: RunRecord) -> bool:
 
 
 def _has_scope(path: str, scope: Sequence[str]) -> bool:
-    """Whether a table has the columns by which its results are told apart; one without scopes has."""
+    """Whether a table has the columns of its scope; one without a scope has."""
     if not table_exists(path):
         return True
     names = {field.name for field in DeltaTable(path).schema().fields}

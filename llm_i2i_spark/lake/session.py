@@ -87,7 +87,8 @@ def _adopt(active: SparkSession, settings: SparkConfig) -> SparkSession:
     if not has_delta(active):
         raise MissingDependencyError(
             "The active Spark session has no Delta: start it with --packages"
-            f" {delta_package()} --conf spark.sql.extensions={_LOCAL_SETTINGS['spark.sql.extensions']}"
+            f" {delta_package()} --conf spark.sql.extensions="
+            f"{_LOCAL_SETTINGS['spark.sql.extensions']}"
             " --conf spark.sql.catalog.spark_catalog="
             f"{_LOCAL_SETTINGS['spark.sql.catalog.spark_catalog']}."
         )
@@ -124,7 +125,7 @@ def check_java() -> None:
 
 
 def delta_package() -> str:
-    """The Maven coordinate of the Delta jar that goes with the installed delta-spark and pyspark."""
+    """The Maven coordinate of the Delta jar for the installed delta-spark and pyspark."""
     spark = ".".join(version("pyspark").split(".")[:2])
     return f"io.delta:delta-spark_{spark}_2.13:{version('delta-spark')}"
 

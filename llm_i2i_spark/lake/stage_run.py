@@ -1,4 +1,4 @@
-"""One execution of a stage with Spark: what it may read, where it writes, what it keeps meanwhile."""
+"""One execution of a stage with Spark: what it reads, where it writes, what it stages."""
 
 from __future__ import annotations
 

@@ -232,7 +232,7 @@ def _missing_scope(frame: DataFrame, table: Table) -> list[str]:
 
 
 def _with_scope_columns(frame: DataFrame, table: Table) -> DataFrame:
-    """The frame with the columns of the table's scope; rows of version 0.1 are of the base branch."""
+    """The frame with all columns of its scope; rows of version 0.1 are of the base branch."""
     for name in _missing_scope(frame, table):
         frame = frame.withColumn(name, F.lit(None).cast(StringType()))
     if "branch" in table.scope:

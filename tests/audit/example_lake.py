@@ -11,9 +11,9 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
+from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.fuse.transform import credible_real_rows, real_rows, score_confidence, soft_rows
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.prompts import templates

@@ -37,9 +37,7 @@ def test_parts_are_those_of_the_definition_on_random_weighted_graphs(seed) -> No
 
 
 def test_a_single_user_makes_no_similarity() -> None:
-    assert swing_contributions(_edges({"u": {"a": 1.0, "b": 1.0}}), "a", "b", Swing()) == {
-        "u": 0.0
-    }
+    assert swing_contributions(_edges({"u": {"a": 1.0, "b": 1.0}}), "a", "b", Swing()) == {"u": 0.0}
     assert swing_contributions([], "a", "b", Swing()) == {}
 
 

@@ -7,9 +7,8 @@ import math
 import pytest
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.sections.index import IndexConfig
-from llm_i2i_spark.index.transform import count_clicks, one_index, rank_neighbors
+from llm_i2i_spark.index.transform import count_clicks, rank_neighbors
 from llm_i2i_spark.lake.tables import contract_schema
 
 pytestmark = pytest.mark.spark
@@ -80,18 +79,3 @@ def test_only_real_rows_are_popularity(spark):
         spark.createDataFrame(rows, "variant string, user_id string, item_id string, source string")
     )
     assert sorted(map(tuple, counted.collect())) == [("v", "a", 2), ("x", "a", 1)]
-
-
-def test_an_absent_variant_is_refused_with_those_that_are_there(similarity, clicks):
-    index = rank_neighbors(similarity, clicks, PLAIN)
-    assert one_index(index, "v", "swing").count() == 2
-    with pytest.raises(
-        UserError,
-        match=(
-            r"no lists of variant x and backbone swing; ask for --variant v --backbone swing, or"
-            r" run stage"
-        ),
-    ):
-        one_index(index, "x", "swing")
-    with pytest.raises(UserError, match=r"backbone swing; run stage index with --variants x"):
-        one_index(index.limit(0), "x", "swing")

@@ -27,7 +27,6 @@ COLUMNS = {
     "user_id": pa.string(),
     "target": pa.int64(),
     "step": pa.int32(),
-    "weight": pa.float64(),
     "owned": pa.list_(pa.int64()),
     "neighbors": pa.list_(pa.int64()),
     "scores": pa.list_(pa.float64()),
@@ -44,7 +43,6 @@ def rows_of(users: list[dict], system: int = 0) -> list[dict]:
                     "user_id": f"u{place}",
                     "target": user["target"],
                     "step": step,
-                    "weight": 0.5**step,
                     "owned": user["owned"] if step == 0 else [],
                     "neighbors": [key for key, _ in entries],
                     "scores": [score for _, score in entries],
@@ -60,7 +58,7 @@ def ranked(rows: list[dict], top: int, cut: int) -> list[dict]:
         for start in range(0, max(len(rows), 1), cut)
         for batch in table.slice(start, cut).to_batches()
     ]
-    found = list(rank_batches(batches, top))
+    found = list(rank_batches(batches, top, 0.5))
     assert all(batch.schema == RANKED_SCHEMA for batch in found)
     return [row for batch in found for row in batch.to_pylist()]
 

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 RUNTIME: dict[str, Any] = {"changes_result": False}
-"""`json_schema_extra` of an option that can change time or memory but no row: not in fingerprints."""
+"""`json_schema_extra` of an option that can change time or memory, but no row."""
 
 
 class Section(BaseModel):

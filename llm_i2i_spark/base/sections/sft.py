@@ -18,7 +18,7 @@ class DiscriminatorTraining(Section):
 
 
 class SftConfig(Section):
-    """Fine-tuning: the base model, or the shape of the embedded compact one, and the training loop."""
+    """Fine-tuning: the base model, or the shape of the compact one, and the training loop."""
 
     base_model: str | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""What both peers' scripts share; their own old Pythons run it, so it has nothing newer than 3.7."""
+"""What both peers' scripts share; it runs on their own old Pythons, so on 3.7."""
 
 from __future__ import annotations
 

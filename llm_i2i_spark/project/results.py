@@ -12,7 +12,7 @@ from llm_i2i_spark.lake.location import local_root
 if TYPE_CHECKING:
     from llm_i2i_spark.evaluate.metric_rows import MetricRow
     from llm_i2i_spark.pipeline.runner import StageOutcome
-    from llm_i2i_spark.project import Project
+    from llm_i2i_spark.project.project import Project
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,46 @@ class ProjectRun:
     def _repr_html_(self) -> str:
         report = f"<p>report: {self.report}</p>" if self.report else ""
         return f"<pre>{self}</pre>{report}"
+
+
+@dataclass(frozen=True)
+class ServedIndex:
+    """The result of `Project.serve`.
+
+    Attributes:
+        evaluated: the run on the log without what is held out: how good such an index is.
+        served: the run on all interactions: the index to serve, as variants `<variant>_served`.
+    """
+
+    evaluated: ProjectRun
+    served: ProjectRun
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """Both summaries."""
+        return {"evaluated": self.evaluated.summary, "served": self.served.summary}
+
+    def lines(self) -> list[str]:
+        """The evaluation as aligned text, and what is served."""
+        index = self.served.summary["tables"]["item_index"]
+        names = [
+            f"{name} ({', '.join(self.served.summary['backbones'])})" for name in self._names()
+        ]
+        return [
+            *self.evaluated.lines(),
+            "",
+            f"to serve: {' and '.join(names)} in item_index v{index['version']}, made from all"
+            " interactions with the models and settings evaluated above",
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines())
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{self}</pre>"
+
+    def _names(self) -> list[str]:
+        return list(self.served.summary["variants"])
 
 
 def _metric_rows(project: Project, run_id: str) -> list[MetricRow]:

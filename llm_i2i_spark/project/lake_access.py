@@ -1,20 +1,17 @@
-"""The front door: a project is a lake of tables and everything that can be done with it."""
+"""What every part of a project works with: its settings, its tables and their histories."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError, MissingDependencyError
-from llm_i2i_spark.base.run_record import new_run_id
-from llm_i2i_spark.base.variants import DEFAULT_VARIANTS, find_variants
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.location import lake_root, local_root, require_location
-from llm_i2i_spark.project_run import ProjectRun
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,30 +19,13 @@ if TYPE_CHECKING:
 
     from llm_i2i_spark.base.run_record import Histories
     from llm_i2i_spark.lake.tables import Lake
-    from llm_i2i_spark.pipeline.plan import Plan, System
+    from llm_i2i_spark.pipeline.plan import System
 
     Frame = DataFrame | pd.DataFrame
 
 
-class Project:
-    """A click log, its catalogue, and all tables that are made from them.
-
-    Args:
-        root: folder or URI of the tables.
-        interactions: the click log: a path, a table name, or a DataFrame (Spark or pandas), which
-            is written once as a table, so that it has a version.
-        items: the catalogue, likewise; None without one.
-        schema: catalog.schema in which the tables are registered.
-        settings: further options by dotted key, such as `{"sft.alpha": 2}`.
-        config: a whole configuration, below the other arguments.
-
-    Raises:
-        UserError: an option is unknown or does not fit, or nothing says where the tables go.
-
-    Example:
-        >>> project = Project("my_lake", interactions=clicks, items=catalogue)  # doctest: +SKIP
-        >>> project.run(variants=("real", "llm_i2i"))  # doctest: +SKIP
-    """
+class LakeAccess:
+    """The settings, tables and histories of a project; see `Project` for the arguments."""
 
     def __init__(
         self,
@@ -122,59 +102,6 @@ class Project:
 
         return DeltaRsLake(self._config.lake)
 
-    def explain(
-        self,
-        variants: Sequence[str] = DEFAULT_VARIANTS,
-        backbones: Sequence[str] | None = None,
-        first: str | None = None,
-        last: str | None = None,
-        force: bool = False,
-    ) -> Plan:
-        """What `run` with the same arguments would do, and why, before anything runs.
-
-        Args:
-            variants: what indexes are made from.
-            backbones: the item-to-item models; None for `i2i.backbone`.
-            first: first stage to look at.
-            last: last stage to look at.
-            force: look at everything as if it had to be made.
-
-        Raises:
-            UserError: a name is unknown, or a table that is needed is not there.
-        """
-        from llm_i2i_spark.pipeline.stages import stages_for
-
-        chosen = find_variants(variants)
-        systems = [(variant, name) for name in self._backbones(backbones) for variant in chosen]
-        stages = stages_for(self.config, chosen, first, last)
-        return self._plan(systems, [stage.name for stage in stages], force)
-
-    def run(
-        self,
-        variants: Sequence[str] = DEFAULT_VARIANTS,
-        backbones: Sequence[str] | None = None,
-        first: str | None = None,
-        last: str | None = None,
-        force: bool = False,
-    ) -> ProjectRun:
-        """Make what these variants and backbones need; what is up to date is left alone.
-
-        Results of other variants and backbones stay as they are.
-
-        Args:
-            variants: what indexes are made from.
-            backbones: the item-to-item models; None for `i2i.backbone`.
-            first: first stage to look at.
-            last: last stage to run.
-            force: run also what is up to date.
-
-        Raises:
-            UserError: a mistake that the user can mend.
-            StageError: a stage failed on data or in a worker.
-        """
-        plan = self.explain(variants, backbones, first, last, force)
-        return self._run(plan, variants, self._backbones(backbones))
-
     def table(self, name: str, version: int | None = None) -> DataFrame:
         """A table of the lake as a Spark DataFrame.
 
@@ -191,22 +118,11 @@ class Project:
             raise ConfigError(f"There is no table {name}; the tables are {', '.join(TABLES)}.")
         return self.lake.read(name, version)
 
-    def _backbones(self, names: Sequence[str] | None) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(names or (self._config.i2i.backbone,)))
+    def _systems(self) -> list[System]:
+        """The systems that the lake holds an index of."""
+        from llm_i2i_spark.pipeline.plan import systems_in
 
-    def _plan(self, systems: Sequence[System], stages: Sequence[str], force: bool) -> Plan:
-        from llm_i2i_spark.pipeline.plan import make_plan
-        from llm_i2i_spark.pipeline.stages import STAGES
-
-        chosen = [stage for stage in STAGES if stage.name in stages]
-        return make_plan(self.histories, self.config, systems, chosen, force)
-
-    def _run(self, plan: Plan, variants: Sequence[str], backbones: Sequence[str]) -> ProjectRun:
-        from llm_i2i_spark.pipeline.runner import run_plan, skip_plan
-
-        run_id = new_run_id()
-        outcomes = skip_plan(plan) if plan.up_to_date else run_plan(self.lake, plan, run_id)
-        return ProjectRun.of(self, run_id, variants, backbones, outcomes)
+        return systems_in(self.histories.history("item_index"))
 
 
 def _is_frame(value: object) -> bool:

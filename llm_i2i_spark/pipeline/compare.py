@@ -1,0 +1,65 @@
+"""All systems of a lake, evaluated together and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.evaluate.compare import Comparison
+from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
+from llm_i2i_spark.evaluate.settings import settings_of
+from llm_i2i_spark.lake.materialize import materialized
+from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.pipeline.plan import systems_in
+
+
+def compare_systems_of(
+    lake: Lake,
+    config: Config,
+    variants: Sequence[str] | None = None,
+    backbones: Sequence[str] | None = None,
+    baseline: tuple[str, ...] | None = None,
+) -> Comparison:
+    """Evaluate the systems that a lake holds on the same users; nothing is written.
+
+    Args:
+        lake: the tables.
+        config: the evaluation's settings.
+        variants: those to compare; None for all.
+        backbones: those to compare; None for all.
+        baseline: (variant, backbone); None for `real`.
+
+    Raises:
+        UserError: the lake holds none of these, or nothing is held out.
+    """
+    settings = settings_of(config)
+    present = [
+        (variant.name, backbone)
+        for variant, backbone in systems_in(lake.history("item_index"))
+        if not variant.served
+    ]
+    systems = [
+        (variant, backbone)
+        for variant, backbone in sorted(present, key=lambda system: system[1])
+        if (variants is None or variant in variants)
+        and (backbones is None or backbone in backbones)
+    ]
+    if not systems:
+        there = ", ".join(f"{variant} on {backbone}" for variant, backbone in present) or "nothing"
+        raise UserError(
+            f"The lake holds no evaluated index of these variants and backbones; it holds {there}."
+        )
+    index, interactions, items, item_stats = map(
+        lake.read, ("item_index", "interactions", "items", "item_stats")
+    )
+    with ExitStack() as stack:
+        evaluation = evaluate_systems(
+            Tables(index, interactions, items, item_stats),
+            systems,
+            settings,
+            lambda frame, title: stack.enter_context(materialized(lake, frame, title)),
+        )
+    pair = (baseline[0], baseline[1] if len(baseline) > 1 else systems[0][1]) if baseline else None
+    return evaluation.compare(pair)
