@@ -98,7 +98,7 @@ def test_an_index_is_looked_up_with_the_core_alone(tmp_path: Path) -> None:
 import json
 from llm_i2i_spark import Lookup
 found = Lookup.open({str(tmp_path / "index.parquet")!r}).recommend(["a"], k=1)
-print(json.dumps([one.item_id for one in found]))
+print(json.dumps([one["item_id"] for one in found]))
 """
     assert json.loads(_without_extras(code)) == ["b"]
 
