@@ -1,4 +1,4 @@
-"""What an installation needs: the core stands alone, and what is missing is named in one sentence."""
+"""What an installation needs: the core stands alone, and what is missing has a sentence."""
 
 from __future__ import annotations
 
@@ -67,7 +67,8 @@ def test_importing_the_front_door_loads_nothing_heavy() -> None:
     code = """
 import llm_i2i_spark, sys
 assert "Swing" in dir(llm_i2i_spark)
-print([m for m in ("numpy", "numba", "pyarrow", "pydantic", "pyspark", "torch") if m in sys.modules])
+heavy = {"numpy", "numba", "pyarrow", "pydantic", "pyspark", "torch"}
+print(sorted(heavy & set(sys.modules)))
 """
     assert _without_extras(code).strip() == "[]"
 

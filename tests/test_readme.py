@@ -1,4 +1,4 @@
-"""The README's commands are commands that exist, its Python names are public, its extras declared."""
+"""The commands of README and pages exist, Python names are public, extras are declared."""
 
 from __future__ import annotations
 

@@ -31,11 +31,15 @@ class Jaccard(Backbone):
             .agg(F.count("*").cast("int").alias("support"))
             .join(users, "item_id")
             .join(neighbor_users, "neighbor_id")
-            .withColumn("similarity", F.col("support") / (F.col("n") + F.col("m") - F.col("support")))
+            .withColumn(
+                "similarity", F.col("support") / (F.col("n") + F.col("m") - F.col("support"))
+            )
         )
+        either = F.col("n") + F.col("m") - F.col("support")
         best = Window.partitionBy("item_id").orderBy(F.desc("similarity"), "neighbor_id")
         return (
-            pairs.withColumn("rank", F.row_number().over(best))
+            pairs.withColumn("similarity", F.col("support") / either)
+            .withColumn("rank", F.row_number().over(best))
             .where(F.col("rank") <= self.top_k)
             .select(
                 "item_id",

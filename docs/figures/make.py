@@ -68,9 +68,7 @@ def gain() -> Drawing:
             drawing.dot(left + scale * value, y + shift, color)
             text = f"{value:.4f}"
             drawing.text(left + scale * high + 10, y + shift + 4, text, color, size=12)
-        drawing.text(
-            left + scale * mended[2] + 62, y + 24, relative, TEAL, bold=True, size=12
-        )
+        drawing.text(left + scale * mended[2] + 62, y + 24, relative, TEAL, bold=True, size=12)
     drawing.line(left, 30, left, 262)
     for tick in (0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.12):
         drawing.line(left + scale * tick, 262, left + scale * tick, 267)

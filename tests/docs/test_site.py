@@ -1,4 +1,4 @@
-"""The documentation is complete, says what the code says, and its figures are those of its script."""
+"""The documentation is complete, says what the code says, and its figures are up to date."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from llm_i2i_spark.config.files import known_keys
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
+FETCHED = re.compile(r'(?:src|href)="(?:https?:)?//[^"]+\.(?:js|css|woff2?)"')
 SETTING = re.compile(r"--set ([a-z_0-9]+\.[a-z_0-9.]+)=|`([a-z_0-9]+(?:\.[a-z_0-9]+)+)=")
 
 
@@ -45,7 +46,9 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
     pages = list((tmp_path / "site").glob("*.html"))
     assert len(pages) >= len(PAGES)
     for page in pages:
-        loaded = re.findall(r'(?:src|href)="(?:https?:)?//[^"]+\.(?:js|css|woff2?)"', page.read_text())
+        loaded = re.findall(
+            r'(?:src|href)="(?:https?:)?//[^"]+\.(?:js|css|woff2?)"', page.read_text()
+        )
         assert not loaded, page.name
 
 
@@ -93,7 +96,9 @@ def test_figures_are_what_their_script_draws() -> None:
         sys.path.remove(str(DOCS / "figures"))
     for figure in make.FIGURES:
         path = DOCS / "figures" / f"{figure.__name__}.svg"
-        assert path.read_text() == figure().svg(), f"run python docs/figures/make.py for {path.name}"
+        assert path.read_text() == figure().svg(), (
+            f"run python docs/figures/make.py for {path.name}"
+        )
 
 
 def test_the_figure_of_gains_has_the_numbers_of_the_readme() -> None:
