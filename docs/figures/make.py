@@ -82,11 +82,11 @@ def gain() -> Drawing:
 
 
 COSTS = (
-    ("reading, numbering, lists", 4),
-    ("shipping lists to item blocks", 40),
+    ("reading, item ids, users' rows", 4),
+    ("shipping rows to item blocks", 40),
     ("kernel, edges that come", 9),
     ("kernel, terms", 9),
-    ("names and files", 3),
+    ("ids and files", 3),
 )
 """Step of the co-occurrence engine and predicted core-hours for ten billion clicks."""
 
