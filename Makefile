@@ -1,5 +1,7 @@
-# make quickstart   install, make a synthetic shop, run every stage on it, print the comparison
-# make test         lint, types, import contracts, tests: what CI runs
+# make quickstart   install, make synthetic data, run every stage on it, print the comparison
+# make check        lint, types, import contracts, words, tests without Spark and models: minutes
+# make test         the same and every test: what CI runs
+# make docs         the documentation, into build/site
 # make benchmark    BENCH=swing: measure it, one JSON object a line; ONLY=kernel,skew chooses, REPEAT=5 runs a median
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -7,8 +9,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 WORKDIR ?= quickstart
 BENCH ?= swing
+SOURCES := llm_i2i_spark jobs tests docs
 
-.PHONY: install quickstart test lint faults benchmark wheel clean check-machine
+.PHONY: install quickstart check test lint docs faults benchmark wheel clean check-machine
 
 install: $(VENV)/.installed
 
@@ -25,14 +28,21 @@ $(VENV)/.installed: pyproject.toml | check-machine
 quickstart: install
 	@$(BIN)/llm-i2i quickstart --workdir $(WORKDIR)
 
+check: lint
+	$(BIN)/python -m pytest -m "not spark and not lm and not e2e and not faults and not data"
+
 test: lint
 	$(BIN)/python -m pytest
 
 lint: install
-	$(BIN)/ruff check llm_i2i_spark jobs tests
-	$(BIN)/ruff format --check llm_i2i_spark jobs tests
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/codespell
+
+docs: install
+	$(BIN)/mkdocs build --strict
 
 faults: install
 	$(BIN)/python -m pytest -m faults

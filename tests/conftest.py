@@ -10,6 +10,14 @@ from pyspark.sql import SparkSession
 from llm_i2i_spark.config.files import load_config
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+MARKED_BY_FIXTURE = {"spark": "spark", "data_folder": "data", "golden_folder": "data"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what takes a fixture by what the fixture needs, so that no test is missed by `-m`."""
+    for item in items:
+        for fixture in MARKED_BY_FIXTURE.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(MARKED_BY_FIXTURE[fixture])
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ from types import FrameType
 
 from llm_i2i_spark.base.console import set_console
 from llm_i2i_spark.base.errors import LlmI2iError
+from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.cli.options import Handler
 from llm_i2i_spark.cli.parser import build_parser
 from llm_i2i_spark.cli.session import OutputClosedError
@@ -42,7 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = log.config = _load(options)
         execute: Handler = options.execute
-        execute(options, config)
+        with optional_imports():
+            execute(options, config)
     except LlmI2iError as error:
         return _fail(str(error), error.exit_code)
     except KeyboardInterrupt:

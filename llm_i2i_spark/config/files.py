@@ -107,7 +107,8 @@ def _comment(text: str, indent: str) -> list[str]:
 def _read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     if not path.is_file():
         raise ConfigError(
-            f"There is no configuration file {path}; conf/local.yaml is the one to start from."
+            f"There is no configuration file {path}; `llm-i2i config > {path.name}` writes one with"
+            " every option to start from."
         )
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}

@@ -6,18 +6,14 @@ from __future__ import annotations
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.extras import require_packages
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import VARIANTS
 from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
 from llm_i2i_spark.evaluate.report.case_studies import select_case_studies
-from llm_i2i_spark.evaluate.report.page import (
-    Report,
-    render_report,
-    require_report_packages,
-    settings_shown,
-)
+from llm_i2i_spark.evaluate.report.page import Report, render_report, settings_shown
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
 from llm_i2i_spark.evaluate.settings import settings_of
 from llm_i2i_spark.lake.stage_run import StageRun
@@ -33,7 +29,6 @@ def execute(run: StageRun) -> None:
         UserError: nothing is held out, or no user has a row in the target fold.
     """
     settings = settings_of(run.config)
-    require_report_packages()
     tables = Tables(*map(run.read, READS))
     systems = [(scope["variant"], scope["backbone"]) for scope in run.inputs("item_index")]
     systems.sort(key=lambda system: system[1])  # by backbone; the variants as they were asked for
@@ -80,4 +75,5 @@ STAGE = Stage(
     ),
     code=("evaluate", "metrics", "kernels/ranking"),
     execute=execute,
+    prepare=lambda config: require_packages("report"),
 )

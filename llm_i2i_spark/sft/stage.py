@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.extras import require_packages
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.config.config import Config
@@ -59,4 +60,5 @@ STAGE = Stage(
     settings=("sft", "export.negatives", "generate.per_user"),
     code=("sft", "lm", "prompts"),
     execute=execute,
+    prepare=lambda config: require_packages("sft"),
 )

@@ -10,7 +10,6 @@ import pandas as pd
 import yaml
 
 from llm_i2i_spark import __version__
-from llm_i2i_spark.base.errors import MissingDependencyError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.figures import RowsByKey, interval, is_significant, rows_by_key
 from llm_i2i_spark.evaluate.metric_rows import GAIN, RELATIVE_GAIN, MetricRow
@@ -75,21 +74,6 @@ def settings_shown(config: Config) -> str:
     may hold secrets) stay out.
     """
     return yaml.safe_dump(config.settings(), sort_keys=False, allow_unicode=True)
-
-
-def require_report_packages() -> None:
-    """Make sure, before the work is done, that its report can be written.
-
-    Raises:
-        MissingDependencyError: a package that draws or fills the page is missing.
-    """
-    try:
-        import jinja2  # noqa: F401
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"The report needs more packages ({error}): pip install 'llm-i2i-spark[report]'."
-        ) from None
 
 
 def render_report(report: Report) -> str:

@@ -1,0 +1,179 @@
+"""Pages that are generated from the code: tables, options, backbones, metrics, stores, variants.
+
+A line `<!-- generated: NAME -->` of a page is replaced by what the function NAME returns.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from pydantic import BaseModel
+
+MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Fill in what is generated; called by MkDocs for every page."""
+    return MARK.sub(lambda match: GENERATED[match.group(1)](), markdown)
+
+
+def tables() -> str:
+    """Every table of the lake: what a row is, key, scope, checks, and each column with its unit."""
+    from llm_i2i_spark.base.contracts import TABLES
+
+    return "\n\n".join(_table_section(table) for table in TABLES.values())
+
+
+def options() -> str:
+    """Every option by section, with its default and what it is for."""
+    from llm_i2i_spark.config.config import Config
+
+    parts = []
+    for name, field in Config.model_fields.items():
+        value = getattr(Config(), name)
+        if isinstance(value, BaseModel):
+            intro = " ".join((type(value).__doc__ or "").partition("\n\n")[0].split())
+            parts.append(f"## {name}\n\n{intro}\n\n{_option_table(value, name + '.')}")
+        else:
+            parts.append(_rows(("option", "default", "what it is"), [_option(name, field, value)]))
+    return "\n\n".join(parts)
+
+
+def backbones() -> str:
+    """Every backbone with what it needs of the interactions."""
+    from llm_i2i_spark.backbones import BACKBONES
+
+    rows = []
+    for backbone in BACKBONES:
+        own = [name for name in backbone.model_fields if name not in SHARED_PARAMETERS]
+        rows.append(
+            (
+                f"`{backbone.name}`",
+                f"`{backbone.__name__}`",
+                _yes(backbone.needs_order),
+                _yes(backbone.is_symmetric),
+                _yes(backbone.is_incremental),
+                ", ".join(f"`{name}`" for name in own) or "none",
+            )
+        )
+    head = ("name", "class", "needs the order of clicks", "symmetric", "incremental", "parameters")
+    return _rows(head, rows)
+
+
+def metrics() -> str:
+    """Every metric with what its value means."""
+    from llm_i2i_spark.metrics import METRICS, RankingMetric
+
+    rows = [
+        (
+            f"`{metric.__name__}{'(k)' if metric.takes_k else '()'}`",
+            f"`{metric.name}`",
+            "ranking" if issubclass(metric, RankingMetric) else "beyond accuracy",
+            metric.explanation,
+        )
+        for metric in METRICS
+    ]
+    return _rows(("metric", "in the table", "kind", "what the value means"), rows)
+
+
+def variants() -> str:
+    """Every variant: which interactions it is made of, and which options it changes."""
+    from llm_i2i_spark.base.variants import VARIANTS
+
+    rows = [
+        (
+            f"`{variant.name}`",
+            variant.title,
+            variant.fusion.real,
+            variant.fusion.synthetic,
+            ", ".join(f"`{key}={value}`" for key, value in variant.settings.items()) or "none",
+        )
+        for variant in VARIANTS
+    ]
+    head = ("variant", "in reports", "real interactions", "synthetic interactions", "options")
+    return _rows(head, rows)
+
+
+def stores() -> str:
+    """Every store that an index can be published to, with the form of its address."""
+    from llm_i2i_spark.serving.publish import EXPORTERS
+
+    rows = [(f"`{one.form}`", _first_line(one)) for one in EXPORTERS]
+    return _rows(("target", "what is written"), rows)
+
+
+def renamed_options() -> str:
+    """Options that have another name than in version 0.1."""
+    from llm_i2i_spark.config.aliases import RENAMED, RENAMED_VALUES
+
+    rows = [(f"`{old}`", f"`{new}`") for old, new in RENAMED.items()]
+    for key, values in RENAMED_VALUES.items():
+        rows += [(f"`{key}={old}`", f"`{key}={new}`") for old, new in values.items()]
+    return _rows(("0.1", "now"), rows)
+
+
+GENERATED: dict[str, Callable[[], str]] = {
+    function.__name__: function
+    for function in (tables, options, backbones, metrics, variants, stores, renamed_options)
+}
+SHARED_PARAMETERS = ("max_users_per_item", "max_items_per_user", "top_k")
+
+
+def _table_section(table: Any) -> str:
+    lines = [f"## {table.name}", "", f"A row is {table.description}. Written by stage"]
+    lines[-1] += f" `{table.stage}`; key {_names(table.key)}"
+    if table.scope:
+        lines[-1] += f"; results stand side by side by {_names(table.scope)}"
+    lines[-1] += "; rows are only added." if table.append else "."
+    if table.checks:
+        checks = ", ".join(f"`{condition}`" for condition in table.checks.values())
+        lines += ["", f"Checked by the engine at every write: {checks}."]
+    rows = [
+        (f"`{one.name}`", f"`{one.type}`", "yes" if one.nullable else "", one.description)
+        for one in table.columns
+    ]
+    return "\n".join([*lines, "", _rows(("column", "type", "may be null", "what it holds"), rows)])
+
+
+def _option_table(section: BaseModel, prefix: str) -> str:
+    return _rows(("option", "default", "what it is"), list(_options_of(section, prefix)))
+
+
+def _options_of(section: BaseModel, prefix: str) -> Iterator[tuple[str, ...]]:
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, BaseModel):
+            yield from _options_of(value, f"{prefix}{name}.")
+        else:
+            yield _option(prefix + (field.alias or name), field, value)
+
+
+def _option(key: str, field: Any, value: Any) -> tuple[str, ...]:
+    runtime = field.json_schema_extra == {"changes_result": False}
+    shown = "" if value is None else f"`{value}`"
+    text = field.description or ""
+    note = "changes no result" if runtime else ""
+    return f"`{key}`", shown, "; ".join(part for part in (text, note) if part)
+
+
+def _rows(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", r"\|")
+
+
+def _names(names: tuple[str, ...]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
+
+
+def _first_line(thing: Any) -> str:
+    return " ".join((thing.__doc__ or "").strip().partition("\n\n")[0].split())
