@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from llm_i2i_spark.project import Project
     from llm_i2i_spark.serving.lookup import Lookup
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "MRR",

@@ -9,6 +9,8 @@ from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.backbones.transitions import Transitions
 from llm_i2i_spark.base.errors import UserError
 
+__all__ = ["BACKBONES", "Backbone", "Bm25", "ItemKnn", "Swing", "Transitions", "find_backbone"]
+
 BACKBONES: tuple[type[Backbone], ...] = (Swing, ItemKnn, Bm25, Transitions)
 """Every backbone of this package. A class that is listed here has a section `i2i.<name>` in the
 configuration, can be named in `i2i.backbone`, and is checked by the conformance tests.
