@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from llm_i2i_spark.kernels.list_merge import step_weights
-from llm_i2i_spark.kernels.ranking import UserLists, rank_targets
+from llm_i2i_spark.kernels.ranking import UserNeighborLists, rank_targets
 from llm_i2i_spark.lake.user_batches import list_offsets, list_values, user_starts, whole_users
 
 RANKED_DDL = (
@@ -55,7 +55,7 @@ def _rank(rows: pa.RecordBatch, top: int, decay: float) -> pa.RecordBatch:
     owned, neighbors, scores = (rows.column(name) for name in ("owned", "neighbors", "scores"))
     steps = rows.column("step").to_numpy(zero_copy_only=False)
     ranks = rank_targets(
-        UserLists(
+        UserNeighborLists(
             target=rows.column("target").to_numpy(zero_copy_only=False)[starts],
             owned_start=list_offsets(owned)[bounds],
             owned=_numbers(owned),

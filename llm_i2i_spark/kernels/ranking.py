@@ -23,7 +23,7 @@ from llm_i2i_spark.kernels.list_merge import (
 from llm_i2i_spark.kernels.top_k import allocate_top_k, select_top_k
 
 
-class UserLists(NamedTuple):
+class UserNeighborLists(NamedTuple):
     """Users with their neighbour lists, flat: user `u` has the lists
     `list_start[u]:list_start[u+1]`, and so on inwards.
 
@@ -64,7 +64,7 @@ class Ranks(NamedTuple):
     top: Int64Array
 
 
-def rank_targets(users: UserLists, top: int) -> Ranks:
+def rank_targets(users: UserNeighborLists, top: int) -> Ranks:
     """Rank every user's target among all items of their lists: score(j) = sum over lists of weight
     * score in the list.
 
@@ -96,7 +96,7 @@ def rank_targets(users: UserLists, top: int) -> Ranks:
 
 @compiled
 def _rank_users(
-    users: UserLists,
+    users: UserNeighborLists,
     lists: WeightedLists,
     widest: int,
     top: int,

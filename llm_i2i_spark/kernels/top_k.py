@@ -149,6 +149,8 @@ def select_top_k(scores: Float64Array, items: Any, best: TopK) -> int:
     Returns:
         How many were selected.
     """
+    if len(best.positions) == 0:
+        return 0
     return (
         _select_by_insertion(scores, items, best)
         if len(best.positions) <= SHORT_LIST

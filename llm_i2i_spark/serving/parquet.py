@@ -15,9 +15,13 @@ from llm_i2i_spark.serving.rows import NEIGHBOR_SCHEMA, as_neighbor_rows
 
 def parquet_neighbors(path: str | Path, item_id: str) -> list[Neighbor]:
     """The list of an item in an exported file, best first; empty where it has none."""
-    rows = pq.read_table(
-        path, filters=[("item_id", "=", item_id)], page_checksum_verification=True
-    ).sort_by("rank")
+    # One open file: a path would be opened anew for footer and rows, between which it may be
+    # replaced.
+    with pa.OSFile(str(path)) as file:
+        found = pq.read_table(
+            file, filters=[("item_id", "=", item_id)], page_checksum_verification=True
+        )
+    rows = found.sort_by("rank")
     return [
         Neighbor(item_id=row["neighbor_id"], score=row["score"], rank=row["rank"])
         for row in rows.to_pylist()

@@ -152,12 +152,12 @@ def test_movielens_csv_and_double_colons(spark, tmp_path: Path):
     (item,) = read_rows(spark, "items", str(tmp_path))
     assert (item["title"], item["category"]) == ('Usual "Suspects", The (1995)', "Crime, Thriller")
     (tmp_path / "movies.dat").write_bytes(
-        '73::Mis\u00e9rables, "Les" (1995)::Drama|Musical\n'.encode("latin-1")
+        '73::Am\u00e9lie, "The" (2001)::Drama|Musical\n'.encode("latin-1")
     )
     (item,) = read_rows(spark, "items", str(tmp_path / "movies.dat"))
     assert (item["item_id"], item["title"], item["category"]) == (
         "73",
-        'Misérables, "Les" (1995)',
+        'Amélie, "The" (2001)',
         "Drama, Musical",
     )
     (row,) = read_rows(

@@ -78,7 +78,7 @@ def encode_batches(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
 
 def _encode(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     rows = pa.Table.from_batches(batches).combine_chunks()
-    items = rows["item_id"].chunk(0).dictionary_encode()
+    items = rows["item_id"].chunk(0).dictionary_encode()  # codespell:ignore chunk
     users, keys, item_positions = (
         rows["user"].to_numpy(),
         rows["key"].to_numpy(),

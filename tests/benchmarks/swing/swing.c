@@ -57,10 +57,10 @@ static int write_best(Scored *row, int n, int top_k, int32_t item, int32_t *out_
 typedef struct {
     int64_t *starts;
     int32_t *users;
-} ItemUsers;
+} ItemCsr;
 
-static ItemUsers turn_round(int32_t n_users, int32_t n_items, const int64_t *offsets, const int32_t *items) {
-    ItemUsers of = {calloc(n_items + 1, sizeof(int64_t)), malloc(sizeof(int32_t) * (offsets[n_users] + 1))};
+static ItemCsr turn_round(int32_t n_users, int32_t n_items, const int64_t *offsets, const int32_t *items) {
+    ItemCsr of = {calloc(n_items + 1, sizeof(int64_t)), malloc(sizeof(int32_t) * (offsets[n_users] + 1))};
     for (int64_t e = 0; e < offsets[n_users]; e++) of.starts[items[e] + 1]++;
     for (int32_t i = 0; i < n_items; i++) of.starts[i + 1] += of.starts[i];
     int64_t *place = malloc(sizeof(int64_t) * n_items);
@@ -74,7 +74,7 @@ static ItemUsers turn_round(int32_t n_users, int32_t n_items, const int64_t *off
 /* The kernel of this package: count common items of an item's user pairs in a table, add the terms, clear the table. */
 int64_t swing_table(int32_t n_users, int32_t n_items, const int64_t *offsets, const int32_t *items, const double *w, double a2, int top_k,
                     int64_t table_cells, int32_t *out_item, int32_t *out_neighbor, double *out_score) {
-    ItemUsers of = turn_round(n_users, n_items, offsets, items);
+    ItemCsr of = turn_round(n_users, n_items, offsets, items);
     int64_t most = 0, longest = 0, reach = 0, rows = 0;
     for (int32_t i = 0; i < n_items; i++) {
         int64_t own = of.starts[i + 1] - of.starts[i], sum = 0;
@@ -160,7 +160,7 @@ int64_t swing_table(int32_t n_users, int32_t n_items, const int64_t *offsets, co
 /* The loop of Flink ML and Alink: intersect the lists of each pair of an item's users, add the term to every common item. */
 int64_t swing_merge(int32_t n_users, int32_t n_items, const int64_t *offsets, const int32_t *items, const double *w, double a2, int top_k,
                     int32_t *out_item, int32_t *out_neighbor, double *out_score) {
-    ItemUsers of = turn_round(n_users, n_items, offsets, items);
+    ItemCsr of = turn_round(n_users, n_items, offsets, items);
     double *score = calloc(n_items, sizeof(double));
     int32_t *kept = malloc(sizeof(int32_t) * n_items), *common = malloc(sizeof(int32_t) * n_items);
     Scored *row = malloc(sizeof(Scored) * (n_items + 1));
