@@ -8,13 +8,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from llm_i2i_spark.lake.batch_inference import Columns, InferenceTask
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.templates import DISCRIMINATOR
 
 if TYPE_CHECKING:
+    from llm_i2i_spark.lm.calibration import Calibration
     from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
+
+Float64Array = NDArray[np.float64]
 
 
 def load_discriminator(task: InferenceTask, gpu_address: str | None) -> LoadedCheckpoint:
@@ -60,25 +64,33 @@ def score_batch(
         for row in rows
     ]
     logits = score(checkpoint, histories, requests, task.batch_tokens)
+    logit = np.concatenate([np.empty(0), *logits])
     users = batch.column("user_id").to_pylist()
     flat = [(user, request) for user, row in zip(users, rows, strict=True) for request in row]
-    logit = np.concatenate(logits).astype(np.float64) if flat else np.empty(0)
     log_prob = np.array(
         [np.nan if request["log_prob"] is None else request["log_prob"] for _, request in flat],
         dtype=np.float64,
     )
-    synthetic = ~np.isnan(log_prob)
     p_yes = 1.0 / (1.0 + np.exp(-logit))
-    confidence = p_yes.copy()
-    if checkpoint.calibration is not None and synthetic.any():
-        confidence[synthetic] = checkpoint.calibration.confidence(
-            log_prob[synthetic], logit[synthetic]
-        )
     return {
         "user_id": [user for user, _ in flat],
         "item_id": [request["item_id"] for _, request in flat],
-        "source": np.where(synthetic, "synthetic", "real").tolist(),
+        "source": np.where(np.isnan(log_prob), "real", "synthetic").tolist(),
         "p_yes": p_yes,
-        "confidence": confidence,
+        "confidence": _confidence(p_yes, logit, log_prob, checkpoint.calibration),
         "decision": p_yes >= 0.5,
     }
+
+
+def _confidence(
+    p_yes: Float64Array,
+    logit: Float64Array,
+    log_prob: Float64Array,
+    calibration: Calibration | None,
+) -> Float64Array:
+    """Calibrated for candidates, which have a log-probability; p_yes for real interactions."""
+    synthetic = ~np.isnan(log_prob)
+    confidence: Float64Array = p_yes.copy()
+    if calibration is not None and synthetic.any():
+        confidence[synthetic] = calibration.confidence(log_prob[synthetic], logit[synthetic])
+    return confidence

@@ -132,7 +132,7 @@ def discriminator_examples(
         "user_id", "sequence", F.posexplode("sequence").alias("position", "target")
     ).where((F.col("position") >= 1) & (F.col("position") >= F.size("sequence") - positives))
     prompts = targets.withColumn("history", _history_before(F.col("position"), history_length))
-    positive = prompts.select(
+    observed = prompts.select(
         "user_id",
         "position",
         "history",
@@ -140,6 +140,20 @@ def discriminator_examples(
         F.lit(True).alias("label"),
         F.lit(0).alias("sample"),
     )
+    return observed.unionByName(_random_negatives(prompts, items, negatives, seed)).select(
+        F.concat_ws("|", "user_id", F.lpad("position", 6, "0"), F.lpad("sample", 3, "0")).alias(
+            "example_id"
+        ),
+        "user_id",
+        "position",
+        "history",
+        "candidate",
+        "label",
+    )
+
+
+def _random_negatives(prompts: DataFrame, items: DataFrame, negatives: int, seed: int) -> DataFrame:
+    """Items of the catalogue sampled by a hash, without duplicates and items of the sequence."""
     indexed = index_items(items)
     count = indexed.agg(F.count("*").alias("catalogue_size"))
     sampled = (
@@ -160,7 +174,7 @@ def discriminator_examples(
         )
     )
     duplicates = Window.partitionBy("user_id", "position", "item_id").orderBy("sample")
-    negative = (
+    return (
         sampled.withColumn("occurrence", F.row_number().over(duplicates))
         .where(F.col("occurrence") == 1)
         .select(
@@ -171,16 +185,6 @@ def discriminator_examples(
             F.lit(False).alias("label"),
             "sample",
         )
-    )
-    return positive.unionByName(negative).select(
-        F.concat_ws("|", "user_id", F.lpad("position", 6, "0"), F.lpad("sample", 3, "0")).alias(
-            "example_id"
-        ),
-        "user_id",
-        "position",
-        "history",
-        "candidate",
-        "label",
     )
 
 

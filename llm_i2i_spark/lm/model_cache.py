@@ -36,14 +36,15 @@ def cached_checkpoint(
         InputDataError: as `load_checkpoint`, or the folder holds a model with another digest.
         MissingDependencyError: as `choose_device`.
     """
-    target = str(choose_device(device, gpu_address))
-    key = (digest, target)
+    target = choose_device(device, gpu_address)
+    key = (digest, str(target))
     if key not in _cached:
         _cached.clear()  # two models beside each other may not fit on the device
         gc.collect()
-        if torch.cuda.is_available():
+        if target.type == "cuda":
+            torch.cuda.set_device(target)  # kernels that name no device must not use another GPU
             torch.cuda.empty_cache()
-        loaded = load_checkpoint(folder, template, target)
+        loaded = load_checkpoint(folder, template, str(target))
         if loaded.digest != digest:
             raise InputDataError(
                 f"{folder} holds model {loaded.digest[:12]}, but {digest[:12]} was asked for: run"

@@ -64,7 +64,7 @@ def test_threshold_keeps_the_confident_with_full_weight(scored: DataFrame) -> No
     assert _weights(yes_rows(scored)) == {"c": 1.0}
 
 
-def test_real_rows_get_the_discriminators_word_and_unscored_ones_stay(
+def test_real_rows_get_the_discriminators_score_and_unscored_ones_stay(
     real: DataFrame, scored: DataFrame
 ) -> None:
     kept = credible_real_rows(real, scored, 0.0)

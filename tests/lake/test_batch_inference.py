@@ -136,7 +136,7 @@ from tests.lake.test_batch_inference import Loader, TASK, infer, name_model
 builder = SparkSession.builder.master("local-cluster[1,1,1024]")
 for key, value in json.loads(sys.argv[1]).items():
     builder = builder.config(key, value)
-users = builder.getOrCreate().range(1).selectExpr("'u' AS user_id")
+users = builder.getOrCreate().range(0, 1, 1, 1).selectExpr("'u' AS user_id")
 print(infer(users, TASK, Loader(), name_model, "a model").collect()[0]["seen"])
 """
 

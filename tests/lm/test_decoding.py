@@ -80,13 +80,13 @@ def test_owned_items_are_left_out_and_keep_their_share_of_probability(
     free = propose(checkpoint, histories, [()] * 6, 30, 10_000)
     owned = [{p.item_id for p in ranked[:12]} | {"unknown"} for ranked in free]
     for k in (1, 5, 30):
-        for ranked, held, found in zip(
+        for ranked, not_proposed, found in zip(
             free, owned, propose(checkpoint, histories, owned, k, 10_000), strict=True
         ):
-            expected = [p for p in ranked if p.item_id not in held]
+            expected = [p for p in ranked if p.item_id not in not_proposed]
             assert len(found) == min(k, 18)
             assert len({p.item_id for p in found}) == len(found)
-            assert not {p.item_id for p in found} & held
+            assert not {p.item_id for p in found} & not_proposed
             log_prob = {p.item_id: p.log_prob for p in expected}
             np.testing.assert_allclose(
                 [p.log_prob for p in found], [log_prob[p.item_id] for p in found], atol=1e-5

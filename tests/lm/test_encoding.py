@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lm
 V = 2
 AS_CANDIDATE = V + 30
 AS_QUERY = 2 * (V + 30)
-UNKNOWN = Item("zzz", "a thing no model was shown")
+UNKNOWN = Item("zzz", "something no model has seen")
 
 
 def _compact(
@@ -83,7 +83,7 @@ def test_an_example_without_a_known_target_predicts_nothing(small: type) -> None
     assert len(example.tokens) == len(example.targets) == len(example.weights) == 3
 
 
-def test_a_compact_question_is_the_candidate_and_the_last_item_once_more(small: type) -> None:
+def test_a_compact_request_is_the_candidate_and_the_last_item_once_more(small: type) -> None:
     items = small.items(12)
     (tree,) = _compact(small, template=DISCRIMINATOR).trees(
         [items[0], UNKNOWN, items[1]], [ScoringRequest(3, items[9]), ScoringRequest(1, items[8])]
@@ -100,7 +100,7 @@ def test_a_compact_question_is_the_candidate_and_the_last_item_once_more(small: 
         _compact(small, template=DISCRIMINATOR).trees(items[:1], [ScoringRequest(1, UNKNOWN)])
 
 
-def test_a_question_sees_the_latest_items_before_it_and_no_others(small: type) -> None:
+def test_a_request_sees_the_latest_items_before_it_and_no_others(small: type) -> None:
     items = small.items(12)
     requests = [ScoringRequest(p, items[11]) for p in (6, 2, 4, 6, 0)]
     trees = _compact(small, template=DISCRIMINATOR).trees(items[:8], requests)
@@ -169,7 +169,7 @@ def test_an_instruct_candidate_outside_the_catalogue_is_known_by_its_words(
     (tree,) = _instruct(small, tiny_tokenizer, DISCRIMINATOR).trees(
         small.items(1), [ScoringRequest(1, UNKNOWN)]
     )
-    assert "a thing no model was shown" in tiny_tokenizer.decode(tree.suffixes[0].tokens)
+    assert "something no model has seen" in tiny_tokenizer.decode(tree.suffixes[0].tokens)
 
 
 @pytest.mark.parametrize("text", ["\x00", "\ud800\udfff", "", "x" * 5_000_000])

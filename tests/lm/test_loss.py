@@ -43,25 +43,25 @@ def test_weights_multiply_each_targets_own_loss(model: ItemLanguageModel) -> Non
     assert sums.weight == 10
 
 
-def test_drawing_every_item_once_is_the_full_softmax_with_its_gradients(
+def test_sampling_every_item_once_is_the_full_softmax_with_its_gradients(
     model: ItemLanguageModel,
 ) -> None:
-    full, drawn = _hidden(), _hidden()
+    full, sampled = _hidden(), _hidden()
     every = Negatives(torch.randperm(20), torch.zeros(20))
     sums, expected = (
-        item_loss(model, drawn, TARGETS, torch.ones(2, 3), every),
+        item_loss(model, sampled, TARGETS, torch.ones(2, 3), every),
         item_loss(model, full, TARGETS, torch.ones(2, 3)),
     )
     torch.testing.assert_close(sums.loss, expected.loss)
     sums.loss.backward()
     expected.loss.backward()
-    torch.testing.assert_close(drawn.grad, full.grad)
+    torch.testing.assert_close(sampled.grad, full.grad)
 
 
 def test_the_target_is_never_its_own_negative(model: ItemLanguageModel) -> None:
     hidden = _hidden()
-    drawn = Negatives(torch.tensor([3, 3, 5]), torch.zeros(3))
-    sums = item_loss(model, hidden[:1, :1], torch.tensor([[3]]), torch.ones(1, 1), drawn)
+    sampled = Negatives(torch.tensor([3, 3, 5]), torch.zeros(3))
+    sums = item_loss(model, hidden[:1, :1], torch.tensor([[3]]), torch.ones(1, 1), sampled)
     pair = model.item_logits(hidden[0, :1], torch.tensor([3, 5]))
     torch.testing.assert_close(sums.loss, functional.cross_entropy(pair, torch.tensor([0])))
     only_itself = item_loss(
@@ -88,13 +88,13 @@ def test_the_correction_makes_the_partition_function_unbiased(model: ItemLanguag
     assert abs(np.mean(estimates) - float(exact)) < 4 * error
 
 
-def test_popular_items_are_drawn_more_often_and_all_can_be() -> None:
+def test_popular_items_are_sampled_more_often_and_all_can_be() -> None:
     sampler = NegativeSampler(np.array([1000, 10, 0, 0]), 5000)
-    drawn = sampler.sample(torch.Generator().manual_seed(0))
-    counts = torch.bincount(drawn.item_tokens, minlength=4)
+    sampled = sampler.sample(torch.Generator().manual_seed(0))
+    counts = torch.bincount(sampled.item_tokens, minlength=4)
     assert counts[0] > counts[1] > counts[2] > 0
-    expected = torch.exp(drawn.log_expected)[
-        torch.stack([(drawn.item_tokens == k).nonzero()[0, 0] for k in range(4)])
+    expected = torch.exp(sampled.log_expected)[
+        torch.stack([(sampled.item_tokens == k).nonzero()[0, 0] for k in range(4)])
     ]
     torch.testing.assert_close(counts.float(), expected, rtol=0.15, atol=0)
 

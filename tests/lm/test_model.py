@@ -64,7 +64,7 @@ def test_packed_examples_equal_separate_ones_only_with_restarting_positions(
 
 @pytest.mark.parametrize("family", ["compact", "llama", "qwen2"])
 @torch.no_grad()
-def test_a_tree_equals_reading_each_ending_by_itself(
+def test_a_tree_equals_reading_each_suffix_by_itself(
     small: type, family: str, base_model_folder: Callable[[str], Path]
 ) -> None:
     base = None if family == "compact" else base_model_folder(family)
@@ -82,13 +82,13 @@ def test_a_tree_equals_reading_each_ending_by_itself(
     together = model(batch.tokens, batch.position_ids, batch.mask)[batch.rows, batch.columns]
     apart = [
         _hidden(model, [*prefix[: suffix.visible].tolist(), *suffix.tokens.tolist()])[-1]
-        for prefix, endings in zip(prefixes, suffixes, strict=True)
-        for suffix in endings
+        for prefix, of_row in zip(prefixes, suffixes, strict=True)
+        for suffix in of_row
     ]
     torch.testing.assert_close(together, torch.stack(apart), atol=1e-5, rtol=0)
 
 
-def test_only_the_items_named_are_embedded(small: type) -> None:
+def test_only_the_items_of_the_batch_are_embedded(small: type) -> None:
     model = _compact(small)
     hidden = model(torch.tensor([[1, 5, 9]]), torch.arange(3)[None])
     model.item_logits(hidden[0], torch.tensor([0, 4])).sum().backward()
@@ -220,7 +220,7 @@ def test_attention_is_chosen_by_device_and_precision() -> None:
 
 
 @torch.no_grad()
-def test_questions_share_their_history_in_both_layouts(
+def test_requests_share_their_history_in_both_layouts(
     small: type, base_model_folder: Callable[[str], Path]
 ) -> None:
     items = small.items(12)

@@ -1,4 +1,4 @@
-"""Scores: one shared reading equals one reading a candidate, for every kind of model."""
+"""Scores: one shared prefix equals one prompt a candidate, for every kind of model."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.lm
 
 
 @torch.no_grad()
-def judge_alone(
+def score_alone(
     checkpoint: LoadedCheckpoint, history: list[Item], request: ScoringRequest
 ) -> torch.Tensor:
     """The (No, Yes) logits of one candidate, its own prompt read alone from left to right."""
@@ -41,7 +41,7 @@ def judge_alone(
     return checkpoint.model.label_logits(hidden, torch.from_numpy(suffix.candidate)[None])[0]
 
 
-def asked(small: type) -> tuple[list[list[Item]], list[list[ScoringRequest]]]:
+def requests_of(small: type) -> tuple[list[list[Item]], list[list[ScoringRequest]]]:
     items = small.items(30)
     histories = [items[:9], items[4:7], [], items[20:21]]
     requests = [
@@ -68,7 +68,7 @@ CASES = [
 
 
 @pytest.mark.parametrize(("kind", "family"), CASES)
-def test_shared_readings_equal_separate_ones(
+def test_shared_prefixes_equal_separate_prompts(
     small: type,
     base_model_folder: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch,
@@ -77,9 +77,9 @@ def test_shared_readings_equal_separate_ones(
 ) -> None:
     base = base_model_folder(family) if family else None
     checkpoint = small.checkpoint(kind=kind, template=DISCRIMINATOR, max_items=4, base=base)
-    histories, requests = asked(small)
+    histories, requests = requests_of(small)
     expected = [
-        [float(judge_alone(checkpoint, h, q).diff()) for q in row]
+        [float(score_alone(checkpoint, h, q).diff()) for q in row]
         for h, row in zip(histories, requests, strict=True)
     ]
     spread = np.ptp(np.concatenate(expected))
@@ -95,7 +95,7 @@ def test_shared_readings_equal_separate_ones(
 
 def test_scores_do_not_depend_on_the_order_of_users(small: type) -> None:
     checkpoint = small.checkpoint(template=DISCRIMINATOR)
-    histories, requests = asked(small)
+    histories, requests = requests_of(small)
     forward, backward = (
         score(checkpoint, histories, requests, 500),
         score(checkpoint, histories[::-1], requests[::-1], 500),
@@ -108,7 +108,7 @@ def test_the_sigmoid_of_a_score_is_the_softmax_over_the_labels(small: type) -> N
     checkpoint = small.checkpoint(template=DISCRIMINATOR)
     items = small.items(5)
     (logit,) = score(checkpoint, [items[:2]], [[ScoringRequest(2, items[4])]], 100)[0]
-    labels = judge_alone(checkpoint, items[:2], ScoringRequest(2, items[4]))
+    labels = score_alone(checkpoint, items[:2], ScoringRequest(2, items[4]))
     torch.testing.assert_close(torch.sigmoid(torch.tensor(logit)), torch.softmax(labels, 0)[1])
 
 
@@ -117,11 +117,11 @@ def test_a_logit_that_is_not_a_number_stops_the_stage(small: type) -> None:
     with torch.no_grad():
         checkpoint.model.label_head.linear.bias[1] = torch.nan
     with pytest.raises(StageError, match="not numbers"):
-        score(checkpoint, *asked(small), 500)
+        score(checkpoint, *requests_of(small), 500)
 
 
 @torch.no_grad()
-def test_a_discriminator_begins_with_its_generators_opinion(small: type) -> None:
+def test_a_discriminator_starts_from_its_generators_scores(small: type) -> None:
     """With fresh labels and a query that cannot see the candidate, scores are the generator's
     logits, shifted to mean zero.
     """

@@ -30,14 +30,14 @@ def test_children_and_leaves_are_those_of_the_catalogue(codes: np.ndarray, rando
         nodes += nodes[:2]
         found = trie.children(level, np.array(nodes))
         below: dict[int, tuple[int, ...]] = {}
-        for place, node in enumerate(nodes):
-            tokens = found.tokens[found.parents == place].tolist()
+        for index, node in enumerate(nodes):
+            tokens = found.tokens[found.parents == index].tolist()
             legal = sorted({row[level] for row in rows if row[:level] == prefixes[node]})
             assert tokens == legal
             below |= {
                 child: (*prefixes[node], token)
                 for child, token in zip(
-                    found.nodes[found.parents == place].tolist(), tokens, strict=True
+                    found.nodes[found.parents == index].tolist(), tokens, strict=True
                 )
             }
             first, end = trie.leaves(level, np.array([node]))

@@ -54,7 +54,7 @@ def test_both_models_are_committed_with_their_origin(finished_lake):
     assert done.stdout == ""
     assert "checkpoints version 0" in done.stderr
     rows = committed(root)
-    assert set(rows) == {"generator", "discriminator"}
+    assert set(rows) == {role.name for role in ROLES}
     for role, row in rows.items():
         loaded = load(row)
         assert loaded.digest == row["model_digest"]

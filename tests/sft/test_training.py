@@ -202,17 +202,17 @@ def test_an_exploding_loss_stops_the_training(one_rank, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("objective_weight", "world", "sentence"),
+    ("objective_weight", "world_size", "sentence"),
     [(0.0, 1, "no example with a weight above 0"), (1.0, 64, "too few for 128 ranks")],
 )
-def test_nothing_to_train_on(objective_weight, world, sentence, tmp_path):
+def test_nothing_to_train_on(objective_weight, world_size, sentence, tmp_path):
     model = make_model()
     with pytest.raises(UserError, match=sentence):
         run(
             model,
             make_objective(model, lambda n: objective_weight),
             make_plan(),
-            Distributed(0, world, CPU),
+            Distributed(0, world_size, CPU),
             tmp_path,
         )
 
