@@ -21,7 +21,7 @@ from llm_i2i_spark.serving.redis import RedisExporter
 from llm_i2i_spark.serving.sql import SqlExporter
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from llm_i2i_spark.lake.frames import Frame
 
 EXPORTERS: tuple[type[Exporter], ...] = (
     RedisExporter,
@@ -55,7 +55,7 @@ def check(target: str | Path) -> None:
 
 
 def publish(
-    index: str | Path | DataFrame,
+    index: str | Path | Frame,
     target: str | Path,
     variant: str | None = None,
     backbone: str | None = None,
@@ -68,9 +68,9 @@ def publish(
     next one. The index that was live before is kept for `rollback`.
 
     Args:
-        index: a path or URI as `Lookup.open` takes it, read without Spark; or a Spark DataFrame
-            with the columns of the table `item_index` (`variant` and `backbone` may be left out),
-            whose executors write to the store where it takes many writers.
+        index: a path or URI as `Lookup.open` takes it, read without Spark; or a DataFrame of
+            Spark or pandas with the columns of the table `item_index` (`variant` and `backbone` may
+            be left out), whose executors write to the store where it takes many writers.
         target: where to, such as `redis://host:6379/0?prefix=i2i`, `jdbc:postgresql://host/db`,
             `index.parquet` or `index.jsonl`.
         variant: of the lists; None for the preferred one (see `Lookup.open`).
@@ -157,7 +157,7 @@ def rollback(target: str | Path) -> Generation:
 
 def _source(
     exporter: Exporter,
-    index: str | Path | DataFrame,
+    index: str | Path | Frame,
     variant: str | None,
     backbone: str | None,
     version: int | None,
