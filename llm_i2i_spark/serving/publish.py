@@ -87,37 +87,40 @@ def publish(
     """
     exporter = exporter_for(target)
     exporter.check()
-    live = exporter.live()
+    before = exporter.live()
     published = datetime.now(timezone.utc).isoformat(timespec="seconds")
     origin, write = _source(exporter, index, variant, backbone, version, run_id)
     generation = new_run_id()
-    kept = {name for name in (live.generation, live.previous) if name} if live else set()
+    kept = {name for name in (before.generation, before.previous) if name} if before else set()
     exporter.remove(kept)
     exporter.begin(generation)
     try:
-        rows = write(generation)
-        if rows == 0:
-            raise InputDataError(
-                f"The index has no neighbours, so nothing was published to {exporter.shown}; what"
-                " was served there before still is."
-            )
         record = Generation(
             generation,
             origin.variant,
             origin.backbone,
             origin.version,
             origin.run_id,
-            rows,
+            _filled(write(generation), exporter),
             published,
-            previous=live.generation if live else None,
+            before.generation if before else None,
         )
         exporter.switch(record)
     except BaseException:
         with suppress(Exception):
             exporter.remove(kept)
         raise
-    exporter.remove({generation, *([live.generation] if live else [])})
+    exporter.remove({name for name in (generation, record.previous) if name})
     return record
+
+
+def _filled(rows: int, exporter: Exporter) -> int:
+    if rows == 0:
+        raise InputDataError(
+            f"The index has no neighbours, so nothing was published to {exporter.shown}; what was"
+            " served there before still is."
+        )
+    return rows
 
 
 def live(target: str | Path) -> Generation | None:
