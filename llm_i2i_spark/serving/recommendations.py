@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.files import open_atomically
 from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.kernels.list_merge import WeightedLists, recommend, step_weights
@@ -60,12 +61,14 @@ def recommend_users(
         first, ranks from 1; empty where the index knows none of the user's latest items.
 
     Raises:
-        UserError: a column is missing, or the index has no such lists.
+        UserError: a column is missing, the index has no such lists, or `k` is below 1.
     """
     from pyspark.sql import functions as F
 
     from llm_i2i_spark.lake.click_lists import lists_of_clicks
 
+    if k < 1:
+        raise ConfigError(f"k must be at least 1, and is {k}.")
     chosen, _, _ = select_index(index, variant, backbone)
     lists = chosen.select(
         "item_id",
