@@ -100,7 +100,8 @@ def recommend(
         np.empty(room, np.float64),
         np.empty(room if len(lists.synthetic_share) else 0, np.float64),
     )
-    _recommend(lists, list_indptr, owned, owned_indptr, widest, min(k, widest), found)
+    if room:  # a selection of nothing is not what `select_top_k` is made for
+        _recommend(lists, list_indptr, owned, owned_indptr, widest, min(k, widest), found)
     last = found.indptr[-1]
     return Recommendations(
         found.indptr, found.key[:last], found.score[:last], found.synthetic_share[:last]

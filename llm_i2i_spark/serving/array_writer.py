@@ -42,31 +42,38 @@ def write_arrays(batches: Iterable[pa.RecordBatch], folder: Path, origin: Origin
         writer = _Writer(files)
         for block in _blocks(batches):
             writer.add(block)
-    ids = writer.ids
-    order, number = id_order(ids)
+    order, number = id_order(writer.ids)
     _renumber(folder / "neighbor", number)
     if not writer.mixed_shares:
         (folder / "synthetic_share").write_bytes(b"")
     start, end = writer.bounds(len(order))
-    _, id_indptr, id_bytes = ids.take(pa.array(order)).buffers()
-    small: dict[str, Any] = {
-        "id_bytes": np.frombuffer(id_bytes or b"", "<u1"),
-        "id_indptr": np.frombuffer(id_indptr, "<i8")[: len(order) + 1],
-        "list_start": start[order],
-        "list_end": end[order],
-    }
-    for name, array in small.items():
+    lists = {"list_start": start[order], "list_end": end[order]}
+    arrays = {**_text(writer.ids.take(pa.array(order))), **lists}
+    for name, array in arrays.items():
         array.astype(TYPES[name], copy=False).tofile(folder / name)
-    for name in TYPES:
-        flush(folder / name)
-    lengths = {
-        name: (folder / name).stat().st_size // np.dtype(kind).itemsize
-        for name, kind in TYPES.items()
+    _write_manifest(folder, writer.common_share, origin)
+
+
+def _text(ids: pa.LargeStringArray) -> dict[str, NDArray[Any]]:
+    """The bytes of ids and where each begins."""
+    lengths = pc.binary_length(ids).to_numpy()
+    content = ids.buffers()[2]
+    return {
+        "id_bytes": np.frombuffer(content if content is not None else b"", "<u1"),
+        "id_indptr": np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
     }
+
+
+def _write_manifest(folder: Path, common_share: float | None, origin: Origin) -> None:
+    """Flush all arrays to disk, then say that they are complete."""
+    lengths = {}
+    for name, kind in TYPES.items():
+        flush(folder / name)
+        lengths[name] = (folder / name).stat().st_size // np.dtype(kind).itemsize
     manifest = {
         "format": FORMAT,
         "lengths": lengths,
-        "common_share": writer.common_share,
+        "common_share": common_share,
         "origin": asdict(origin),
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, sort_keys=True), encoding="utf-8")

@@ -8,24 +8,25 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.serving.choice import choose_index
 from llm_i2i_spark.serving.rows import INDEX_SCHEMA
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from llm_i2i_spark.lake.frames import Frame
+
 SCOPE = TABLES["item_index"].scope
 
 
 def select_index(
-    index: DataFrame, variant: str | None = None, backbone: str | None = None
+    index: Frame, variant: str | None = None, backbone: str | None = None
 ) -> tuple[DataFrame, str | None, str | None]:
     """The lists of one variant and backbone, without empty ones.
 
     Args:
-        index: columns of the table `item_index`; `variant` and `backbone` may be left out where it
-            holds one index.
+        index: of Spark or pandas, with the columns of the table `item_index`; `variant` and
+            `backbone` may be left out where it holds one index.
         variant: of the lists; None for the preferred one (see `choice.choose_index`).
         backbone: likewise.
 
@@ -34,22 +35,20 @@ def select_index(
         frame has no such columns.
 
     Raises:
-        InputDataError: columns are missing.
-        TableNotFoundError: there are no such lists.
+        UserError: a column is missing, or there are no such lists.
     """
     from pyspark.sql import functions as F
 
-    missing = [name for name in INDEX_SCHEMA.names if name not in index.columns]
-    if missing:
-        raise InputDataError(
-            f"An index has the columns {', '.join(INDEX_SCHEMA.names)}, and this one lacks"
-            f" {', '.join(missing)}."
-        )
-    if set(SCOPE) <= set(index.columns):
-        pairs = {(row[0], row[1]) for row in index.select(*SCOPE).distinct().collect()}
+    from llm_i2i_spark.lake.frames import require_columns, spark_frame, text_ids
+
+    frame = spark_frame(index)
+    require_columns(frame, INDEX_SCHEMA.names, "The rows of an index")
+    frame = text_ids(frame, ("item_id",))
+    if set(SCOPE) <= set(frame.columns):
+        pairs = {(row[0], row[1]) for row in frame.select(*SCOPE).distinct().collect()}
         variant, backbone = choose_index(pairs, variant, backbone)
-        index = index.where((F.col("variant") == variant) & (F.col("backbone") == backbone))
-    filled = index.where(F.size("neighbors") > 0).select(*INDEX_SCHEMA.names)
+        frame = frame.where((F.col("variant") == variant) & (F.col("backbone") == backbone))
+    filled = frame.where(F.size("neighbors") > 0).select(*INDEX_SCHEMA.names)
     return filled, variant, backbone
 
 

@@ -122,7 +122,7 @@ class Lookup:
             k: suggestions at most.
 
         Raises:
-            ConfigError: the clicks are no list of ids.
+            ConfigError: the clicks are no list of ids, or `k` is below 0.
         """
         latest_first = list(dict.fromkeys(reversed(_checked(clicks))))
         numbers = self._numbers(latest_first)
@@ -146,6 +146,8 @@ class Lookup:
     def _merged(
         self, items: NDArray[np.int64], weights: Any, owned: NDArray[np.int64], k: int
     ) -> list[Suggestion]:
+        if k < 0:
+            raise ConfigError(f"k must be at least 0, and is {k}.")
         arrays = self._arrays
         lists = WeightedLists(
             arrays.list_start[items],

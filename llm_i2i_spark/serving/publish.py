@@ -21,7 +21,7 @@ from llm_i2i_spark.serving.redis import RedisExporter
 from llm_i2i_spark.serving.sql import SqlExporter
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from llm_i2i_spark.lake.frames import Frame
 
 EXPORTERS: tuple[type[Exporter], ...] = (
     RedisExporter,
@@ -55,7 +55,7 @@ def check(target: str | Path) -> None:
 
 
 def publish(
-    index: str | Path | DataFrame,
+    index: str | Path | Frame,
     target: str | Path,
     variant: str | None = None,
     backbone: str | None = None,
@@ -68,9 +68,9 @@ def publish(
     next one. The index that was live before is kept for `rollback`.
 
     Args:
-        index: a path or URI as `Lookup.open` takes it, read without Spark; or a Spark DataFrame
-            with the columns of the table `item_index` (`variant` and `backbone` may be left out),
-            whose executors write to the store where it takes many writers.
+        index: a path or URI as `Lookup.open` takes it, read without Spark; or a DataFrame of
+            Spark or pandas with the columns of the table `item_index` (`variant` and `backbone` may
+            be left out), whose executors write to the store where it takes many writers.
         target: where to, such as `redis://host:6379/0?prefix=i2i`, `jdbc:postgresql://host/db`,
             `index.parquet` or `index.jsonl`.
         variant: of the lists; None for the preferred one (see `Lookup.open`).
@@ -87,37 +87,40 @@ def publish(
     """
     exporter = exporter_for(target)
     exporter.check()
-    live = exporter.live()
+    before = exporter.live()
     published = datetime.now(timezone.utc).isoformat(timespec="seconds")
     origin, write = _source(exporter, index, variant, backbone, version, run_id)
     generation = new_run_id()
-    kept = {name for name in (live.generation, live.previous) if name} if live else set()
+    kept = {name for name in (before.generation, before.previous) if name} if before else set()
     exporter.remove(kept)
     exporter.begin(generation)
     try:
-        rows = write(generation)
-        if rows == 0:
-            raise InputDataError(
-                f"The index has no neighbours, so nothing was published to {exporter.shown}; what"
-                " was served there before still is."
-            )
         record = Generation(
             generation,
             origin.variant,
             origin.backbone,
             origin.version,
             origin.run_id,
-            rows,
+            _filled(write(generation), exporter),
             published,
-            previous=live.generation if live else None,
+            before.generation if before else None,
         )
         exporter.switch(record)
     except BaseException:
         with suppress(Exception):
             exporter.remove(kept)
         raise
-    exporter.remove({generation, *([live.generation] if live else [])})
+    exporter.remove({name for name in (generation, record.previous) if name})
     return record
+
+
+def _filled(rows: int, exporter: Exporter) -> int:
+    if rows == 0:
+        raise InputDataError(
+            f"The index has no neighbours, so nothing was published to {exporter.shown}; what was"
+            " served there before still is."
+        )
+    return rows
 
 
 def live(target: str | Path) -> Generation | None:
@@ -157,7 +160,7 @@ def rollback(target: str | Path) -> Generation:
 
 def _source(
     exporter: Exporter,
-    index: str | Path | DataFrame,
+    index: str | Path | Frame,
     variant: str | None,
     backbone: str | None,
     version: int | None,

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.files import open_atomically
 from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.kernels.list_merge import WeightedLists, recommend, step_weights
@@ -24,6 +24,8 @@ from llm_i2i_spark.serving.rows import id_order
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
+    from llm_i2i_spark.lake.frames import Frame
+
 DEFAULTS = IndexConfig()
 ENTRY = pa.struct([("item_id", pa.string()), ("score", pa.float64()), ("rank", pa.int32())])
 SCHEMA = pa.schema([("user_id", pa.string()), ("recommendations", pa.list_(ENTRY))])
@@ -32,8 +34,8 @@ JSON_LINES = ".jsonl"
 
 
 def recommend_users(
-    index: DataFrame,
-    interactions: DataFrame,
+    index: Frame,
+    interactions: Frame,
     k: int = 10,
     recent_items: int = DEFAULTS.recent_items,
     decay: float = DEFAULTS.decay,
@@ -43,11 +45,11 @@ def recommend_users(
     """The best items of every user, each as `Lookup.recommend` gives them, to the bit.
 
     Args:
-        index: the columns of the table `item_index`; `variant` and `backbone` may be left out where
-            it holds one index.
-        interactions: `user_id`, `item_id` and `position` (or `ts`), later ones larger; of rows
-            with the same, the item of the later id (by text) counts as the later click. An item
-            that a user has twice counts where it is last.
+        index: of Spark or pandas, with the columns of the table `item_index`; `variant` and
+            `backbone` may be left out where it holds one index.
+        interactions: of Spark or pandas, `user_id`, `item_id` and `position` (or `ts`), later ones
+            larger; of rows with the same, the item of the later id (by text) counts as the later
+            click. An item that a user has twice counts where it is last.
         k: items a user at most.
         recent_items: how many of a user's latest items bring their list.
         decay: weight of an item relative to the next later one.
@@ -59,13 +61,14 @@ def recommend_users(
         first, ranks from 1; empty where the index knows none of the user's latest items.
 
     Raises:
-        InputDataError: a column is missing.
-        TableNotFoundError: the index has no such lists.
+        UserError: a column is missing, the index has no such lists, or `k` is below 1.
     """
     from pyspark.sql import functions as F
 
     from llm_i2i_spark.lake.click_lists import lists_of_clicks
 
+    if k < 1:
+        raise ConfigError(f"k must be at least 1, and is {k}.")
     chosen, _, _ = select_index(index, variant, backbone)
     lists = chosen.select(
         "item_id",
@@ -94,23 +97,22 @@ def write_recommendations(recommendations: DataFrame, path: str | Path) -> int:
         return write(batches, file)
 
 
-def _queries(interactions: DataFrame, recent_items: int) -> DataFrame:
+def _queries(interactions: Frame, recent_items: int) -> DataFrame:
     """`user_id, owned, clicks`: all items of a user, and the latest, latest first."""
     from pyspark.sql import functions as F
 
-    order = next((name for name in ("position", "ts") if name in interactions.columns), None)
-    missing = [name for name in ("user_id", "item_id") if name not in interactions.columns]
-    if missing or order is None:
-        raise InputDataError(
-            "Recommendations need interactions with user_id, item_id and position (or ts); these"
-            f" have {', '.join(interactions.columns)}."
-        )
-    latest = interactions.groupBy("user_id", "item_id").agg(F.max(order).alias("last"))
+    from llm_i2i_spark.lake.frames import require_columns, spark_frame, text_ids
+
+    frame = spark_frame(interactions)
+    order = "ts" if "ts" in frame.columns and "position" not in frame.columns else "position"
+    require_columns(frame, ("user_id", "item_id", order), "The interactions")
+    log = text_ids(frame, ("user_id", "item_id"))
+    latest = log.groupBy("user_id", "item_id").agg(F.max(order).alias("last"))
     rows = F.sort_array(F.collect_list(F.struct("last", "item_id")), asc=False)
     users = latest.groupBy("user_id").agg(rows.alias("rows"))
     items = F.transform("rows", lambda row: row["item_id"])
     return users.select(
-        F.col("user_id").cast("string").alias("user_id"),
+        "user_id",
         items.alias("owned"),
         F.slice(items, 1, recent_items).alias("clicks"),
     )

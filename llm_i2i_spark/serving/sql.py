@@ -11,56 +11,23 @@ Readers use the view; a publish changes the one row of `{table}_live` in a trans
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from llm_i2i_spark.base.errors import (
-    ConfigError,
-    MissingDependencyError,
-    StageError,
-    UserError,
-)
+from llm_i2i_spark.base.errors import ConfigError, StageError
 from llm_i2i_spark.serving.base import Exporter, Generation, Neighbor
+from llm_i2i_spark.serving.jdbc import DIALECTS, Database
 from llm_i2i_spark.serving.rows import as_neighbor_rows
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
 
 DEFAULT_TABLE = "item_index"
 TABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)?")
 NEIGHBORS_AT_ONCE = 1_000_000
-ROWS_A_STATEMENT = 10_000
-
-
-@dataclass(frozen=True)
-class Database:
-    """What differs from one database to the next.
-
-    Attributes:
-        driver: class of its JDBC driver.
-        package: Maven coordinate of the driver.
-        writers: how many connections may write side by side; None for any number.
-        create_view: the words that make a view or leave it as it is.
-    """
-
-    driver: str
-    package: str
-    writers: int | None
-    create_view: str
-
-
-DATABASES = {
-    "postgresql": Database(
-        "org.postgresql.Driver", "org.postgresql:postgresql:42.7.7", None, "CREATE OR REPLACE VIEW"
-    ),
-    "sqlite": Database(
-        "org.sqlite.JDBC", "org.xerial:sqlite-jdbc:3.46.1.3", 1, "CREATE VIEW IF NOT EXISTS"
-    ),
-}
+ROWS_DDL = "generation string, item_id string, rank int, neighbor_id string, score double"
 
 
 def sql_neighbors(
@@ -94,15 +61,15 @@ class SqlExporter(Exporter):
         options = dict(part.split("=", 1) for part in query.split("&") if "=" in part)
         self._table = options.pop("table", DEFAULT_TABLE)
         rest = "&".join(f"{name}={value}" for name, value in options.items())
-        self._url = address + (f"?{rest}" if rest else "")
         super().__init__(f"{address}?table={self._table}")
         kind = address.split(":")[1]
-        if kind not in DATABASES or not TABLE.fullmatch(self._table):
+        if kind not in DIALECTS or not TABLE.fullmatch(self._table):
             raise ConfigError(
-                f"A database target looks like {self.form} (of {', '.join(DATABASES)}), and is"
+                f"A database target looks like {self.form} (of {', '.join(DIALECTS)}), and is"
                 f" {self.shown}."
             )
-        self._database = DATABASES[kind]
+        url = address + (f"?{rest}" if rest else "")
+        self._database = Database(url, self.shown, DIALECTS[kind], self.form)
 
     @classmethod
     def accepts(cls, target: str) -> bool:
@@ -111,19 +78,19 @@ class SqlExporter(Exporter):
 
     def check(self) -> None:
         """Connect, and make the tables that are missing."""
-        with self._transaction() as database:
-            for statement in _tables(self._table, self._database.create_view):
+        with self._database.transaction() as database:
+            for statement in _tables(self._table, self._database.dialect.create_view):
                 database.execute(statement)
 
     def live(self) -> Generation | None:
         """The generation that `{table}_live` names."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             rows = database.query(f"SELECT generation FROM {self._table}_live")
         return self.find(rows[0][0]) if rows else None
 
     def find(self, generation: str) -> Generation | None:
         """The record of a generation that is complete."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             rows = database.query(
                 f"SELECT record FROM {self._table}_generations WHERE generation = ?", generation
             )
@@ -131,7 +98,7 @@ class SqlExporter(Exporter):
 
     def begin(self, generation: str) -> None:
         """Note an empty record."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             database.execute(f"INSERT INTO {self._table}_generations VALUES (?, ?)", generation, "")
 
     def write(self, batches: Iterable[pa.RecordBatch], generation: str) -> int:
@@ -151,17 +118,18 @@ class SqlExporter(Exporter):
 
         entries = frame.select("item_id", F.explode("neighbors").alias("neighbor"))
         rows = entries.select(
+            F.lit(generation).alias("generation"),
             "item_id",
             F.col("neighbor.rank").alias("rank"),
             F.col("neighbor.item_id").alias("neighbor_id"),
             F.col("neighbor.score").alias("score"),
         )
-        self._append(rows, generation)
+        self._database.append(rows, f"{self._table}_rows")
         return self._count(generation)
 
     def switch(self, record: Generation) -> None:
         """Change the row of `{table}_live`, unless the generation is not announced any more."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             noted = database.execute(
                 f"UPDATE {self._table}_generations SET record = ? WHERE generation = ?",
                 record.to_json(),
@@ -182,123 +150,31 @@ class SqlExporter(Exporter):
         """Delete the rows of all other generations, and their records."""
         names = sorted(keep)
         others = f" WHERE generation NOT IN ({', '.join('?' * len(names))})" if names else ""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             for table in ("rows", "generations"):
                 database.execute(f"DELETE FROM {self._table}_{table}{others}", *names)
 
     def neighbors(self, item_id: str) -> list[Neighbor]:
         """The live list, from the view."""
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             rows = database.query(_select(self._table, "?"), item_id)
         return [
             Neighbor(item_id=item, score=float(score), rank=int(rank)) for item, score, rank in rows
         ]
 
-    def _append(self, rows: DataFrame, generation: str) -> None:
-        from pyspark.sql import functions as F
-
-        from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
-
-        writers = self._database.writers
-        options = {"numPartitions": writers} if writers else {}
-        named = rows.select(F.lit(generation).alias("generation"), *rows.columns)
-        try:
-            named.write.format("jdbc").options(
-                url=self._url,
-                driver=self._database.driver,
-                dbtable=f"{self._table}_rows",
-                batchsize=ROWS_A_STATEMENT,
-                **options,
-            ).mode("append").save()
-        except SPARK_ERRORS as error:
-            raise self._failure(error) from error
-
     def _append_batches(self, batches: list[pa.RecordBatch], generation: str) -> None:
         if batches:
-            frame = pa.Table.from_batches(batches).to_pandas()
-            ddl = "item_id string, rank int, neighbor_id string, score double"
-            self._append(_session(self._database).createDataFrame(frame, ddl), generation)
+            rows = pa.Table.from_batches(batches).to_pandas()
+            rows.insert(0, "generation", generation)
+            frame = self._database.session().createDataFrame(rows, ROWS_DDL)
+            self._database.append(frame, f"{self._table}_rows")
 
     def _count(self, generation: str) -> int:
-        with self._transaction() as database:
+        with self._database.transaction() as database:
             rows = database.query(
                 f"SELECT COUNT(*) FROM {self._table}_rows WHERE generation = ?", generation
             )
         return int(rows[0][0])
-
-    @contextmanager
-    def _transaction(self) -> Iterator[Transaction]:
-        from py4j.protocol import Py4JError
-
-        connection = self._connect()
-        try:
-            connection.setAutoCommit(False)
-            yield Transaction(connection)
-            connection.commit()
-        except Py4JError as error:
-            raise self._failure(error) from error
-        finally:
-            connection.close()  # what was not committed is undone
-
-    def _connect(self) -> Any:
-        from py4j.protocol import Py4JError
-
-        from llm_i2i_spark.lake.capabilities import jdbc_connection
-
-        session = _session(self._database)
-        try:
-            connection = jdbc_connection(session, self._url, self._database.driver)
-        except Py4JError as error:
-            if "ClassNotFoundException" in str(error):
-                raise MissingDependencyError(
-                    f"Spark has no JDBC driver {self._database.driver}: name its jar in spark.jars,"
-                    f" or let the session fetch it with spark.sql('ADD JAR"
-                    f" ivy://{self._database.package}?transitive=false')."
-                ) from None
-            raise UserError(
-                f"No database answers at {self.shown} ({_reason(error)}); start it, or name another"
-                f" one as {self.form}."
-            ) from error
-        if connection is None:
-            raise UserError(
-                "Publishing to a database needs a Spark session of this machine or cluster; over"
-                " Spark Connect publish to Redis or a file."
-            )
-        return connection
-
-    def _failure(self, error: Exception) -> StageError:
-        return StageError(
-            f"Publishing to {self.shown} failed ({_reason(error)}); what was served there before"
-            " still is."
-        )
-
-
-class Transaction:
-    """Statements on a `java.sql.Connection`, with text parameters for their question marks."""
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-
-    def execute(self, statement: str, *parameters: str) -> int:
-        """Run a statement; how many rows it changed."""
-        prepared = self._prepare(statement, parameters)
-        prepared.execute()
-        return int(prepared.getUpdateCount())
-
-    def query(self, statement: str, *parameters: str) -> list[tuple[Any, ...]]:
-        """All rows of a query."""
-        result = self._prepare(statement, parameters).executeQuery()
-        width = result.getMetaData().getColumnCount()
-        rows = []
-        while result.next():
-            rows.append(tuple(result.getObject(column) for column in range(1, width + 1)))
-        return rows
-
-    def _prepare(self, statement: str, parameters: tuple[str, ...]) -> Any:
-        prepared = self._connection.prepareStatement(statement)
-        for position, value in enumerate(parameters, start=1):
-            prepared.setString(position, value)
-        return prepared
 
 
 def _tables(table: str, create_view: str) -> tuple[str, ...]:
@@ -320,27 +196,3 @@ def _select(table: str, placeholder: str) -> str:
     return (
         f"SELECT neighbor_id, score, rank FROM {table} WHERE item_id = {placeholder} ORDER BY rank"
     )
-
-
-def _session(database: Database) -> SparkSession:
-    try:
-        from pyspark.sql import SparkSession
-    except ImportError:
-        session = None
-    else:
-        session = SparkSession.getActiveSession()
-    if session is None:
-        raise MissingDependencyError(
-            "Publishing to a database goes through Spark, and no session is active: start one with"
-            f" spark.jars.packages={database.package}."
-        )
-    return session
-
-
-def _reason(error: Exception) -> str:
-    """What the database itself says, without the JVM's stack."""
-    cause = getattr(error, "java_exception", None)
-    text = str(cause.getMessage() if cause is not None else error)
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    told = [line for line in lines if "SQLException" in line or "Exception: " in line]
-    return (told or lines or [type(error).__name__])[0][:300]

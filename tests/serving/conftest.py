@@ -8,7 +8,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
-from llm_i2i_spark.serving.sql import DATABASES
+from llm_i2i_spark.serving.jdbc import DIALECTS
 from tests.serving.servers import postgresql_server, redis_server
 
 
@@ -29,9 +29,9 @@ def postgresql_port() -> Iterator[int]:
 @pytest.fixture(scope="session")
 def jdbc_drivers(spark: SparkSession) -> SparkSession:
     """The session with the JDBC drivers of all databases, fetched from Maven once."""
-    for database in DATABASES.values():
+    for dialect in DIALECTS.values():
         try:
-            spark.sql(f"ADD JAR ivy://{database.package}?transitive=false")
+            spark.sql(f"ADD JAR ivy://{dialect.package}?transitive=false")
         except SPARK_ERRORS as error:
-            pytest.skip(f"{database.package} cannot be fetched: {str(error).splitlines()[0]}")
+            pytest.skip(f"{dialect.package} cannot be fetched: {str(error).splitlines()[0]}")
     return spark

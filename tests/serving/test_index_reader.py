@@ -222,6 +222,13 @@ def test_a_parquet_file_that_does_not_fit_is_refused(tmp_path, columns, sentence
         Lookup.open(tmp_path / "index.parquet")
 
 
+def test_a_parquet_file_without_rows_opens_and_knows_nothing(tmp_path):
+    pq.write_table(_neighbors().slice(0, 0), tmp_path / "index.parquet")
+    lookup = Lookup.open(tmp_path / "index.parquet")
+    assert lookup.n_items == 0
+    assert lookup.recommend(["a"]) == lookup.neighbors("a") == []
+
+
 def test_missing_columns_are_named(tmp_path):
     pq.write_table(_neighbors().drop_columns(["score"]), tmp_path / "index.parquet")
     with pytest.raises(InputDataError, match=r"needs the columns .* and lacks score\."):

@@ -61,6 +61,8 @@ def test_k_cuts(lookup):
     assert ids(lookup.recommend(["a"], k=1)) == ["b"]
     assert lookup.recommend(["a"], k=0) == []
     assert ids(lookup.neighbors("a", k=2)) == ["b", "c"]
+    with pytest.raises(ConfigError, match="k must be at least 0, and is -1"):
+        lookup.recommend(["a"], k=-1)
 
 
 def test_neighbors_are_the_list_as_it_stands(lookup):

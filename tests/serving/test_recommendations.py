@@ -121,15 +121,15 @@ def test_the_order_of_time_is_taken_where_there_is_no_position(spark, index, loo
     for user in ("u1", "u2", "u3"):
         wanted = [row["item_id"] for row in lookup.recommend(histories[user], 3)]
         assert [row["item_id"] for row in found[user]] == wanted
-    with pytest.raises(InputDataError, match=r"need interactions with .* have user_id, item_id\."):
+    with pytest.raises(UserError, match=r"The interactions need .* lack position; they have"):
         recommend_users(index, log.drop("ts"))
-    with pytest.raises(InputDataError, match=r"An index has the columns .* lacks neighbors\."):
+    with pytest.raises(UserError, match=r"The rows of an index need .* lack neighbors; they have"):
         recommend_users(index.drop("neighbors"), log)
 
 
-def test_an_index_without_its_name_is_taken_as_it_is(spark, index, histories):
+def test_an_index_without_its_name_and_a_log_of_pandas_are_taken_too(spark, index, histories):
     log = interactions(spark, histories)
-    bare = recommend_users(index.drop("variant", "backbone"), log, 3)
+    bare = recommend_users(index.drop("variant", "backbone"), log.toPandas(), 3)
     assert sorted(bare.collect()) == sorted(recommend_users(index, log, 3).collect())
 
 

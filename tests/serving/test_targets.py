@@ -92,11 +92,11 @@ def test_redis_holds_what_its_documentation_says(redis_port, lake):
 
 @pytest.mark.spark
 def test_a_database_without_its_driver_or_spark_is_said(spark, monkeypatch, tmp_path):
-    from llm_i2i_spark.serving import sql
+    from llm_i2i_spark.serving import jdbc
 
     target = f"jdbc:sqlite:{tmp_path / 'shop.db'}"
-    absent = sql.Database("org.sqlite.Absent", "org.xerial:sqlite-jdbc:1", 1, "CREATE VIEW")
-    monkeypatch.setitem(sql.DATABASES, "sqlite", absent)
+    absent = jdbc.Dialect("org.sqlite.Absent", "org.xerial:sqlite-jdbc:1", 1, "CREATE VIEW")
+    monkeypatch.setitem(jdbc.DIALECTS, "sqlite", absent)
     with pytest.raises(MissingDependencyError, match=r"no JDBC driver org\.sqlite\.Absent: name"):
         check(target)
     monkeypatch.setattr("pyspark.sql.SparkSession.getActiveSession", lambda: None)
