@@ -10,17 +10,15 @@ from llm_i2i_spark.base.extras import require_packages
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import VARIANTS
 from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
-from llm_i2i_spark.evaluate.compare import Comparison
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
 from llm_i2i_spark.evaluate.report.case_studies import select_case_studies
 from llm_i2i_spark.evaluate.report.page import Report, render_report, settings_shown
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
 from llm_i2i_spark.evaluate.settings import settings_of
-from llm_i2i_spark.evaluate.summary_table import summary_length
+from llm_i2i_spark.evaluate.summary_table import summary_metrics
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import contract_schema
-from llm_i2i_spark.metrics import RankingMetric
 
 READS = ("item_index", "interactions", "items", "item_stats")
 
@@ -62,15 +60,10 @@ def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
         config_digest=run.config.digest(),
         settings=settings_shown(run.config),
         titles={variant.name: variant.title for variant in VARIANTS},
-        comparison=_compare(found) if len(found.systems) > 2 else None,
+        comparison=found.compare(metrics=summary_metrics(found.metrics))
+        if len(found.systems) > 2
+        else None,
     )
-
-
-def _compare(found: Evaluation) -> Comparison:
-    """All systems, at the length of list that summaries show."""
-    length = summary_length(found.rows)
-    ranking = [metric for metric in found.metrics if isinstance(metric, RankingMetric)]
-    return found.compare(metrics=[metric for metric in ranking if metric.k in (0, length)])
 
 
 STAGE = Stage(
@@ -84,7 +77,14 @@ STAGE = Stage(
         "split.holdout",
         "ingest.long_tail_share",
     ),
-    code=("evaluate", "metrics", "kernels/ranking"),
+    code=(
+        "evaluate",
+        "metrics",
+        "kernels/list_merge",
+        "kernels/ranking",
+        "lake/click_lists",
+        "lake/user_batches",
+    ),
     execute=execute,
     prepare=lambda config: require_packages("report"),
 )

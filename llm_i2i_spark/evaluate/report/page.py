@@ -26,7 +26,7 @@ from llm_i2i_spark.evaluate.report.tables import (
     signed_percent,
 )
 from llm_i2i_spark.evaluate.slices import BUCKETS, SLICE_TITLES
-from llm_i2i_spark.evaluate.summary_table import SUMMARY_LENGTH
+from llm_i2i_spark.evaluate.summary_table import SUMMARY_LENGTH, summary_metrics
 from llm_i2i_spark.evaluate.systems import System, system_names
 from llm_i2i_spark.metrics import BeyondAccuracyMetric, FillRate, Metric, RankingMetric
 from llm_i2i_spark.metrics.counts import IndexCounts
@@ -150,9 +150,7 @@ def report_context(report: Report) -> dict[str, Any]:
 
 def _main_metric(metrics: Sequence[Metric]) -> RankingMetric:
     """The ranking metric that sentences speak of: the first kind, at the length nearest to 10."""
-    ranking = [metric for metric in metrics if isinstance(metric, RankingMetric)]
-    same = [metric for metric in ranking if type(metric) is type(ranking[0])]
-    return min(same, key=lambda metric: (abs(metric.k - SUMMARY_LENGTH), metric.k))
+    return summary_metrics(metrics)[0]
 
 
 def _titles(report: Report, names: Mapping[System, str]) -> Titles:
