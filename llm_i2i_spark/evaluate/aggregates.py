@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.evaluate.metric_rows import CountsKey
 from llm_i2i_spark.evaluate.queries import Systems, in_every_system, system_position
 from llm_i2i_spark.evaluate.slices import SLICES, slice_members
-from llm_i2i_spark.metrics.arrays import BoolArray, Int64Array
+from llm_i2i_spark.kernels.arrays import BoolArray, Int64Array
 from llm_i2i_spark.metrics.counts import Counts, ExposureCounts, IndexCounts, PopularityCounts
 
 SHARE_UNIT = 1_000_000

@@ -53,6 +53,14 @@ class Comparison:
     figures: Mapping[str, Mapping[str, Mapping[str, Figure]]]
     number_formats: Mapping[str, str]
 
+    def groups(self) -> list[FigureGroup]:
+        """The figures by slice and metric, as tables take them."""
+        return [
+            FigureGroup(SLICE_TITLES[part], label, self.number_formats[label], found)
+            for part, metrics in self.figures.items()
+            for label, found in metrics.items()
+        ]
+
     def lines(self) -> list[str]:
         """Aligned text, a line a slice, metric and system, below a title."""
         return [self._title(), *aligned(self._cells())]
@@ -99,12 +107,7 @@ class Comparison:
         )
 
     def _cells(self) -> list[tuple[str, ...]]:
-        groups = [
-            FigureGroup(SLICE_TITLES[part], label, self.number_formats[label], found)
-            for part, metrics in self.figures.items()
-            for label, found in metrics.items()
-        ]
-        return figure_table(groups, self.baseline)
+        return figure_table(self.groups(), self.baseline)
 
 
 def compare_systems(

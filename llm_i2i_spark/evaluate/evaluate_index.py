@@ -1,4 +1,11 @@
-"""The evaluation kit on DataFrames, without a lake: indexes of any origin on a click log."""
+"""The evaluation kit on DataFrames, without a lake: indexes of any origin on a click log.
+
+An index must not have seen what is held out. Split first, and make it from the training rows:
+
+    clicks = split_interactions(clicks, holdout="last_1")
+    similar = Swing().similar_items(clicks.where("fold = 'train'"))
+    evaluate_index(to_index(similar), clicks)["recall@10"]
+"""
 
 from __future__ import annotations
 
@@ -46,39 +53,24 @@ def evaluate_index(
     of the latest items before it: score(j) = sum over steps s back of decay^s * score of j in the
     list of that item. Items the user has had are never ranked; equal scores share their ranks.
 
-    The index must not have seen what is held out. Split first, and make it from the training rows:
-
-        clicks = split_interactions(clicks, holdout="last_1")
-        similar = Swing().similar_items(clicks.where("fold = 'train'"))
-        evaluate_index(to_index(similar), clicks)["recall@10"]
-
     Args:
         index: a row an item (item_id, neighbors, as `to_index` gives them) or a row a neighbour
-            (item_id, rank, neighbor_id, score); or several such indexes by name, which are then
-            compared on the same users. DataFrames of Spark or pandas.
-        interactions: with a column `fold` (train, valid, test) and `position`, as they are; else
-            user_id, item_id and ts or position, and split here by `lake.splits.split_interactions`.
+            (item_id, rank, neighbor_id, score), made without what is held out; or several such
+            indexes by name, compared on the same users. DataFrames of Spark or pandas.
+        interactions: with columns fold (train, valid, test) and position, as they are; else
+            user_id, item_id and ts or position, and split by `lake.splits.split_interactions`.
         holdout: how interactions without a fold are split; `time` needs timestamps.
         metrics: what is computed.
         items: the catalogue (item_id); items that occur in the interactions alone are added to it.
         baseline: name of the index that gains are over; the first of several without it.
-        target: fold of the held-out interactions.
-        protocol: what the index has seen: `refit`, all before the test fold, or `strict`, the
-            training fold. Matters to novelty and to the slices by popularity.
+        target, protocol, recent_items, decay, long_tail_share, seed: see `EvaluationSettings`.
         size: lists are cut at this rank.
-        recent_items: how many of a user's latest items have their lists merged.
-        decay: weight of an item's list relative to that of the next later one.
-        long_tail_share: bottom share of the items that is the long tail.
         bootstrap: resamples of users behind each interval.
-        seed: of the resamples.
 
     Raises:
         UserError: a column is missing, a score is no number, or nothing is held out.
     """
     indexes = {INDEX: index} if isinstance(index, (DataFrame, pd.DataFrame)) else dict(index)
-    names = list(indexes)
-    against = _baseline(names, baseline)
-    log = _split(interactions, holdout, target, protocol)
     settings = EvaluationSettings(
         metrics=tuple(metrics),
         target=target,
@@ -90,22 +82,30 @@ def evaluate_index(
         resamples=bootstrap,
         seed=seed,
     )
+    log = _split(interactions, holdout, target, protocol)
+    against = _baseline(list(indexes), baseline)
+    return _evaluate(external_lists(indexes, size), list(indexes), against, log, items, settings)
+
+
+def _evaluate(
+    index: DataFrame,
+    names: Sequence[str],
+    baseline: str,
+    log: DataFrame,
+    items: Frame | None,
+    settings: EvaluationSettings,
+) -> Evaluation:
     catalogue = _catalogue(items, log)
     with cached() as staged:
         rows = staged(log, "evaluate: interactions")
-        tables = Tables(
-            index=external_lists(indexes, size),
-            interactions=rows,
-            items=catalogue,
-            item_stats=item_statistics(catalogue, rows, long_tail_share),
-        )
+        statistics = item_statistics(catalogue, rows, settings.long_tail_share)
         return evaluate_systems(
-            tables,
+            Tables(index, rows, catalogue, statistics),
             [System(name, EXTERNAL) for name in names],
             settings,
             staged,
-            baselines=[None if name == against else names.index(against) for name in names],
-            baseline=against,
+            baselines=[None if name == baseline else names.index(baseline) for name in names],
+            baseline=baseline,
         )
 
 

@@ -16,6 +16,7 @@ from llm_i2i_spark.evaluate.report.case_studies import select_case_studies
 from llm_i2i_spark.evaluate.report.page import Report, render_report, settings_shown
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
 from llm_i2i_spark.evaluate.settings import settings_of
+from llm_i2i_spark.evaluate.summary_table import summary_metrics
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import contract_schema
 
@@ -59,6 +60,9 @@ def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
         config_digest=run.config.digest(),
         settings=settings_shown(run.config),
         titles={variant.name: variant.title for variant in VARIANTS},
+        comparison=found.compare(metrics=summary_metrics(found.metrics))
+        if len(found.systems) > 2
+        else None,
     )
 
 
@@ -73,7 +77,14 @@ STAGE = Stage(
         "split.holdout",
         "ingest.long_tail_share",
     ),
-    code=("evaluate", "metrics", "kernels/ranking"),
+    code=(
+        "evaluate",
+        "metrics",
+        "kernels/list_merge",
+        "kernels/ranking",
+        "lake/click_lists",
+        "lake/user_batches",
+    ),
     execute=execute,
     prepare=lambda config: require_packages("report"),
 )

@@ -17,7 +17,7 @@ from llm_i2i_spark.evaluate.figures import (
 from llm_i2i_spark.evaluate.metric_rows import MetricRow
 from llm_i2i_spark.evaluate.slices import SLICE_TITLES
 from llm_i2i_spark.evaluate.systems import BASELINE, system_names
-from llm_i2i_spark.metrics import NDCG, FillRate, Recall
+from llm_i2i_spark.metrics import NDCG, FillRate, Metric, RankingMetric, Recall
 
 SUMMARY_SLICES = ("all", "long_tail")
 SUMMARY_METRICS = (Recall, NDCG)
@@ -86,6 +86,21 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
 def evaluation_title(users: int, protocol: str) -> str:
     """What was evaluated, in a line."""
     return f"{users:,} users, protocol {protocol}, whole catalogue ranked"
+
+
+def summary_metrics(metrics: Sequence[Metric]) -> list[RankingMetric]:
+    """The ranking metrics that a comparison of many systems shows: each at the length of list
+    nearest to 10.
+
+    >>> from llm_i2i_spark.metrics import all_metrics
+    >>> summary_metrics(all_metrics((5, 12, 200)))
+    [Recall(12), NDCG(12), MRR()]
+    """
+    ranking = [metric for metric in metrics if isinstance(metric, RankingMetric)]
+    nearest: dict[type[Metric], RankingMetric] = {}
+    for metric in sorted(ranking, key=lambda metric: (abs(metric.k - SUMMARY_LENGTH), metric.k)):
+        nearest.setdefault(type(metric), metric)
+    return [metric for metric in ranking if nearest[type(metric)] == metric]
 
 
 def summary_length(rows: Sequence[MetricRow]) -> int:

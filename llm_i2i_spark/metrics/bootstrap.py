@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_i2i_spark.metrics.arrays import BoolArray, Float64Array, Int64Array
+from llm_i2i_spark.kernels.arrays import BoolArray, Float64Array, Int64Array
 
 LEVEL = 0.95
 CHUNK_CELLS = 4_000_000

@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
-from llm_i2i_spark.metrics.arrays import Int64Array
+from llm_i2i_spark.kernels.arrays import Int64Array
 
 
 class Counts(ABC):

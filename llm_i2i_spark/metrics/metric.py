@@ -16,7 +16,7 @@ from typing import ClassVar, Generic, TypeVar
 import numpy as np
 
 from llm_i2i_spark.base.errors import ConfigError
-from llm_i2i_spark.metrics.arrays import Float64Array, Int64Array
+from llm_i2i_spark.kernels.arrays import Float64Array, Int64Array
 from llm_i2i_spark.metrics.counts import Counts
 
 CountsT = TypeVar("CountsT", bound=Counts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from llm_i2i_spark.metrics.arrays import Float64Array, Int64Array
+from llm_i2i_spark.kernels.arrays import Float64Array, Int64Array
 from llm_i2i_spark.metrics.metric import RankingMetric
 
 

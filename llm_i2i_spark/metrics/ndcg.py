@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_i2i_spark.metrics.arrays import Float64Array, Int64Array
+from llm_i2i_spark.kernels.arrays import Float64Array, Int64Array
 from llm_i2i_spark.metrics.metric import RankingMetric
 
 

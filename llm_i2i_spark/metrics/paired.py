@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from llm_i2i_spark.metrics.arrays import BoolArray, Float64Array, Int64Array
+from llm_i2i_spark.kernels.arrays import BoolArray, Float64Array, Int64Array
 from llm_i2i_spark.metrics.bootstrap import percentile_interval, resample_means, slice_means
 
 

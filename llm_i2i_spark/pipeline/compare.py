@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.compare import Comparison
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
 from llm_i2i_spark.evaluate.settings import settings_of
+from llm_i2i_spark.evaluate.summary_table import summary_metrics
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.pipeline.plan import systems_in
@@ -35,6 +37,7 @@ def compare_systems_of(
         UserError: the lake holds none of these, or nothing is held out.
     """
     settings = settings_of(config)
+    settings = replace(settings, metrics=tuple(summary_metrics(settings.metrics)))
     present = [
         (variant.name, backbone)
         for variant, backbone in systems_in(lake.history("item_index"))

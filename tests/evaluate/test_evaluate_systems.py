@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections import defaultdict
+from collections import Counter, defaultdict
 from fractions import Fraction
 from math import log2
 from pathlib import Path
@@ -18,6 +18,7 @@ from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, cached, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
 from llm_i2i_spark.evaluate.external_index import evaluate_external_index
+from llm_i2i_spark.evaluate.queries import item_key
 from llm_i2i_spark.evaluate.settings import check_holdout, settings_of
 from llm_i2i_spark.evaluate.stage import READS, STAGE
 from llm_i2i_spark.lake.tables import Lake, contract_schema
@@ -239,13 +240,50 @@ def test_figures_of_the_index_equal_brute_force(
         assert found[variant, "all", "synthetic_share"]["value"] == pytest.approx(
             sum(flat) / len(flat)
         )
-        assert 0 < found[variant, "all", "coverage"]["value"] <= 29 / 30
         binned = shares[shares["system"] == SYSTEMS.index((variant, "swing"))]
         assert dict(zip(binned["bin"], binned["neighbors"], strict=True)) == {
             place: count
             for place in range(0, 21, 5)
             if (count := sum(share * 20 == place for share in flat))
         }
+
+
+def recommended(
+    spark: SparkSession, tables: dict[str, list[dict]], variant: str, k: int
+) -> list[str]:
+    """The first k items of every user, one after the other, by score and then by item key."""
+    ids = spark.createDataFrame([(item,) for item in ITEMS], "item_id string")
+    keys = dict(ids.select("item_id", item_key("item_id")).collect())
+    lists = {row["item_id"]: row for row in tables["item_index"] if row["variant"] == variant}
+    shown = []
+    for user in {row["user_id"] for row in tables["interactions"] if row["fold"] == "test"}:
+        rows = [row for row in tables["interactions"] if row["user_id"] == user]
+        rows.sort(key=lambda row: row["position"])
+        query, scores = [row["item_id"] for row in rows[:-1]], defaultdict(Fraction)
+        for step, item in enumerate(query[::-1][:3]):
+            for neighbor in lists[item]["neighbors"] if item in lists else []:
+                scores[neighbor["item_id"]] += Fraction(1, 2**step) * Fraction(neighbor["score"])
+        live = [item for item in scores if item not in query]
+        shown += sorted(live, key=lambda item: (-scores[item], keys[item]))[:k]
+    return shown
+
+
+@pytest.mark.parametrize("k", KS)
+def test_figures_of_exposure_equal_brute_force(
+    spark: SparkSession, measured: Evaluation, tables: dict[str, list[dict]], k: int
+) -> None:
+    seen = Counter(row["item_id"] for row in tables["interactions"] if row["fold"] != "test")
+    for variant, _ in SYSTEMS:
+        shown = recommended(spark, tables, variant, k)
+        times = Counter(shown)
+        exposures = [times[item] for item in ITEMS]
+        gaps = sum(abs(a - b) for a in exposures for b in exposures)
+        bits = [log2((sum(seen.values()) + len(ITEMS)) / (seen[item] + 1)) for item in shown]
+        assert measured[variant, f"coverage@{k}"] == len(times) / len(ITEMS)
+        assert measured[variant, f"gini@{k}"] == pytest.approx(
+            gaps / (2 * len(ITEMS) * sum(exposures))
+        )
+        assert measured[variant, f"novelty@{k}"] == pytest.approx(sum(bits) / len(bits))
 
 
 def test_partitions_and_row_order_do_not_show(

@@ -11,22 +11,22 @@ import yaml
 
 from llm_i2i_spark import __version__
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.evaluate.figures import RowsByKey, interval, is_significant, rows_by_key
-from llm_i2i_spark.evaluate.metric_rows import GAIN, RELATIVE_GAIN, MetricRow
+from llm_i2i_spark.evaluate.compare import Comparison
+from llm_i2i_spark.evaluate.figures import Figure, FigureGroup, RowsByKey, figure_of, rows_by_key
+from llm_i2i_spark.evaluate.metric_rows import MetricRow
 from llm_i2i_spark.evaluate.report.case_studies import CaseStudy, compared_systems
 from llm_i2i_spark.evaluate.report.tables import (
     Titles,
     exposure_table,
     gain_table,
     index_table,
-    lacks_interval,
     percent,
     ranking_table,
     shown,
     signed_percent,
 )
 from llm_i2i_spark.evaluate.slices import BUCKETS, SLICE_TITLES
-from llm_i2i_spark.evaluate.summary_table import SUMMARY_LENGTH
+from llm_i2i_spark.evaluate.summary_table import SUMMARY_LENGTH, summary_metrics
 from llm_i2i_spark.evaluate.systems import System, system_names
 from llm_i2i_spark.metrics import BeyondAccuracyMetric, FillRate, Metric, RankingMetric
 from llm_i2i_spark.metrics.counts import IndexCounts
@@ -53,6 +53,7 @@ class Report:
         titles: what people read for a variant; without one, its name.
         seconds: by stage, where they are known.
         losses: mean loss of each epoch by model, where they are known.
+        comparison: of all systems, where there are more than two.
     """
 
     rows: list[MetricRow]
@@ -67,6 +68,7 @@ class Report:
     titles: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    comparison: Comparison | None = None
 
 
 def settings_shown(config: Config) -> str:
@@ -109,6 +111,8 @@ def report_context(report: Report) -> dict[str, Any]:
         if (before, part, main.name, main.k) in found
     }
     systems = _titles(report, names)
+    # In the widest tables systems go by the short names that the table `metrics` has, too.
+    short = {name: name for name in systems}
     return {
         "main": main,
         "label": f"{main.title}@{main.k}" if main.k else main.title,
@@ -126,16 +130,17 @@ def report_context(report: Report) -> dict[str, Any]:
         "filled": _filled(found, before, after, slices),
         "index_table": index_table(found, systems, slices, report.metrics),
         "exposure_table": exposure_table(found, systems, report.metrics),
-        # The widest table: systems by the short names that the table `metrics` has, too.
         "ranking_table": ranking_table(
             found,
-            {name: name for name in systems},
+            short,
             slices,
             report.metrics,
             max(SUMMARY_LENGTH, main.k),
         ),
-        "gain_table": (gains := gain_table(found, systems, slices, main)),
-        "lacks_interval": lacks_interval(gains),
+        "gain_table": gain_table(_gains(found, systems, slices, main), systems),
+        "comparison_table": gain_table(report.comparison.groups(), short)
+        if report.comparison
+        else None,
         "explained": _explanations(report.metrics),
         "report": report,
         "version": __version__,
@@ -145,9 +150,7 @@ def report_context(report: Report) -> dict[str, Any]:
 
 def _main_metric(metrics: Sequence[Metric]) -> RankingMetric:
     """The ranking metric that sentences speak of: the first kind, at the length nearest to 10."""
-    ranking = [metric for metric in metrics if isinstance(metric, RankingMetric)]
-    same = [metric for metric in ranking if type(metric) is type(ranking[0])]
-    return min(same, key=lambda metric: (abs(metric.k - SUMMARY_LENGTH), metric.k))
+    return summary_metrics(metrics)[0]
 
 
 def _titles(report: Report, names: Mapping[System, str]) -> Titles:
@@ -203,27 +206,27 @@ def _share_plot(report: Report, compared: tuple[System, System] | None) -> str |
 
 def _verdict(
     found: RowsByKey, before: str, after: str | None, part: str, main: Metric
-) -> dict[str, Any]:
-    """The figures behind the headline of a slice: both values, the gain, and whether it could be
-    chance.
+) -> dict[str, Figure | None]:
+    """The figures behind the headline of a slice: of the baseline and of what is compared with
+    it.
     """
-    verdict: dict[str, Any] = {
-        "before": found[before, part, main.name, main.k]["value"],
-        "after": None,
-        "relative": None,
-    }
-    if after is None:
-        return verdict
-    gain = found[after, part, main.name + GAIN, main.k]
-    relative = found.get((after, part, main.name + RELATIVE_GAIN, main.k))
     return {
-        "before": verdict["before"],
-        "after": found[after, part, main.name, main.k]["value"],
-        "gain": gain,
-        "relative": relative,
-        "relative_interval": interval(relative) if relative else None,
-        "significant": is_significant(gain),
+        "before": figure_of(found, before, part, main.name, main.k),
+        "after": figure_of(found, after, part, main.name, main.k) if after else None,
     }
+
+
+def _gains(
+    found: RowsByKey, systems: Titles, slices: Titles, main: RankingMetric
+) -> list[FigureGroup]:
+    """The main metric of every system that has a baseline, by slice."""
+    groups = []
+    for part, title in slices.items():
+        figures = {name: figure_of(found, name, part, main.name, main.k) for name in systems}
+        gains = {name: figure for name, figure in figures.items() if "gain" in figure}
+        if gains:
+            groups.append(FigureGroup(title, main.label, main.number_format, gains))
+    return groups
 
 
 def _filled(

@@ -4,11 +4,12 @@ are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from llm_i2i_spark.evaluate.figures import RowsByKey, interval
-from llm_i2i_spark.evaluate.metric_rows import GAIN, RELATIVE_GAIN, MetricRow
+from llm_i2i_spark.evaluate.figures import Figure, FigureGroup, RowsByKey
+from llm_i2i_spark.evaluate.metric_rows import MetricRow
 from llm_i2i_spark.metrics import BeyondAccuracyMetric, Metric, RankingMetric
 from llm_i2i_spark.metrics.counts import IndexCounts
 
@@ -17,6 +18,9 @@ NARROW = "\u202f"
 
 FEW_LENGTHS = (5, 10, 50, 200)
 """Lengths of list that are enough for figures beyond accuracy, where they were evaluated."""
+
+NO_INTERVAL = "none"
+"""What stands in place of an interval where a gain has none."""
 
 Titles = Mapping[str, str]
 """What people read for a name in the rows."""
@@ -45,6 +49,11 @@ class PageTable:
     numeric: tuple[bool, ...]
     lines: tuple[tuple[Cell, ...], ...]
     group: int = 1
+
+    @property
+    def lacks_interval(self) -> bool:
+        """Whether some gain in it has no interval."""
+        return any(cell.text == NO_INTERVAL for line in self.lines for cell in line)
 
 
 def index_table(
@@ -125,33 +134,28 @@ def ranking_table(
     return _table(columns, lines, len(systems), text=(0, 2))
 
 
-def gain_table(found: RowsByKey, systems: Titles, slices: Titles, metric: Metric) -> PageTable:
-    """The gain of every system over `real`, with intervals, by slice.
+def gain_table(groups: Sequence[FigureGroup], systems: Titles) -> PageTable:
+    """Gains over a baseline with their intervals, by slice, metric and system.
+
+    The last column has the intervals of the relative gains or, where systems were tested, the
+    adjusted p-values: for both there is no room.
 
     Args:
-        metric: whose gain.
+        groups: figures by name of the system.
+        systems: titles by name.
     """
-    name, k = metric.name, metric.k
+    tested = any("adjusted_p_value" in f for group in groups for f in group.figures.values())
     lines = []
-    for number, (part, title) in enumerate(slices.items()):
-        for system, words in systems.items():
-            row, gain, relative = (
-                found.get((system, part, name + kind, k)) for kind in ("", GAIN, RELATIVE_GAIN)
-            )
-            if row is not None and gain is not None:
-                cells = [_value_cell(metric, row), *_gain_cells(gain, metric)]
-                cells += _relative_cells(relative) if relative else [_EMPTY, _EMPTY]
-                lines.append((Cell(title, number), Cell(words, words), *cells))
-    unit = " (pp)" if metric.is_share else ""
-    values = (_label(metric), f"gain{unit}", "95 % interval", "relative gain", "95 % interval")
-    columns = ("items", "index", *values)
-    group = len({line[1].text for line in lines})
-    return _table(columns, lines, group, text=(0, 1))
-
-
-def lacks_interval(table: PageTable) -> bool:
-    """Whether some figure of a table of gains has no interval."""
-    return any(cell.text == NO_INTERVAL for line in table.lines for cell in line)
+    for number, group in enumerate(groups):
+        for name, figure in group.figures.items():
+            first = (Cell(group.title, number), Cell(group.label, group.label))
+            title = systems[name]
+            cells = _figure_cells(figure, group.number_format, tested)
+            lines.append((*first, Cell(title, title), *cells))
+    last = "p (Holm)" if tested else "95 % interval"
+    values = ("value", "gain", "95 % interval", "relative gain", last)
+    together = max((len(group.figures) for group in groups), default=1)
+    return _table(("items", "metric", "index", *values), lines, together, text=(0, 1, 2))
 
 
 def percent(value: float, digits: int = 1) -> str:
@@ -161,7 +165,7 @@ def percent(value: float, digits: int = 1) -> str:
 
 def signed_percent(value: float, digits: int = 1) -> str:
     """A change in per cent, with its sign."""
-    return _minus(f"{100 * value:+.{digits}f}{NARROW}%")
+    return _change(value, f"+.{digits}%")
 
 
 def shown(value: float, metric: Metric, digits: int = 2) -> str:
@@ -169,7 +173,6 @@ def shown(value: float, metric: Metric, digits: int = 2) -> str:
     return percent(value, digits) if metric.is_share else format(value, metric.number_format)
 
 
-NO_INTERVAL = "none"
 _EMPTY = Cell("", "")
 
 
@@ -183,7 +186,7 @@ def _table(
     return PageTable(tuple(columns), numeric, tuple(lines), max(group, 1))
 
 
-def _beyond(metrics: Sequence[Metric]) -> list[BeyondAccuracyMetric]:  # type: ignore[type-arg]
+def _beyond(metrics: Sequence[Metric]) -> list[BeyondAccuracyMetric[Any]]:
     return [metric for metric in metrics if isinstance(metric, BeyondAccuracyMetric)]
 
 
@@ -198,29 +201,32 @@ def _count_cell(count: int) -> Cell:
     return Cell(f"{count:,}", count)
 
 
-def _gain_cells(row: MetricRow, metric: Metric) -> list[Cell]:
-    """A difference of two values, in percentage points where they are shares, and its interval."""
-    scale, style = (100, "+.2f") if metric.is_share else (1, "+.4f")
-    return _change_cells(row, lambda value: _minus(f"{scale * value:{style}}"), "")
+def _figure_cells(figure: Figure, number_format: str, tested: bool) -> list[Cell]:
+    """Value, gain, its interval, relative gain, and its interval or the p-value."""
+    value = Cell(format(figure["value"], number_format), figure["value"])
+    gain = _change_cells(figure.get("gain"), figure.get("gain_interval"), f"+{number_format}")
+    ratio, around = _change_cells(
+        figure.get("relative_gain"), figure.get("relative_gain_interval"), "+.1%"
+    )
+    p_value = figure.get("adjusted_p_value")
+    test = _EMPTY if p_value is None else Cell(f"{p_value:.4f}", p_value)
+    return [value, *gain, ratio, test if tested else around]
 
 
-def _relative_cells(row: MetricRow) -> list[Cell]:
-    return _change_cells(row, lambda value: _minus(f"{100 * value:+.1f}"), f"{NARROW}%")
-
-
-def _change_cells(row: MetricRow, words: Callable[[float], str], unit: str) -> list[Cell]:
-    value, bounds = Cell(words(row["value"]) + unit, row["value"]), interval(row)
+def _change_cells(value: float | None, bounds: Sequence[float] | None, style: str) -> list[Cell]:
+    if value is None:
+        return [_EMPTY, _EMPTY]
     if bounds is None:
-        return [value, Cell(NO_INTERVAL, "")]
-    low, high = map(words, bounds)
-    return [value, Cell(f"{low} to {high}{unit}", bounds[0])]
+        return [Cell(_change(value, style), value), Cell(NO_INTERVAL, "")]
+    low, high = (_change(bound, style) for bound in bounds)
+    return [Cell(_change(value, style), value), Cell(f"{low} to {high}", bounds[0])]
+
+
+def _change(value: float, style: str) -> str:
+    """A signed number, with a minus sign in place of a hyphen."""
+    return format(value, style).replace("-", "−").replace("%", f"{NARROW}%")
 
 
 def _label(metric: Metric) -> str:
     """The title of a metric with its length of list, parted so that a narrow column can wrap."""
     return f"{metric.title} @{metric.k}" if metric.k else metric.title
-
-
-def _minus(text: str) -> str:
-    """A number with a minus sign in place of a hyphen."""
-    return text.replace("-", "−")

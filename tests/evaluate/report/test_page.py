@@ -16,12 +16,20 @@ import pytest
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.evaluate.aggregates import read_exposure, read_index
+from llm_i2i_spark.evaluate.compare import compare_systems
 from llm_i2i_spark.evaluate.metric_rows import beyond_accuracy_rows
 from llm_i2i_spark.evaluate.report.case_studies import CaseStudy, Neighbor, compared_systems
 from llm_i2i_spark.evaluate.report.page import Report, render_report, settings_shown
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
-from llm_i2i_spark.metrics import BeyondAccuracyMetric, Metric, RankingMetric, all_metrics
-from tests.rank_groups import BOTH, IDENTITY, rank_groups, rows_of
+from llm_i2i_spark.metrics import (
+    MRR,
+    BeyondAccuracyMetric,
+    Metric,
+    RankingMetric,
+    Recall,
+    all_metrics,
+)
+from tests.rank_groups import BOTH, IDENTITY, means_of, rank_groups, rows_of
 
 KINDS = ["bucket", "long_tail", "long_tail_train"]
 
@@ -166,6 +174,18 @@ def test_several_backbones_are_told_apart_by_name() -> None:
     for name in ("real · bm25", "LLM-I2I · bm25", "real · swing", "LLM-I2I · swing"):
         assert page.count(f">{name}<") >= 3
     assert "LLM-I2I · bm25 raises" in page
+    assert "All systems side by side" not in page
+
+
+def test_more_than_two_systems_stand_side_by_side() -> None:
+    systems = [(variant, backbone) for backbone in ("bm25", "swing") for variant, _ in BOTH]
+    metrics = (Recall(10), MRR())
+    groups = rank_groups([[0, 0, 0, 0], [-1, 0, -1, 0], [-1] * 4], [100, 60, 840], [False] * 3)
+    comparison = compare_systems(means_of(groups, metrics), systems, metrics)
+    page = render_report(make_report((100, 0, 60), systems, comparison=comparison))
+    assert "Every index against real · bm25, on the same users" in page
+    assert page.count(">p (Holm)</button>") == 1
+    assert page.count(f'data-order="{3 * 2 / 301}"') == 2 * len(metrics)
 
 
 def test_a_gain_without_an_interval_is_explained() -> None:
@@ -174,6 +194,7 @@ def test_a_gain_without_an_interval_is_explained() -> None:
     assert "no interval: the baseline finds nobody in some resamples" in page
     assert "divided by nothing" in page
     assert re.search(r"<td[^>]*>none</td>", page)
+    assert "resamples of the users" not in render_report(make_report((100, 0, 60)))
     assert "no interval" not in render_report(make_report((100, 0, 60)))
 
 
