@@ -149,11 +149,11 @@ def select_top_k(scores: Float64Array, items: Any, best: TopK) -> int:
     Returns:
         How many were selected.
     """
-    return (
-        _select_by_insertion(scores, items, best)
-        if len(best.positions) <= SHORT_LIST
-        else _select_by_heap(scores, items, best)
-    )
+    if len(best.positions) == 0:
+        return 0
+    if len(best.positions) <= SHORT_LIST:
+        return _select_by_insertion(scores, items, best)
+    return _select_by_heap(scores, items, best)
 
 
 @compiled
