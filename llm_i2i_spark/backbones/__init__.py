@@ -7,7 +7,7 @@ from llm_i2i_spark.backbones.bm25 import Bm25
 from llm_i2i_spark.backbones.item_knn import ItemKnn
 from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.backbones.transitions import Transitions
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 
 __all__ = ["BACKBONES", "Backbone", "Bm25", "ItemKnn", "Swing", "Transitions", "find_backbone"]
 
@@ -21,10 +21,10 @@ def find_backbone(name: str) -> type[Backbone]:
     """The class of a backbone by its name.
 
     Raises:
-        UserError: there is none of this name.
+        ConfigError: there is none of this name.
     """
     for backbone in BACKBONES:
         if backbone.name == name:
             return backbone
     known = ", ".join(backbone.name for backbone in BACKBONES)
-    raise UserError(f"There is no backbone {name!r}; choose one of {known}.")
+    raise ConfigError(f"There is no backbone {name!r}; choose one of {known}.")

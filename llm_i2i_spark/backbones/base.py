@@ -15,8 +15,9 @@ from pydantic import Field
 from llm_i2i_spark.base.sections.section import RUNTIME, Section
 
 if TYPE_CHECKING:
-    import pandas as pd
     from pyspark.sql import DataFrame
+
+    from llm_i2i_spark.lake.frames import Frame
 
 
 class EngineOptions(Section):
@@ -141,9 +142,7 @@ class Backbone(Section):
             `item_id, neighbor_id, similarity, support, synthetic_share`, as `similar_items`.
         """
 
-    def similar_items(
-        self, interactions: DataFrame | pd.DataFrame, run: BackboneRun | None = None
-    ) -> DataFrame:
+    def similar_items(self, interactions: Frame, run: BackboneRun | None = None) -> DataFrame:
         """The most similar items of every item.
 
         Args:

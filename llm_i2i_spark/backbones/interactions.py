@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pyspark.sql import DataFrame, SparkSession, Window
+import pandas as pd
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.sections.lake import LakeConfig
-from llm_i2i_spark.base.sections.spark import SparkConfig
-from llm_i2i_spark.lake.session import log_file, open_session
+from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.lake.frames import Frame, spark_frame
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from llm_i2i_spark.backbones.base import Backbone
 
 IDS = ("user_id", "item_id")
-OPTIONAL = ("weight", "source", "position", "ts")
+TEXT = (*IDS, "source")
+OPTIONAL = ("source", "weight", "position", "ts")
 
 
-def to_spark(interactions: DataFrame | pd.DataFrame) -> DataFrame:
+def to_spark(interactions: Frame) -> DataFrame:
     """The columns that a backbone may read, ids as strings.
 
     Args:
@@ -31,43 +29,23 @@ def to_spark(interactions: DataFrame | pd.DataFrame) -> DataFrame:
     Raises:
         UserError: it is no DataFrame, or lacks a column.
     """
-    columns = [str(name) for name in getattr(interactions, "columns", ())]
-    if not columns:
-        raise UserError(
-            "Interactions must be a Spark or pandas DataFrame with the columns user_id and item_id,"
-            f" and are a {type(interactions).__name__}."
-        )
-    missing = [name for name in IDS if name not in columns]
+    if isinstance(interactions, pd.DataFrame):
+        columns = [str(name) for name in interactions.columns]
+        read = [name for name in (*IDS, *OPTIONAL) if name in columns]
+        # pandas holds ids of any type, also several in a column.
+        frame = interactions[read].astype({name: "string" for name in read if name in TEXT})
+    else:
+        frame = spark_frame(interactions)
+        columns = frame.columns
+        read = [name for name in (*IDS, *OPTIONAL) if name in columns]
+    missing = [name for name in IDS if name not in read]
     if missing:
-        raise UserError(
+        raise InputDataError(
             f"The interactions have no column {' and no column '.join(missing)}; their columns are"
             f" {', '.join(columns)}: rename those that hold the ids."
         )
-    found = [*IDS, *(name for name in OPTIONAL if name in columns)]
-    frame = (
-        interactions.select(*found)
-        if isinstance(interactions, DataFrame)
-        else _from_pandas(interactions[found])
-    )
-    return frame.withColumns({name: F.col(name).cast("string") for name in IDS})
-
-
-def _from_pandas(frame: pd.DataFrame) -> DataFrame:
-    import pyarrow as pa
-
-    text = (*IDS, "source")
-    columns: dict[str, Any] = {
-        name: pa.array(frame[name].astype("string"), pa.string())
-        if name in text
-        else pa.array(frame[name], from_pandas=True)
-        for name in frame.columns
-    }
-    return _session().createDataFrame(pa.table(columns))
-
-
-def _session() -> SparkSession:
-    active = SparkSession.getActiveSession()
-    return active or open_session(SparkConfig(), log_file(LakeConfig()))
+    ids = {name: F.col(name).cast("string") for name in IDS}
+    return spark_frame(frame).select(*read).withColumns(ids)
 
 
 def prepare(frame: DataFrame, backbone: Backbone) -> DataFrame:
@@ -82,7 +60,7 @@ def prepare(frame: DataFrame, backbone: Backbone) -> DataFrame:
     """
     columns = frame.columns
     if backbone.needs_order and not {"position", "ts"} & set(columns):
-        raise UserError(
+        raise InputDataError(
             f"Backbone {backbone.name} needs the order of a user's interactions; add a column"
             f" position or ts to {', '.join(columns)}."
         )
@@ -118,12 +96,12 @@ def _check(rows: DataFrame) -> None:
     ).first()
     assert found is not None
     if found["without_id"]:
-        raise UserError(
+        raise InputDataError(
             f"{found['without_id']:,} of the interactions have no user_id or no item_id; drop them"
             " first."
         )
     if found["odd_weight"]:
-        raise UserError(
+        raise InputDataError(
             f"{found['odd_weight']:,} of the interactions have a weight that does not fit: a row"
             " whose source is real weighs 1, any other more than 0 and at most 1; divide the"
             " weights by the largest, or leave the column out."

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from llm_i2i_spark.kernels.list_merge import step_weights
-from llm_i2i_spark.kernels.ranking import UserNeighborLists, rank_targets
+from llm_i2i_spark.kernels.ranking import UserNeighbors, rank_targets
 from llm_i2i_spark.lake.user_batches import list_offsets, list_values, user_starts, whole_users
 
 RANKED_DDL = (
@@ -55,13 +55,13 @@ def _rank(rows: pa.RecordBatch, top: int, decay: float) -> pa.RecordBatch:
     owned, neighbors, scores = (rows.column(name) for name in ("owned", "neighbors", "scores"))
     steps = rows.column("step").to_numpy(zero_copy_only=False)
     ranks = rank_targets(
-        UserNeighborLists(
+        UserNeighbors(
             target=rows.column("target").to_numpy(zero_copy_only=False)[starts],
-            owned_start=list_offsets(owned)[bounds],
+            owned_indptr=list_offsets(owned)[bounds],
             owned=_numbers(owned),
-            list_start=bounds,
+            list_indptr=bounds,
             weight=step_weights(decay, int(steps.max()) + 1)[steps],
-            entry_start=list_offsets(neighbors),
+            entry_indptr=list_offsets(neighbors),
             neighbor=_numbers(neighbors),
             score=_numbers(scores),
         ),
@@ -70,7 +70,7 @@ def _rank(rows: pa.RecordBatch, top: int, decay: float) -> pa.RecordBatch:
     first = pa.array(starts)
     columns = [pc.take(rows.column(name), first) for name in ("system", "user_id", "target")]
     recommended = pa.ListArray.from_arrays(
-        pa.array(ranks.top_start, pa.int32()), pa.array(ranks.top)
+        pa.array(ranks.top_indptr, pa.int32()), pa.array(ranks.top)
     )
     return pa.RecordBatch.from_arrays(
         [

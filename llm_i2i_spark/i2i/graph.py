@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import MissingDependencyError
 from llm_i2i_spark.lake.capabilities import has_graphframes_jvm
 from llm_i2i_spark.lake.tables import Lake
 
@@ -37,7 +37,8 @@ def interaction_graph(lake: Lake, variant: str, version: int | None = None) -> G
         id), edges `src, dst, weight, source`.
 
     Raises:
-        UserError: the JVM half of GraphFrames is missing, or the table is.
+        MissingDependencyError: the JVM half of GraphFrames is missing.
+        UserError: the table is missing.
     """
     rows = lake.read("fused", version).where(F.col("variant") == variant)
     user, item = F.concat(F.lit("user:"), "user_id"), F.concat(F.lit("item:"), "item_id")
@@ -63,7 +64,8 @@ def item_graph(
         Vertices `id`, edges `src, dst, similarity, support, synthetic_share`.
 
     Raises:
-        UserError: the JVM half of GraphFrames is missing, or the table is.
+        MissingDependencyError: the JVM half of GraphFrames is missing.
+        UserError: the table is missing.
     """
     of_index = (F.col("variant") == variant) & (F.col("backbone") == backbone)
     rows = lake.read("item_similarity", version).where(of_index)
@@ -77,7 +79,7 @@ def item_graph(
 
 def _graph(lake: Lake, vertices: DataFrame, edges: DataFrame) -> GraphFrame:
     if not has_graphframes_jvm(lake.spark):
-        raise UserError(
+        raise MissingDependencyError(
             "GraphFrame objects need the JVM package of GraphFrames: start Spark with"
             " spark.jars.packages=io.graphframes:graphframes-spark4_2.13:0.10.0 or newer;"
             " everything else works without it."

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.base import BackboneRun
 from llm_i2i_spark.base.contract import scope_key
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.i2i.incremental import find_previous
@@ -21,7 +21,8 @@ def execute(run: StageRun) -> None:
     """Write `item_similarity`: each variant of the run by each backbone, in one commit.
 
     Raises:
-        UserError: a variant of the run has no rows, or its plan cannot fit.
+        TableNotFoundError: a variant of the run has no rows.
+        ConfigError: the plan of a result cannot fit.
     """
     parts: list[DataFrame] = []
     attributes: dict[str, Any] = {}
@@ -30,7 +31,7 @@ def execute(run: StageRun) -> None:
         backbone = run.config.i2i.parameters(name)
         interactions = run.read("fused", {"variant": variant})
         if interactions.isEmpty():
-            raise UserError(
+            raise TableNotFoundError(
                 f"Table fused has no rows of variant {variant}; run stage fuse with --variants"
                 f" {variant} first."
             )

@@ -1,7 +1,6 @@
-"""Where the held-out item of a user stands in the merge of their neighbour lists, compiled.
+"""The rank of a user's held-out item in the merge of their neighbour lists, compiled.
 
-It knows integers only: item keys are any distinct int64 numbers. Users are laid out one after the
-other in flat arrays.
+Item keys are any distinct int64 numbers. Users stand one after the other in flat arrays.
 """
 
 from __future__ import annotations
@@ -23,48 +22,50 @@ from llm_i2i_spark.kernels.list_merge import (
 from llm_i2i_spark.kernels.top_k import allocate_top_k, select_top_k
 
 
-class UserNeighborLists(NamedTuple):
-    """Users with their neighbour lists, flat: user `u` has the lists
-    `list_start[u]:list_start[u+1]`, and so on inwards.
+class UserNeighbors(NamedTuple):
+    """Users with their neighbour lists, flat: user u has the lists list_indptr[u] to
+    list_indptr[u + 1], list l the entries entry_indptr[l] to entry_indptr[l + 1].
 
     Attributes:
         target: (users,) item key of the held-out item.
-        owned_start: (users + 1,) offsets into `owned`, the item keys that are never recommended to
-            the user.
-        list_start: (users + 1,) offsets into the lists, in the order in which their scores are
+        owned_indptr: (users + 1,) offsets into `owned`.
+        owned: item keys that are never recommended to the user.
+        list_indptr: (users + 1,) offsets into the lists, in the order in which their scores are
             added.
         weight: (lists,) weight of a list: decay to the power of its steps back.
-        entry_start: (lists + 1,) offsets into `neighbor` (item keys) and `score`.
+        entry_indptr: (lists + 1,) offsets into `neighbor` and `score`.
+        neighbor: (entries,) item keys.
+        score: (entries,) of the neighbour in its list.
     """
 
     target: Int64Array
-    owned_start: Int64Array
+    owned_indptr: Int64Array
     owned: Int64Array
-    list_start: Int64Array
+    list_indptr: Int64Array
     weight: Float64Array
-    entry_start: Int64Array
+    entry_indptr: Int64Array
     neighbor: Int64Array
     score: Float64Array
 
 
-class Ranks(NamedTuple):
-    """Where each user's target stands, and what stands on top.
+class TargetRanks(NamedTuple):
+    """The rank of each user's target, and the items that rank best.
 
     Attributes:
         better: (users,) items that score strictly higher than the target; -1 where no list holds
             it.
         ties: (users,) items with exactly its score, itself included; 0 where no list holds it.
-        top_start: (users + 1,) offsets into `top`.
+        top_indptr: (users + 1,) offsets into `top`.
         top: item keys of each user's best items, best first, equal scores by key.
     """
 
     better: Int32Array
     ties: Int32Array
-    top_start: Int64Array
+    top_indptr: Int64Array
     top: Int64Array
 
 
-def rank_targets(users: UserNeighborLists, top: int) -> Ranks:
+def rank_targets(users: UserNeighbors, top: int) -> TargetRanks:
     """Rank every user's target among all items of their lists: score(j) = sum over lists of weight
     * score in the list.
 
@@ -72,37 +73,37 @@ def rank_targets(users: UserNeighborLists, top: int) -> Ranks:
 
     Args:
         users: the users, flat.
-        top: how many of each user's best items to give back.
+        top: how many of each user's best items to return.
     """
     n_users = len(users.target)
-    entries = users.entry_start[users.list_start]
+    entries = users.entry_indptr[users.list_indptr]
     widest = int(np.diff(entries).max()) if n_users else 0
     better, ties = np.empty(n_users, np.int32), np.empty(n_users, np.int32)
-    top_start, best = (
+    top_indptr, best = (
         np.zeros(n_users + 1, np.int64),
         np.empty(n_users * min(top, widest), np.int64),
     )
     lists = WeightedLists(
-        users.entry_start[:-1],
-        users.entry_start[1:],
+        users.entry_indptr[:-1],
+        users.entry_indptr[1:],
         users.weight,
         users.neighbor,
         users.score,
         np.empty(0),
     )
-    _rank_users(users, lists, widest, top, better, ties, top_start, best)
-    return Ranks(better, ties, top_start, best[: top_start[-1]])
+    _rank_users(users, lists, widest, top, better, ties, top_indptr, best)
+    return TargetRanks(better, ties, top_indptr, best[: top_indptr[-1]])
 
 
 @compiled
 def _rank_users(
-    users: UserNeighborLists,
+    users: UserNeighbors,
     lists: WeightedLists,
     widest: int,
     top: int,
     better: Int32Array,
     ties: Int32Array,
-    top_start: Int64Array,
+    top_indptr: Int64Array,
     best: Int64Array,
 ) -> None:
     table = np.full(table_size(widest), -1, np.int32)
@@ -110,31 +111,29 @@ def _rank_users(
     best_of_user, no_shares = allocate_top_k(top), np.empty(0, np.float64)
     written = 0
     for user in range(len(users.target)):
-        first, last = users.list_start[user], users.list_start[user + 1]
+        first, last = users.list_indptr[user], users.list_indptr[user + 1]
         size, mask = add_lists(lists, first, last, table, keys, sums, no_shares)
-        first, last = users.owned_start[user], users.owned_start[user + 1]
+        first, last = users.owned_indptr[user], users.owned_indptr[user + 1]
         remove_owned(users.owned, first, last, table, keys, sums, mask)
-        aim = table[find_slot(table, keys, users.target[user], mask)]
+        target = table[find_slot(table, keys, users.target[user], mask)]
         table[: mask + 1] = -1
-        better[user], ties[user] = _standing(sums, size, aim)
+        better[user], ties[user] = _rank_of(sums, size, target)
         size = drop_owned(keys, sums, no_shares, size)
         for rank in range(select_top_k(sums, keys[:size], best_of_user)):
             best[written] = keys[best_of_user.positions[rank]]
             written += 1
-        top_start[user + 1] = written
+        top_indptr[user + 1] = written
 
 
 @compiled
-def _standing(sums: Float64Array, size: int, aim: int) -> tuple[int, int]:
-    """How many live items score above the target, and how many as high; owned items are marked by
-    NaN.
-    """
-    if aim < 0 or np.isnan(sums[aim]):
+def _rank_of(sums: Float64Array, size: int, target: int) -> tuple[int, int]:
+    """How many items score above the target, and how many as high; owned items have NaN."""
+    if target < 0 or np.isnan(sums[target]):
         return -1, 0
     above, equal = 0, 0
-    for place in range(size):
-        if sums[place] > sums[aim]:
+    for position in range(size):
+        if sums[position] > sums[target]:
             above += 1
-        elif sums[place] == sums[aim]:
+        elif sums[position] == sums[target]:
             equal += 1
     return above, equal

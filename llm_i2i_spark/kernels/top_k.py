@@ -151,11 +151,9 @@ def select_top_k(scores: Float64Array, items: Any, best: TopK) -> int:
     """
     if len(best.positions) == 0:
         return 0
-    return (
-        _select_by_insertion(scores, items, best)
-        if len(best.positions) <= SHORT_LIST
-        else _select_by_heap(scores, items, best)
-    )
+    if len(best.positions) <= SHORT_LIST:
+        return _select_by_insertion(scores, items, best)
+    return _select_by_heap(scores, items, best)
 
 
 @compiled

@@ -92,7 +92,7 @@ def test_times_order_the_clicks_and_equal_times_go_by_item_id(spark):
 @pytest.mark.parametrize(
     ("kind", "frame", "sentence"),
     [
-        (Swing, [1, 2], r"must be a Spark or pandas DataFrame .* are a list"),
+        (Swing, [1, 2], r"Spark or pandas DataFrame is wanted here, and this is a list"),
         (
             Swing,
             CLICKS.rename(columns={"item_id": "asin"}),

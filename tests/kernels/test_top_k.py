@@ -14,7 +14,7 @@ from llm_i2i_spark.kernels.top_k import SHORT_LIST, allocate_top_k, select_top_k
 @settings(max_examples=100, deadline=None)
 @given(
     scores=st.lists(st.sampled_from([0.0, 0.25, 0.5, 1.0]) | st.floats(-1, 1), max_size=90),
-    k=st.sampled_from([1, 3, SHORT_LIST, SHORT_LIST + 1, 60]),
+    k=st.sampled_from([0, 1, 3, SHORT_LIST, SHORT_LIST + 1, 60]),
     seed=st.integers(0, 99),
 )
 def test_the_selection_is_the_head_of_score_then_item(dtype, scores, k, seed):

@@ -12,7 +12,6 @@ import pytest
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.evaluate.queries import item_key, rank_users, select_lists, select_queries
 from llm_i2i_spark.lake.tables import contract_schema
 from llm_i2i_spark.serving.lookup import Lookup

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from llm_i2i_spark.backbones.base import Backbone, BackboneRun
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
@@ -61,9 +61,9 @@ class CooccurrenceBackbone(Backbone):
             `item int, neighbor int, similarity double, support int, synthetic_share double`.
 
         Raises:
-            UserError: this backbone has none.
+            ConfigError: this backbone has none.
         """
-        raise UserError(f"engine=reference cannot compute {self.name}; use engine=block.")
+        raise ConfigError(f"engine=reference cannot compute {self.name}; use engine=block.")
 
     def start_warmup(self) -> None:
         """Begin to compile the kernel in a process beside the driver."""

@@ -12,7 +12,7 @@ import numpy as np
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.kernels.arrays import Int32Array, Int64Array, UInt32Array
 
 BROADCAST_ITEMS = 5_000_000
@@ -86,7 +86,7 @@ def collect_item_ids(table: DataFrame, seed: int) -> ItemIds:
         seed: that it was made with.
 
     Raises:
-        UserError: two ids share all 64 bits of their hash; of 68 million items some do with a
+        ConfigError: two ids share all 64 bits of their hash; of 68 million items some do with a
             probability of one in 8,000.
     """
     rows = table.select("item_idx", "clicks", "hash", "id_hash").toArrow()
@@ -97,7 +97,7 @@ def collect_item_ids(table: DataFrame, seed: int) -> ItemIds:
     index_of_hash = np.argsort(id_hashes).astype(np.uint32)
     id_hashes = id_hashes[index_of_hash]
     if (id_hashes[1:] == id_hashes[:-1]).any():
-        raise UserError(
+        raise ConfigError(
             f"Two items of this log share a hash under seed={seed}; run again with another seed."
         )
     return ItemIds(table, clicks, hashes, seed, id_hashes, index_of_hash)

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from llm_i2i_spark.backbones.base import EngineOptions
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.kernels.arrays import Int64Array
 
 EDGE_BYTES = 4
@@ -195,14 +195,14 @@ def make_plan(
         cores: tasks that run at once.
 
     Raises:
-        UserError: the row of a single item outgrows what a block may hold, or the blocks are too
+        ConfigError: the row of a single item outgrows what a block may hold, or the blocks are too
             many.
     """
     left, block_bytes = degrees.capped(max_users_per_item), options.block_bytes
     _check_hottest(left, block_bytes)
     wanted = options.blocks or _choose_blocks(left, cores, block_bytes)
     if wanted > MOST_BLOCKS:
-        raise UserError(
+        raise ConfigError(
             f"The lists of this log need {wanted:,} blocks of {_bytes(block_bytes)} and"
             f" {MOST_BLOCKS:,} is the most; lower i2i.max_items_per_user, or raise"
             " i2i.block_bytes where executors have the memory."
@@ -252,7 +252,7 @@ def _check_hottest(degrees: Degrees, block_bytes: int) -> None:
     mean_list = sum(length * length * users for length, users in degrees.of_users.items()) / rows
     needed = degrees.hottest * mean_list * degrees.edge_bytes
     if needed > 4 * block_bytes:
-        raise UserError(
+        raise ConfigError(
             f"One item has {degrees.hottest:,} users, whose lists alone are {_bytes(needed)}; "
             "set i2i.max_users_per_item (1,000, for instance), or raise i2i.block_bytes."
         )
