@@ -272,3 +272,5 @@ def test_an_index_that_does_not_fit_its_similarities_is_a_failed_stage(copied, h
 def test_a_backbone_other_than_swing_is_a_sentence(history) -> None:
     with pytest.raises(UserError, match="bm25 is another backbone"):
         trace_edge(history.lake, history.config, "A", "B", backbone="bm25")
+    with pytest.raises(UserError, match="no backbone 'swign'"):
+        trace_edge(history.lake, history.config, "A", "B", backbone="swign")

@@ -255,9 +255,9 @@ def test_a_result_of_version_0_1_is_made_again_with_a_reason_to_read(shop) -> No
     shop.run()
     for history in shop.lake.histories.values():
         for number, commit in enumerate(history):
-            old = replace(
-                commit.record, scopes={"": ScopeResult("f0")}, settings={}, code_digest=""
-            )
+            results = {"": ScopeResult("f0")}
+            old = replace(commit.record, scopes=results, settings={}, code_digest="")
+            old = replace(old, code_version="0.1.0")
             history[number] = replace(commit, record=old)
     plan = shop.plan()
     assert list(to_do(plan)) == REAL_STAGES

@@ -9,8 +9,8 @@ import numpy as np
 
 from llm_i2i_spark.backbones.swing import Swing
 
-BACKBONE = Swing.name
-"""The backbone whose similarities can be taken apart by users; the only place that names it."""
+BACKBONE = Swing
+"""The backbone whose similarities can be taken apart by users."""
 
 
 class Edge(NamedTuple):

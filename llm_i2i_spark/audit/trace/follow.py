@@ -16,6 +16,7 @@ from llm_i2i_spark.audit.trace.served import find_entry, find_titles
 from llm_i2i_spark.audit.trace.similarity import compare, find_similarity
 from llm_i2i_spark.audit.trace.synthetic import trace_synthetic
 from llm_i2i_spark.audit.trace.users import contributions, evidence, rows_at_ends, rows_of_users
+from llm_i2i_spark.backbones import find_backbone
 from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.tables import Lake
@@ -27,7 +28,7 @@ def trace_edge(
     item: str,
     neighbor: str,
     variant: str = "llm_i2i",
-    backbone: str = "swing",
+    backbone: str = BACKBONE.name,
     limit: int = 20,
     version: int | None = None,
 ) -> EdgeTrace:
@@ -45,13 +46,13 @@ def trace_edge(
         version: of the table `item_index`; None for the latest.
 
     Raises:
-        ConfigError: the backbone's similarities cannot be taken apart by users, the variant is
-            unknown, or the item has no such neighbour in the index.
+        UserError: the backbone or the variant is unknown, the backbone's similarities cannot be
+            taken apart by users, or the item has no such neighbour in the index.
         TableNotFoundError: variant or version is not in the index, a version cannot be read any
             more, or a commit upstream carries no run record.
         StageError: the index names an edge that the similarities it was made from do not hold.
     """
-    if backbone != BACKBONE:
+    if find_backbone(backbone) is not BACKBONE:
         raise ConfigError(
             f"audit trace takes a similarity of Swing apart, and {backbone} is another backbone."
         )
