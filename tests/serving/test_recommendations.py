@@ -120,9 +120,9 @@ def test_the_order_of_time_is_taken_where_there_is_no_position(spark, index, loo
     for user in ("u1", "u2", "u3"):
         wanted = [row["item_id"] for row in lookup.recommend(histories[user], 3)]
         assert [row["item_id"] for row in found[user]] == wanted
-    with pytest.raises(UserError, match=r"The interactions need .* lack position; they have"):
+    with pytest.raises(InputDataError, match=r"The interactions need .* lack position; they have"):
         recommend_users(index, log.drop("ts"))
-    with pytest.raises(UserError, match=r"The rows of an index need .* lack neighbors; they have"):
+    with pytest.raises(InputDataError, match=r"The rows of an index need .* lack neighbors; they have"):
         recommend_users(index.drop("neighbors"), log)
 
 
