@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from llm_i2i_spark.backbones.base import Backbone
+from llm_i2i_spark.backbones.base import Backbone, BackboneRun, EngineOptions
 from llm_i2i_spark.backbones.bm25 import Bm25
 from llm_i2i_spark.backbones.item_knn import ItemKnn
 from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.backbones.transitions import Transitions
 from llm_i2i_spark.base.errors import ConfigError
 
-__all__ = ["BACKBONES", "Backbone", "Bm25", "ItemKnn", "Swing", "Transitions", "find_backbone"]
+__all__ = [
+    "BACKBONES",
+    "Backbone",
+    "BackboneRun",
+    "Bm25",
+    "EngineOptions",
+    "ItemKnn",
+    "Swing",
+    "Transitions",
+    "find_backbone",
+]
 
 BACKBONES: tuple[type[Backbone], ...] = (Swing, ItemKnn, Bm25, Transitions)
 """Every backbone of this package. A class that is listed here has a section `i2i.<name>` in the

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 
-from llm_i2i_spark.backbones.cooccurrence.backbone import CooccurrenceBackbone
+from llm_i2i_spark.backbones.base import Backbone
 
 COLUMNS = "user_id string, item_id string, weight double, source string, position int"
 # Ids that differ where a number, a trimmed or a normalised text would not.
@@ -76,11 +76,14 @@ def item_order(item: str) -> tuple[int, str]:
     return len(item), item
 
 
-def plain_log(frame: DataFrame, backbone: CooccurrenceBackbone, seed=42) -> Log:
-    """The log as a co-occurrence backbone must see it; a (user, item) stands in it once.
+def plain_log(frame: DataFrame, backbone: Backbone, seed=42) -> Log:
+    """The log as a backbone must see it, under its caps; a (user, item) stands in it once.
 
     Spark gives the hashes of the ids; the sample is drawn here.
     """
+    max_items, max_users = (
+        getattr(backbone, cap, None) for cap in ("max_items_per_user", "max_users_per_item")
+    )
     hashed = frame.selectExpr("*", "hash(user_id) AS key", f"hash(item_id, {seed}) AS item_hash")
     weights, rows, hashes = {}, {}, {}
     for row in hashed.collect():
@@ -90,13 +93,13 @@ def plain_log(frame: DataFrame, backbone: CooccurrenceBackbone, seed=42) -> Log:
         rows.setdefault(user, {})[item] = edge
         hashes[user, item] = sampling_hash(row["key"], row["item_hash"])
     for user, own in rows.items():
-        kept = sorted(own, key=lambda item: hashes[user, item])[: backbone.max_items_per_user]
+        kept = sorted(own, key=lambda item: hashes[user, item])[:max_items]
         rows[user] = {item: own[item] for item in kept}
     rows = {user: own for user, own in rows.items() if len(own) > 1}
     counted: dict[str, set[str]] = {}
     for item in {item for own in rows.values() for item in own}:
         users = [user for user, own in rows.items() if item in own]
-        lowest = sorted(users, key=lambda user: hashes[user, item])[: backbone.max_users_per_item]
+        lowest = sorted(users, key=lambda user: hashes[user, item])[:max_users]
         counted[item] = set(lowest)
     return Log(weights, rows, counted)
 

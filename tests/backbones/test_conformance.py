@@ -1,5 +1,6 @@
 """What every listed backbone must hold, through Spark. A new one is tested by being listed; beside
-it stands an oracle of its own, `tests/backbones/oracles/<name>.py`.
+it stands an oracle of its own, `tests/backbones/oracles/<name>.py`, which a method that has no
+closed form (a learned one) may lack.
 """
 
 from __future__ import annotations
@@ -7,12 +8,14 @@ from __future__ import annotations
 import random
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.backbones import BACKBONES
 from llm_i2i_spark.backbones.base import Backbone, BackboneRun, EngineOptions
+from llm_i2i_spark.backbones.cooccurrence.backbone import CooccurrenceBackbone
 from tests.backbones.plain_log import (
     ITEMS,
     Interaction,
@@ -47,7 +50,10 @@ def capped(kind: type[Backbone]) -> Backbone:
 
 
 def oracle(frame: DataFrame, backbone: Backbone) -> Similarities:
-    module = import_module(f"tests.backbones.oracles.{backbone.name}")
+    name = f"tests.backbones.oracles.{backbone.name}"
+    if find_spec(name) is None and not isinstance(backbone, CooccurrenceBackbone):
+        pytest.skip(f"there is no {name}")
+    module = import_module(name)
     found: Similarities = module.similarities(plain_log(frame, backbone), backbone)
     return {pair: values for pair, values in found.items() if values[0] > 0}
 
@@ -72,26 +78,28 @@ def test_similarities_are_symmetric_where_that_is_claimed(spark, kind):
 
 
 def test_caps_are_kept_and_partitions_blocks_order_and_repeated_rows_change_no_bit(spark, kind):
-    log, backbone = random_log(2), capped(kind)
+    log, backbone, top_k = random_log(2), capped(kind), CAPS["top_k"]
     frame = frame_of(spark, log)
     found = rows_of(backbone.similar_items(frame.coalesce(1)))
-    wanted = oracle(frame, backbone)
-    for item in {item for item, _ in wanted}:
-        own = [row for row in found if row[0] == item]
-        assert_equal(own, {row[:2]: wanted[row[:2]] for row in own})
-        best = sorted((values[0] for (i, _), values in wanted.items() if i == item), reverse=True)
-        assert [row[2] for row in own] == pytest.approx(best[: CAPS["top_k"]], rel=1e-12)
     again = [row._replace(weight=row.weight / 2, source="synthetic", position=None) for row in log]
     shuffled = random.Random(3).sample(log + log + again, 3 * len(log))
     options = EngineOptions(blocks=7, partitioning="community")
     other = frame_of(spark, shuffled).repartition(5)
     assert rows_of(backbone.similar_items(other, BackboneRun(options=options))) == found
+    wanted = oracle(frame, backbone)
+    # Nine digits: what is equal in exact arithmetic ties, and ties go by item.
+    best = sorted(wanted, key=lambda pair: (-float(f"{wanted[pair][0]:.9g}"), item_order(pair[1])))
+    for item in {item for item, _ in wanted}:
+        own = [row for row in found if row[0] == item]
+        assert [row[:2] for row in own] == [pair for pair in best if pair[0] == item][:top_k]
+    assert_equal(found, {row[:2]: wanted[row[:2]] for row in found})
 
 
 def test_one_user_and_no_user_at_all(spark, kind):
     log = [Interaction("u", item, 1.0, "real", n) for n, item in enumerate(("10", "9", "007"))]
     alone = frame_of(spark, log)
-    assert_equal(rows_of(kind().similar_items(alone)), oracle(alone, kind()))
+    of_one = rows_of(kind().similar_items(alone))
     nothing = kind().similar_items(frame_of(spark, []))
     assert nothing.collect() == []
     assert nothing.columns == ["item_id", "neighbor_id", "similarity", "support", "synthetic_share"]
+    assert_equal(of_one, oracle(alone, kind()))
