@@ -64,10 +64,10 @@ def similar_by_block(lists: DataFrame, task: BlockTask) -> DataFrame:
     Returns:
         Columns as in `SIMILAR`.
     """
+    from llm_i2i_spark.lake.grouped_map import map_each
+
     shipped = lists.mapInArrow(partial(split_lists, task=task), f"block int, {PACKED}")
-    return shipped.repartitionById(task.blocks, "block").mapInArrow(
-        partial(similar_in_block, task=task), SIMILAR
-    )
+    return map_each(shipped, "block", task.blocks, partial(similar_in_block, task=task), SIMILAR)
 
 
 def split_lists(batches: Iterator[pa.RecordBatch], task: BlockTask) -> Iterator[pa.RecordBatch]:

@@ -72,19 +72,17 @@ def build_user_lists(
     Returns:
         Packed lists, columns as in `PACKED`.
     """
+    from llm_i2i_spark.lake.grouped_map import map_each
+
     hashed = encoded.select(dictionary_hashes("items", items.seed).alias("id_hashes"), *ARRAYS)
     dictionary = Dictionary(items.id_hashes, items.index_of_hash)
     slices = hashed.mapInArrow(
         partial(slice_batches, dictionary=dictionary, partitions=partitions), SLICES
     )
-    return slices.repartitionById(partitions, "partition").mapInArrow(
-        partial(
-            group_slices,
-            item_hashes=items.hashes,
-            max_items_per_user=max_items_per_user or NO_CAP,
-        ),
-        PACKED,
+    group = partial(
+        group_slices, item_hashes=items.hashes, max_items_per_user=max_items_per_user or NO_CAP
     )
+    return map_each(slices, "partition", partitions, group, PACKED)
 
 
 def slice_batches(
