@@ -104,12 +104,12 @@ SFT_DISCRIMINATOR = Table(
     key=("branch", "example_id"),
     columns=columns_of(
         BRANCH,
-        "example_id string: user, position and draw",
+        "example_id string: user, position and number of the negative",
         "user_id string: whose history it is",
         "position int: of the observed item; candidates of one position share their history",
         f"history array<{ITEM}>: items before it, oldest first",
         f"candidate {ITEM}: the item in question",
-        "label boolean: true for the observed item, false for a drawn one",
+        "label boolean: true for the observed item, false for a sampled one",
     ),
     scope=("branch",),
 )
@@ -121,7 +121,7 @@ CHECKPOINTS = Table(
     key=("branch", "role"),
     columns=columns_of(
         BRANCH,
-        "role string: generator or discriminator",
+        "role string: what the model does: generator, discriminator, …",
         "model_digest string: sha256 over the files of the checkpoint",
         "path string: its folder",
         "base_model string: folder of the pretrained model; `compact` for one trained from scratch",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from llm_i2i_spark import __version__
-from llm_i2i_spark.base.contract import scope_key
+from llm_i2i_spark.base.contract import Scope, scope_key
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.run_record import RunRecord, ScopeResult
 
@@ -28,7 +28,8 @@ class Stage:
         code: modules or folders of the package that its result depends on.
         execute: does the work; its argument is a `lake.stage_run.StageRun`.
         external_inputs: digests of inputs outside the lake, by name.
-        prepare: starts what takes long and needs no table, before the first stage of a command.
+        prepare: starts what takes long and needs no table, before the first stage of a command;
+            its arguments are the settings and the results to produce.
     """
 
     name: str
@@ -37,7 +38,7 @@ class Stage:
     code: tuple[str, ...]
     execute: Callable[[Any], None]
     external_inputs: Callable[[Config], dict[str, str]] = lambda config: {}
-    prepare: Callable[[Config], None] = lambda config: None
+    prepare: Callable[[Config, Sequence[Scope]], None] = lambda config, scopes: None
 
     @property
     def writes(self) -> tuple[str, ...]:

@@ -84,6 +84,11 @@ class Variant:
         as_served = self.served and stage not in TRAINING_STAGES
         return {**self.settings, **(SERVED_SETTINGS if as_served else {})}
 
+    @property
+    def ingredients(self) -> dict[str, str]:
+        """The fusion rule as a fingerprint knows it."""
+        return {"fusion.real": self.fusion.real, "fusion.synthetic": self.fusion.synthetic}
+
     def as_served(self) -> Variant:
         """The same made from all interactions; models and settings stay."""
         title = f"{self.title}, from all interactions"

@@ -86,5 +86,5 @@ STAGE = Stage(
         "lake/user_batches",
     ),
     execute=execute,
-    prepare=lambda config: require_packages("report"),
+    prepare=lambda config, scopes: require_packages("report"),
 )

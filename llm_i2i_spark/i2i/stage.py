@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import reduce
 from typing import Any
 
@@ -9,7 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.base import BackboneRun
-from llm_i2i_spark.base.contract import scope_key
+from llm_i2i_spark.base.contract import Scope, scope_key
 from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.config.config import Config
@@ -50,8 +51,9 @@ def execute(run: StageRun) -> None:
     run.write("item_similarity", similarities, "i2i: similarities", results=attributes)
 
 
-def _prepare(config: Config) -> None:
-    config.i2i.parameters(config.i2i.backbone).start_warmup()
+def _prepare(config: Config, scopes: Sequence[Scope]) -> None:
+    for name in dict.fromkeys(scope["backbone"] for scope in scopes):
+        config.i2i.parameters(name).start_warmup()
 
 
 STAGE = Stage(

@@ -34,7 +34,9 @@ def grouped_map(
     frame: DataFrame, column: str, values: int, function: BatchFunction, schema: str
 ) -> DataFrame:
     """The same on Spark 4.0, where values that share a partition by hash are sorted apart."""
-    empty = to_arrow_schema(StructType.fromDDL(schema)).empty_table()
+    columns = StructType.fromDDL(schema)
+    assert isinstance(columns, StructType)
+    empty = to_arrow_schema(columns).empty_table()
 
     def call(table: pa.Table) -> pa.Table:  # Spark looks at the annotations
         found = list(function(iter(table.to_batches())))

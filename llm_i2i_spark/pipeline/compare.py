@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.variants import SERVED
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.compare import Comparison
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
@@ -15,6 +16,15 @@ from llm_i2i_spark.evaluate.summary_table import summary_metrics
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.pipeline.plan import systems_in
+
+
+def _systems(lake: Lake) -> list[tuple[str, str]]:
+    """The systems of the index: by its commits, or by its rows where version 0.1 wrote it."""
+    recorded = [(one.name, backbone) for one, backbone in systems_in(lake.history("item_index"))]
+    if recorded:
+        return recorded
+    rows = lake.read("item_index").select("variant", "backbone").distinct().collect()
+    return sorted((row["variant"], row["backbone"]) for row in rows)
 
 
 def compare_systems_of(
@@ -39,9 +49,7 @@ def compare_systems_of(
     settings = settings_of(config)
     settings = replace(settings, metrics=tuple(summary_metrics(settings.metrics)))
     present = [
-        (variant.name, backbone)
-        for variant, backbone in systems_in(lake.history("item_index"))
-        if not variant.served
+        (variant, backbone) for variant, backbone in _systems(lake) if not variant.endswith(SERVED)
     ]
     systems = [
         (variant, backbone)

@@ -22,7 +22,7 @@ from llm_i2i_spark.base.run_record import (
     foreign_commit,
 )
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.base.variants import Variant, find_variant
+from llm_i2i_spark.base.variants import VARIANTS, Variant, find_variant
 from llm_i2i_spark.config.config import Config
 
 System = tuple[Variant, str]
@@ -39,7 +39,12 @@ def systems_in(history: Sequence[Commit]) -> list[System]:
             if key:
                 keys.setdefault(key)
     scopes = [scope_of(key) for key in keys]
-    return [(find_variant(scope["variant"]), scope["backbone"]) for scope in scopes]
+    known = {one.name for variant in VARIANTS for one in (variant, variant.as_served())}
+    return [
+        (find_variant(scope["variant"]), scope["backbone"])
+        for scope in scopes
+        if scope["variant"] in known
+    ]
 
 
 @dataclass(frozen=True)
@@ -189,6 +194,7 @@ class _Planner:
         config = self._config.with_settings(variant.settings_in(stage.name) if variant else {})
         reads = dict(self._reads_of(stage, scope, variant))
         settings = [key.format(**scope) for key in stage.settings]
+        rule = variant.ingredients if variant and stage.scope == ("variant",) else {}
         ingredients = Ingredients(
             stage=stage.name,
             scope=scope,
@@ -198,7 +204,7 @@ class _Planner:
                 for one in scopes
             },
             external_inputs=stage.external_inputs(config),
-            settings=config.settings(*settings, "seed"),
+            settings=config.settings(*settings, "seed") | rule,
             code_digest=code_digest(*stage.code),
         )
         present = self._present(stage, ingredients)

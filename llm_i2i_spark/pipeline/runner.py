@@ -70,8 +70,9 @@ def run_plan(lake: Lake, plan: Plan, run_id: str) -> list[StageOutcome]:
         StageError: another run changed what this one reads or writes.
     """
     for planned in plan.stages:
-        if not planned.up_to_date:
-            planned.stage.prepare(planned.results[0].config)
+        wanted = [result for result in planned.results if not result.up_to_date]
+        for group in _same_settings(wanted):
+            planned.stage.prepare(group[0].config, [result.scope for result in group])
     outcomes = []
     for number, planned in enumerate(plan.stages, start=1):
         heading = _heading(number, plan)

@@ -60,5 +60,5 @@ STAGE = Stage(
     settings=("sft", "export.negatives", "generate.per_user"),
     code=("sft", "lm", "prompts"),
     execute=execute,
-    prepare=lambda config: require_packages("sft"),
+    prepare=lambda config, scopes: require_packages("sft"),
 )

@@ -12,6 +12,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.evaluate.queries import item_key, rank_users, select_lists, select_queries
 from llm_i2i_spark.lake.tables import contract_schema
 from llm_i2i_spark.serving.lookup import Lookup
@@ -122,7 +123,9 @@ def test_the_order_of_time_is_taken_where_there_is_no_position(spark, index, loo
         assert [row["item_id"] for row in found[user]] == wanted
     with pytest.raises(InputDataError, match=r"The interactions need .* lack position; they have"):
         recommend_users(index, log.drop("ts"))
-    with pytest.raises(InputDataError, match=r"The rows of an index need .* lack neighbors; they have"):
+    with pytest.raises(
+        InputDataError, match=r"The rows of an index need .* lack neighbors; they have"
+    ):
         recommend_users(index.drop("neighbors"), log)
 
 
