@@ -80,7 +80,8 @@ class Lookup:
 
         The first process to open a version writes its arrays beside it (see
         `array_cache.load_arrays`); all later ones map them, which takes no longer for a large index
-        than for a small one.
+        than for a small one. What is mapped comes from disk when it is first touched: a server that
+        must be quick right after a boot reads the files of the folder once before.
 
         Args:
             index: a lake's root or its table `item_index`, as a local path or a URI; or a local

@@ -68,14 +68,15 @@ def write_lake(root: Path, *indexes: list[dict[str, Any]], mode: str = "overwrit
     return root
 
 
-def random_lists(n_items: int, size: int, seed: int, few_scores: bool = False) -> Lists:
-    """Lists of random neighbours; with few scores, most of them tie."""
+def random_lists(n_items: int, size: int, seed: int) -> Lists:
+    """Lists of random neighbours; in every other list most scores tie."""
     draw = random.Random(seed)
     items = [*AWKWARD_IDS, *(str(number) for number in range(n_items - len(AWKWARD_IDS)))]
-    score = (lambda: draw.choice((0.25, 0.5, 1 / 3))) if few_scores else draw.random
     lists = {}
-    for item in draw.sample(items, len(items) - 5):
+    for position, item in enumerate(draw.sample(items, len(items) - 5)):
         others = draw.sample([other for other in items if other != item], min(size, n_items - 1))
-        scored = sorted(((score(), other) for other in others), key=lambda pair: -pair[0])
-        lists[item] = [(other, value, draw.random()) for value, other in scored]
+        few = [draw.choice((0.25, 0.5, 1 / 3)) for _ in others]
+        scores = few if position % 2 else [draw.random() for _ in others]
+        scored = sorted(zip(scores, others, strict=True), key=lambda pair: -pair[0])
+        lists[item] = [(other, score, draw.random()) for score, other in scored]
     return lists

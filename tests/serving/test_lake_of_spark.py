@@ -30,10 +30,7 @@ def rows(neighbor, variant):
 
 
 def put(lake, config, neighbor, variant, run_id):
-    scope = {"variant": variant, "backbone": "swing"}
-    return put_rows(
-        lake, config, "item_index", rows(neighbor, variant), run_id=run_id, scopes=[scope]
-    )
+    return put_rows(lake, config, "item_index", rows(neighbor, variant), run_id=run_id)
 
 
 def test_an_index_keeps_its_run_and_its_arrays_while_others_are_written(spark, tmp_path):

@@ -23,9 +23,9 @@ pytestmark = pytest.mark.spark
 RECENT, DECAY, K = 9, 0.8, 12  # nine clicks: 0.8^8 is where a JVM and a C library disagree
 
 
-@pytest.fixture(scope="module", params=[False, True], ids=["any scores", "few scores"])
-def lists(request):
-    return random_lists(80, 30, seed=11, few_scores=request.param)
+@pytest.fixture(scope="module")
+def lists():
+    return random_lists(80, 30, seed=11)
 
 
 @pytest.fixture(scope="module")
