@@ -80,7 +80,7 @@ def test_variants_share_a_commit_and_engines_a_result(lake):
 
 def test_backbones_share_a_commit_and_are_each_as_when_computed_alone(lake):
     first, _ = fused_versions(lake)
-    caps = ("i2i.max_users_per_item=3", "i2i.bm25.max_users_per_item=2")
+    caps = ("i2i.max_users_per_item=5", "i2i.bm25.max_users_per_item=2")
     together = similar(lake, first, ("real",), *caps, backbones=("swing", "bm25"))
     assert set(last_results(lake)) == {
         f"variant=real,backbone={name}" for name in ("swing", "bm25")
@@ -88,7 +88,7 @@ def test_backbones_share_a_commit_and_are_each_as_when_computed_alone(lake):
     support = {
         name: max(row[5] for row in together if row[1] == name) for name in ("swing", "bm25")
     }
-    assert support == {"swing": 3, "bm25": 2}
+    assert support["bm25"] == 2 < support["swing"] <= 5
     alone = [
         similar(lake, first, ("real",), *caps, backbones=(name,)) for name in ("bm25", "swing")
     ]
