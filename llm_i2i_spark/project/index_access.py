@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.project.lake_access import LakeAccess
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ class IndexAccess(LakeAccess):
 
         return rollback(target)
 
+    @optional_imports()
     def recommend(
         self,
         k: int = 10,
@@ -130,6 +132,7 @@ class IndexAccess(LakeAccess):
             backbone,
         )
 
+    @optional_imports()
     def trace(
         self,
         item: str,
