@@ -74,19 +74,37 @@ print(sorted(heavy & set(sys.modules)))
 
 
 @pytest.mark.parametrize(
-    ("name", "extra"), [("evaluate_index", "local"), ("to_index", "local"), ("Project", "local")]
+    "call",
+    [
+        "llm_i2i_spark.evaluate_index",
+        "llm_i2i_spark.to_index",
+        "llm_i2i_spark.split_interactions",
+        "llm_i2i_spark.Swing().similar_items(None)",
+        "llm_i2i_spark.Project(lake).table('items')",
+        "llm_i2i_spark.Project(lake).run()",
+        "llm_i2i_spark.Project(lake).recommend()",
+    ],
 )
-def test_what_needs_spark_says_what_to_install(name: str, extra: str, tmp_path: Path) -> None:
+def test_what_needs_spark_says_what_to_install(call: str, tmp_path: Path) -> None:
     code = f"""
 import llm_i2i_spark
 from llm_i2i_spark.base.errors import MissingDependencyError
+lake = {str(tmp_path)!r}
 try:
-    value = llm_i2i_spark.{name}
-    value({str(tmp_path)!r}).table("items")
+    {call}
 except MissingDependencyError as error:
     print(error)
 """
-    assert f"pip install 'llm-i2i-spark[{extra}]'" in _without_extras(code)
+    assert "pip install 'llm-i2i-spark[local]'" in _without_extras(code)
+
+
+def test_a_command_that_needs_spark_ends_with_the_sentence(tmp_path: Path) -> None:
+    code = f"""
+from llm_i2i_spark.cli.main import main
+code = main(["run", "--set", "lake.root={tmp_path}", "--set", "ingest.interactions=clicks.csv"])
+print(code)
+"""
+    assert _without_extras(code).strip() == "2"
 
 
 def test_an_index_is_looked_up_with_the_core_alone(tmp_path: Path) -> None:

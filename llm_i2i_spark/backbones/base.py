@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
 
+from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.sections.section import RUNTIME, Section
 
 if TYPE_CHECKING:
@@ -162,8 +163,9 @@ class Backbone(Section):
         Raises:
             UserError: a column is missing, an id is null, or a weight does not fit.
         """
-        from llm_i2i_spark.backbones.interactions import prepare, to_spark
-        from llm_i2i_spark.backbones.staging import compute_once, kept_frames
+        with optional_imports():
+            from llm_i2i_spark.backbones.interactions import prepare, to_spark
+            from llm_i2i_spark.backbones.staging import compute_once, kept_frames
 
         run = run or BackboneRun()
         rows = prepare(to_spark(interactions), self)

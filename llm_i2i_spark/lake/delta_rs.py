@@ -10,16 +10,20 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 from deltalake.exceptions import DeltaError, TableNotFoundError
+from numpy.typing import NDArray
 
 from llm_i2i_spark.base import errors
 from llm_i2i_spark.base.contract import Scope, scope_condition, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.run_record import Commit, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.lake.delta_files import file_name, row_masks
 from llm_i2i_spark.lake.location import local_root, missing_table, retention_properties
 
 ARROW_TYPES = {"string": pa.string(), "bigint": pa.int64()}
@@ -115,12 +119,16 @@ class DeltaRsLake:
             TableNotFoundError: the table, the version or a file is not there, or a page is damaged.
             InputDataError: there are no rows.
         """
-        contract, filters = TABLES[table], _filters(scope)
+        contract, folder = TABLES[table], self.path(table)
         try:
             # to_pyarrow_table() of delta-rs can abort the interpreter at exit: its files are read
             # with pyarrow instead.
-            files = sorted(DeltaTable(self.path(table), version=version).file_uris())
-            parts = [_read_file(file, columns, filters) for file in files]
+            delta = DeltaTable(folder, version=version)
+            names, masks = sorted(map(file_name, delta.file_uris())), row_masks(delta)
+            parts = [
+                _read_file(f"{folder}/{name}", columns, scope or {}, masks.get(name))
+                for name in names
+            ]
         except TableNotFoundError:
             raise missing_table(table, self.root) from None
         except (DeltaError, OSError, pa.ArrowException) as error:
@@ -172,22 +180,27 @@ class DeltaRsLake:
 
 
 def _read_file(
-    file: str, columns: Sequence[str], filters: list[tuple[str, str, str]] | None
+    path: str, columns: Sequence[str], scope: Scope, mask: NDArray[np.bool_] | None
 ) -> pa.Table:
-    names = pq.read_schema(file).names
+    """Columns of a data file: the rows of a scope that are still there."""
+    present = pq.read_schema(path).names
     # A table of version 0.1 has no columns of scopes yet: all its rows are of the one result.
-    known = [one for one in filters or [] if one[0] in names] or None
-    return pq.read_table(
-        file,
-        columns=[name for name in columns if name in names],
-        filters=known,
-        page_checksum_verification=True,
-        partitioning=None,
-    )
-
-
-def _filters(scope: Scope | None) -> list[tuple[str, str, str]] | None:
-    return [(name, "=", value) for name, value in scope.items()] if scope else None
+    filters = [(name, "=", value) for name, value in scope.items() if name in present]
+    wanted = [name for name in columns if name in present]
+    if mask is None:
+        return pq.read_table(
+            path,
+            columns=wanted,
+            filters=filters or None,
+            page_checksum_verification=True,
+            partitioning=None,
+        )
+    read = list(dict.fromkeys([*wanted, *(name for name, _, _ in filters)]))
+    rows = pq.read_table(path, columns=read, page_checksum_verification=True, partitioning=None)
+    rows = rows.filter(pa.array(mask))
+    for name, _, value in filters:
+        rows = rows.filter(pc.equal(rows[name], value))
+    return rows.select(wanted)
 
 
 def _is_there(history: Sequence[Commit], key: str, record: RunRecord) -> bool:

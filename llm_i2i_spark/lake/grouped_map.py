@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import cast
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -34,9 +35,8 @@ def grouped_map(
     frame: DataFrame, column: str, values: int, function: BatchFunction, schema: str
 ) -> DataFrame:
     """The same on Spark 4.0, where values that share a partition by hash are sorted apart."""
-    columns = StructType.fromDDL(schema)
-    assert isinstance(columns, StructType)
-    empty = to_arrow_schema(columns).empty_table()
+    fields = cast(StructType, StructType.fromDDL(schema))
+    empty = to_arrow_schema(fields).empty_table()
 
     def call(table: pa.Table) -> pa.Table:  # Spark looks at the annotations
         found = list(function(iter(table.to_batches())))

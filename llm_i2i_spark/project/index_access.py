@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.project.lake_access import LakeAccess
 
 if TYPE_CHECKING:
@@ -84,10 +85,12 @@ class IndexAccess(LakeAccess):
         Raises:
             UserError: the store or the index is not there.
         """
-        from llm_i2i_spark.serving.index_reader import index_location
-        from llm_i2i_spark.serving.publish import publish
+        from llm_i2i_spark.serving.publish import check, publish
 
-        return publish(index_location(self._config.lake), target, variant, backbone, version)
+        if self.root is not None:
+            return publish(self.root, target, variant, backbone, version)
+        check(target)  # before a session is started
+        return publish(self.table("item_index", version), target, variant, backbone, version)
 
     def rollback(self, target: str | Path) -> Generation:
         """Let a store serve the index again that was live before the last publish.
@@ -99,6 +102,7 @@ class IndexAccess(LakeAccess):
 
         return rollback(target)
 
+    @optional_imports()
     def recommend(
         self,
         k: int = 10,
@@ -130,6 +134,7 @@ class IndexAccess(LakeAccess):
             backbone,
         )
 
+    @optional_imports()
     def trace(
         self,
         item: str,

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.errors import ConfigError, MissingDependencyError
+from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.location import lake_root, local_root, require_location
@@ -81,14 +82,9 @@ class LakeAccess:
         Raises:
             MissingDependencyError: Spark, Java or Delta is not there.
         """
-        try:
+        with optional_imports():
             from llm_i2i_spark.lake.session import log_file, open_session
             from llm_i2i_spark.lake.tables import Lake
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"This needs Spark ({error}): pip install 'llm-i2i-spark[local]' (on a cluster that"
-                " brings Spark: 'llm-i2i-spark[spark]')."
-            ) from None
         log = log_file(self._config.lake)
         log_message(f"starting Spark; its own words go to {log}")
         return Lake(open_session(self._config.spark, log), self._config.lake)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.run_record import new_run_id
 from llm_i2i_spark.base.variants import DEFAULT_VARIANTS, find_variants
 from llm_i2i_spark.project.index_access import IndexAccess
@@ -37,6 +38,7 @@ class Project(IndexAccess):
         >>> project.run(variants=("real", "llm_i2i"))  # doctest: +SKIP
     """
 
+    @optional_imports()
     def explain(
         self,
         variants: Sequence[str] = DEFAULT_VARIANTS,
@@ -90,6 +92,7 @@ class Project(IndexAccess):
         plan = self.explain(variants, backbones, first, last, force)
         return self._run(plan, variants, self._backbones(backbones))
 
+    @optional_imports()
     def compare(
         self,
         variants: Sequence[str] | None = None,

@@ -25,6 +25,7 @@ from llm_i2i_spark.base.errors import ConfigError, InputDataError, TableNotFound
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.run_record import commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.lake.delta_files import file_name, row_masks
 from llm_i2i_spark.lake.delta_rs import table_history
 from llm_i2i_spark.lake.location import lake_root, missing_table
 from llm_i2i_spark.serving.choice import choose_index
@@ -111,8 +112,8 @@ def _table_source(
 ) -> IndexSource:
     with _readable(version):
         table = DeltaTable(uri, version=version)
-        masks = _row_masks(table)
-        names = map(_file_name, table.file_uris())
+        masks = row_masks(table)
+        names = map(file_name, table.file_uris())
         pairs = {pair for name in names for pair in _pairs(f"{uri}/{name}", masks.get(name))}
         history = table_history(uri)
     chosen = choose_index(pairs, variant, backbone)
@@ -124,7 +125,7 @@ def _table_source(
     def batches() -> Iterator[pa.RecordBatch]:
         with _readable(version):
             conditions = [(name, "=", value) for name, value in scope.items()]
-            fitting = map(_file_name, table.file_uris(file_pruning_predicate=conditions))
+            fitting = map(file_name, table.file_uris(file_pruning_predicate=conditions))
             for name in sorted(fitting):
                 yield from _lists(f"{uri}/{name}", masks.get(name), chosen)
 
@@ -145,21 +146,6 @@ def _readable(version: int | None) -> Iterator[None]:
         reason = str(error).splitlines()[0]
         which = "The latest version" if version is None else f"Version {version}"
         raise TableNotFoundError(f"{which} of {TABLE} cannot be read ({reason}).") from error
-
-
-def _file_name(uri: str) -> str:
-    # delta-rs percent-encodes the folders of a local table: the name alone is what can be used.
-    return uri.rpartition("/")[2]
-
-
-def _row_masks(table: DeltaTable) -> dict[str, NDArray[np.bool_]]:
-    """By file name, which rows are still there, for the files that have a deletion vector."""
-    found = {}
-    for batch in pa.RecordBatchReader.from_stream(table.deletion_vectors()):
-        for file, mask in zip(*batch.columns, strict=True):
-            rows = mask.values.to_numpy(zero_copy_only=False)
-            found[_file_name(file.as_py())] = rows
-    return found
 
 
 def _rows(
