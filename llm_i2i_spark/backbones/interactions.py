@@ -44,9 +44,7 @@ def to_spark(interactions: Frame) -> DataFrame:
             f"The interactions have no column {' and no column '.join(missing)}; their columns are"
             f" {', '.join(columns)}: rename those that hold the ids."
         )
-    rows = spark_frame(frame).select(
-        *read
-    )  # before any column is named, so that a session is there
+    rows = spark_frame(frame).select(*read)
     return rows.withColumns({name: F.col(name).cast("string") for name in IDS})
 
 

@@ -1,4 +1,4 @@
-"""The data files of a Delta table as delta-rs names them, and which of their rows are still there."""
+"""Data files of a Delta table as delta-rs names them, and which rows of them are still there."""
 
 from __future__ import annotations
 
