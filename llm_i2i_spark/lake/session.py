@@ -126,8 +126,11 @@ def check_java() -> None:
 
 def delta_package() -> str:
     """The Maven coordinate of the Delta jar for the installed delta-spark and pyspark."""
+    delta = version("delta-spark")
+    if delta.startswith("4.0."):  # later names say for which Spark the jar is
+        return f"io.delta:delta-spark_2.13:{delta}"
     spark = ".".join(version("pyspark").split(".")[:2])
-    return f"io.delta:delta-spark_{spark}_2.13:{version('delta-spark')}"
+    return f"io.delta:delta-spark_{spark}_2.13:{delta}"
 
 
 def _build_local(config: SparkConfig, log: Path) -> SparkSession:

@@ -41,7 +41,9 @@ def test_a_target_of_another_form_is_refused_with_one_that_fits(target, sentence
     "target",
     [
         "redis://me:hunter2@127.0.0.1:1/0",
-        "jdbc:postgresql://127.0.0.1:1/db?user=me&password=hunter2",
+        pytest.param(
+            "jdbc:postgresql://127.0.0.1:1/db?user=me&password=hunter2", marks=pytest.mark.spark
+        ),
     ],
 )
 def test_no_message_shows_a_password(target, request):
