@@ -15,7 +15,7 @@ from llm_i2i_spark.evaluate.settings import settings_of
 from llm_i2i_spark.evaluate.summary_table import summary_metrics
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
-from llm_i2i_spark.pipeline.plan import systems_in
+from llm_i2i_spark.pipeline.planner import systems_in
 
 
 def _systems(lake: Lake) -> list[tuple[str, str]]:

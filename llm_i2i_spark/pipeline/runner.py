@@ -13,7 +13,8 @@ from llm_i2i_spark.base.run_record import Commit, fingerprint_in
 from llm_i2i_spark.base.stage import PinnedRun, Stage
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import Lake
-from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage, find_result
+from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
+from llm_i2i_spark.pipeline.planner import find_result
 
 
 @dataclass(frozen=True)

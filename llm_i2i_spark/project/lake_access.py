@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from llm_i2i_spark.base.run_record import Histories
     from llm_i2i_spark.lake.tables import Lake
-    from llm_i2i_spark.pipeline.plan import System
+    from llm_i2i_spark.pipeline.planner import System
 
     Frame = DataFrame | pd.DataFrame
 
@@ -116,7 +116,7 @@ class LakeAccess:
 
     def _systems(self) -> list[System]:
         """The systems that the lake holds an index of."""
-        from llm_i2i_spark.pipeline.plan import systems_in
+        from llm_i2i_spark.pipeline.planner import systems_in
 
         return systems_in(self.histories.history("item_index"))
 

@@ -15,7 +15,8 @@ from llm_i2i_spark.project.results import ProjectRun, ServedIndex
 if TYPE_CHECKING:
     from llm_i2i_spark.evaluate.compare import Comparison
     from llm_i2i_spark.evaluate.evaluation import Evaluation
-    from llm_i2i_spark.pipeline.plan import Plan, System
+    from llm_i2i_spark.pipeline.plan import Plan
+    from llm_i2i_spark.pipeline.planner import System
 
 
 class Project(IndexAccess):
@@ -156,7 +157,7 @@ class Project(IndexAccess):
         return tuple(dict.fromkeys(names or (self._config.i2i.backbone,)))
 
     def _plan(self, systems: Sequence[System], stages: Sequence[str], force: bool) -> Plan:
-        from llm_i2i_spark.pipeline.plan import make_plan
+        from llm_i2i_spark.pipeline.planner import make_plan
         from llm_i2i_spark.pipeline.stages import STAGES
 
         chosen = [stage for stage in STAGES if stage.name in stages]

@@ -14,7 +14,8 @@ from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.base.variants import find_variants
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
-from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage, make_plan
+from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
+from llm_i2i_spark.pipeline.planner import make_plan
 from llm_i2i_spark.pipeline.stages import stages_for
 
 

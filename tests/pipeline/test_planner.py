@@ -9,8 +9,8 @@ import pytest
 from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.run_record import ScopeResult
 from llm_i2i_spark.base.variants import BASE_BRANCH
-from llm_i2i_spark.pipeline import plan as module
-from llm_i2i_spark.pipeline.plan import systems_in
+from llm_i2i_spark.pipeline import planner as module
+from llm_i2i_spark.pipeline.planner import systems_in
 from tests.pipeline.memory_lake import reasons, to_do
 
 REAL_STAGES = ["ingest", "fuse", "i2i", "index", "evaluate"]

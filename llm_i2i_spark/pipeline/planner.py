@@ -1,0 +1,228 @@
+"""What would run, and why: every result that some variants and backbones need, by fingerprint.
+
+A fingerprint depends on the fingerprints of what is read, not on versions, so the whole plan is
+known before anything runs, and results that did not change are found whatever was written beside
+them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from llm_i2i_spark.base.contract import Scope, result_name, scope_key, scope_of
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.errors import TableNotFoundError
+from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
+from llm_i2i_spark.base.run_record import (
+    Commit,
+    Histories,
+    commit_of,
+    fingerprint_in,
+    foreign_commit,
+)
+from llm_i2i_spark.base.stage import Stage
+from llm_i2i_spark.base.variants import VARIANTS, Variant, find_variant
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
+
+System = tuple[Variant, str]
+"""A variant and a backbone: what an index is made from, and by which item-to-item model."""
+
+
+def systems_in(history: Sequence[Commit]) -> list[System]:
+    """The systems that a table with variants and backbones holds, by its commits."""
+    keys: dict[str, None] = {}
+    for commit in history:
+        if commit.changes_rows and commit.record is None:
+            break
+        for key in commit.record.scopes if commit.record else ():
+            if key:
+                keys.setdefault(key)
+    scopes = [scope_of(key) for key in keys]
+    known = {one.name for variant in VARIANTS for one in (variant, variant.as_served())}
+    return [
+        (find_variant(scope["variant"]), scope["backbone"])
+        for scope in scopes
+        if scope["variant"] in known
+    ]
+
+
+def make_plan(
+    histories: Histories,
+    config: Config,
+    systems: Sequence[System],
+    stages: Sequence[Stage],
+    force: bool = False,
+) -> Plan:
+    """Compare what the tables hold with what these systems need.
+
+    Args:
+        histories: of the tables.
+        config: the settings.
+        systems: pairs of a variant and a backbone.
+        stages: in order, from `stages_for`.
+        force: everything has to be made.
+
+    Raises:
+        TableNotFoundError: a stage before the first one of `stages` has not written what is read.
+    """
+    return _Planner(histories, config, systems, force).plan(stages)
+
+
+class _Planner:
+    def __init__(
+        self,
+        histories: Histories,
+        config: Config,
+        systems: Sequence[System],
+        force: bool,
+    ) -> None:
+        self._histories, self._config, self._force = histories, config, force
+        self._systems = tuple(systems)
+        self._expected: dict[tuple[str, str], str] = {}
+        self._commits: dict[str, list[Commit]] = {}
+
+    def plan(self, stages: Sequence[Stage]) -> Plan:
+        planned = []
+        for stage in stages:
+            results = [self._result(stage, *one) for one in self._results_of(stage)]
+            for result in results:
+                for table in stage.writes:
+                    key = scope_key(TABLES[table].scope_of(result.scope))
+                    self._expected[table, key] = result.ingredients.fingerprint
+            planned.append(PlannedStage(stage, tuple(results)))
+        return Plan(tuple(planned))
+
+    def _results_of(self, stage: Stage) -> Iterator[tuple[dict[str, str], Variant | None]]:
+        """The scopes of a stage's results, each once, with a variant that needs it."""
+        if not stage.scope:
+            yield {}, None
+            return
+        seen = set()
+        for variant, backbone in self._systems:
+            if stage.scope == ("branch",) and not variant.needs_models:
+                continue
+            values = {"variant": variant.name, "backbone": backbone}
+            values["branch"] = variant.branch_in(stage.name)
+            scope = {name: values[name] for name in stage.scope}
+            if scope_key(scope) not in seen:
+                seen.add(scope_key(scope))
+                yield scope, variant
+
+    def _result(
+        self, stage: Stage, scope: dict[str, str], variant: Variant | None
+    ) -> PlannedResult:
+        config = self._config.with_settings(variant.settings_in(stage.name) if variant else {})
+        reads = dict(self._reads_of(stage, scope, variant))
+        settings = [key.format(**scope) for key in stage.settings]
+        rule = variant.ingredients if variant and stage.scope == ("variant",) else {}
+        ingredients = Ingredients(
+            stage=stage.name,
+            scope=scope,
+            inputs={
+                result_name(table, one): self._fingerprint_of(stage, table, one)
+                for table, scopes in reads.items()
+                for one in scopes
+            },
+            external_inputs=stage.external_inputs(config),
+            settings=config.settings(*settings, "seed") | rule,
+            code_digest=code_digest(*stage.code),
+        )
+        present = self._present(stage, ingredients)
+        finished = len(present) == len(stage.writes)
+        reasons = () if finished else self._reasons(stage, ingredients, present)
+        if self._force and not reasons:
+            reasons = ("asked for again",)
+        return PlannedResult(scope, config, ingredients, reads, reasons, present)
+
+    def _reads_of(
+        self, stage: Stage, scope: dict[str, str], variant: Variant | None
+    ) -> Iterator[tuple[str, tuple[dict[str, str], ...]]]:
+        """The scopes of each table that a result is made from."""
+        for table in stage.reads:
+            contract = TABLES[table]
+            if not contract.scope:
+                yield table, ({},)
+            elif variant is None:
+                # An evaluation reads all systems at once, so that they are paired by user.
+                yield (
+                    table,
+                    tuple(
+                        {"variant": variant.name, "backbone": backbone}
+                        for variant, backbone in self._systems
+                        if not variant.served
+                    ),
+                )
+            elif contract.scope == ("branch",):
+                if stage.scope == ("branch",) or table in variant.fusion.reads:
+                    yield table, ({"branch": variant.branch_in(contract.stage)},)
+            else:
+                yield table, (contract.scope_of(scope),)
+
+    def _fingerprint_of(self, stage: Stage, table: str, scope: dict[str, str]) -> str:
+        """Of a result that is read: what the plan expects, else what the table holds."""
+        expected = self._expected.get((table, scope_key(scope)))
+        if expected is not None:
+            return expected
+        present = fingerprint_in(self._history(table), scope)
+        if present is None:
+            raise _not_there(stage, table, scope, bool(self._history(table)))
+        return present
+
+    def _present(self, stage: Stage, ingredients: Ingredients) -> dict[str, Commit]:
+        """The commit of each table that holds exactly this result."""
+        found = {}
+        for table in stage.writes:
+            commit = find_result(self._history(table), table, ingredients)
+            if commit is not None:
+                found[table] = commit
+        return found
+
+    def _reasons(
+        self, stage: Stage, ingredients: Ingredients, present: Mapping[str, Commit]
+    ) -> tuple[str, ...]:
+        for table in stage.writes:
+            history = self._history(table)
+            commit = commit_of(history, TABLES[table].scope_of(ingredients.scope))
+            if commit is None or commit.record is None:
+                if foreign_commit(history) is not None:
+                    return (f"something else wrote {table}",)
+                return ("its last run did not finish",) if present else ("no result yet",)
+            differences = ingredients.differences(commit.record)
+            if differences:
+                return tuple(differences)
+        return ("its last run did not finish",)
+
+    def _history(self, table: str) -> list[Commit]:
+        if table not in self._commits:
+            self._commits[table] = self._histories.history(table)
+        return self._commits[table]
+
+
+def find_result(history: Sequence[Commit], table: str, ingredients: Ingredients) -> Commit | None:
+    """The commit that holds exactly this result, as the latest version of the table stands.
+
+    Rows of an append table are never replaced, so there it may be any commit.
+    """
+    contract = TABLES[table]
+    scope = contract.scope_of(ingredients.scope)
+    latest = commit_of(history, scope)
+    for commit in history if contract.append else [latest]:
+        result = commit.record.result(scope) if commit and commit.record else None
+        if result is not None and result.fingerprint == ingredients.fingerprint:
+            return commit
+    return None
+
+
+def _not_there(stage: Stage, table: str, scope: Scope, exists: bool) -> TableNotFoundError:
+    before = TABLES[table].stage
+    if not exists:
+        return TableNotFoundError(
+            f"Stage {stage.name} reads the table {table}, which is not there; run stage"
+            f" {before} first."
+        )
+    options = "".join(f" --{name}s {value}" for name, value in scope.items() if name != "branch")
+    return TableNotFoundError(
+        f"Stage {stage.name} reads {result_name(table, scope)}, and the table {table} holds no such"
+        f" result; run stage {before} first{' with' + options if options else ''}."
+    )
