@@ -100,7 +100,7 @@ class Engine:
 
             def stage(frame: DataFrame, title: str) -> DataFrame:
                 kept = staged.enter_context(materialized(self.lake, frame, title))
-                ends(title.removeprefix("swing: "))
+                ends(title.removeprefix("swing: ").replace("'", "").replace(" ", "_"))
                 return kept
 
             options = EngineOptions(blocks=blocks)
