@@ -47,7 +47,6 @@ def backbones() -> str:
 
     rows = []
     for backbone in BACKBONES:
-        own = [name for name in backbone.model_fields if name not in SHARED_PARAMETERS]
         rows.append(
             (
                 f"`{backbone.name}`",
@@ -55,11 +54,28 @@ def backbones() -> str:
                 _yes(backbone.needs_order),
                 _yes(backbone.is_symmetric),
                 _yes(backbone.is_incremental),
-                ", ".join(f"`{name}`" for name in own) or "none",
             )
         )
-    head = ("name", "class", "needs the order of clicks", "symmetric", "incremental", "parameters")
+    head = ("name", "class", "needs the order of clicks", "symmetric", "incremental")
     return _rows(head, rows)
+
+
+def backbone_parameters() -> str:
+    """Every parameter of every backbone with its default."""
+    from llm_i2i_spark.backbones import BACKBONES
+
+    rows: list[tuple[str, ...]] = []
+    for backbone in BACKBONES:
+        rows += [
+            (f"`{backbone.__name__}`", *_option(name, field, field.default))
+            for name, field in backbone.model_fields.items()
+            if name not in SHARED_PARAMETERS
+        ]
+    shared = BACKBONES[0].model_fields
+    rows += [
+        ("all", *_option(name, shared[name], shared[name].default)) for name in SHARED_PARAMETERS
+    ]
+    return _rows(("backbone", "parameter", "default", "what it is"), rows)
 
 
 def metrics() -> str:
@@ -116,7 +132,16 @@ def renamed_options() -> str:
 
 GENERATED: dict[str, Callable[[], str]] = {
     function.__name__: function
-    for function in (tables, options, backbones, metrics, variants, stores, renamed_options)
+    for function in (
+        tables,
+        options,
+        backbones,
+        backbone_parameters,
+        metrics,
+        variants,
+        stores,
+        renamed_options,
+    )
 }
 SHARED_PARAMETERS = ("max_users_per_item", "max_items_per_user", "top_k")
 

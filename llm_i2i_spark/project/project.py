@@ -34,7 +34,7 @@ class Project(IndexAccess):
     Raises:
         UserError: an option is unknown or does not fit, or nothing says where the tables go.
 
-    Example:
+    Examples:
         >>> project = Project("my_lake", interactions=clicks, items=catalogue)  # doctest: +SKIP
         >>> project.run(variants=("real", "llm_i2i"))  # doctest: +SKIP
     """

@@ -47,7 +47,7 @@ class Lookup:
     Raises:
         ConfigError: a setting is out of its range.
 
-    Example:
+    Examples:
         >>> lookup = Lookup.open("my_lake")  # doctest: +SKIP
         >>> lookup.recommend(["A", "B"], k=3)  # doctest: +SKIP
     """
