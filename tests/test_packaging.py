@@ -138,6 +138,13 @@ def test_every_extra_that_a_sentence_names_installs_the_module_it_is_for() -> No
             assert distribution in _names(extras[extra]), (extra, module)
 
 
+def test_extras_bring_extras_that_exist() -> None:
+    extras = PROJECT["optional-dependencies"]
+    for extra, requirements in extras.items():
+        for brought in re.findall(r"llm-i2i-spark\[([\w,]+)\]", " ".join(requirements)):
+            assert set(brought.split(",")) <= set(extras) - {extra}
+
+
 def test_every_imported_distribution_is_declared() -> None:
     declared = _names(PROJECT["dependencies"])
     for requirements in PROJECT["optional-dependencies"].values():
