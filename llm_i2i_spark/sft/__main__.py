@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from llm_i2i_spark.base.contract import result_name, scope_key
 from llm_i2i_spark.base.contracts import TABLES
@@ -68,7 +69,10 @@ def _execute(config: Config, pinned: Path | None, lake: DeltaRsLake, reporter: R
     from llm_i2i_spark.sft.distributed import initialize_distributed
     from llm_i2i_spark.sft.job import Job
 
-    return Job(config, run, lake, initialize_distributed(), reporter).execute()
+    ranks = initialize_distributed()
+    version = Job(config, run, lake, ranks, reporter).execute()
+    ranks.leave()
+    return version
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -182,5 +186,16 @@ def _explain(reporter: Reporter, view: EventView, message: str, error: type[LlmI
     return error.exit_code
 
 
+def _exit(code: int) -> NoReturn:
+    """End this process at once, without tearing the interpreter down.
+
+    A communication thread of torch that drops its last tensor meanwhile waits for an interpreter
+    that is gone, and the C++ runtime then aborts a rank that had done all its work.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _exit(main())

@@ -72,6 +72,11 @@ class Distributed:
         if self.world_size > 1:
             distributed.barrier()
 
+    def leave(self) -> None:
+        """Wait until every rank is done, and end the process group."""
+        self.barrier()
+        distributed.destroy_process_group()
+
 
 def initialize_distributed() -> Distributed:
     """Join the ranks that a launcher started with this process; without a launcher, be alone.
