@@ -71,12 +71,13 @@ def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source
             f"Say where the raw {table} are: --set ingest.{table}=PATH (Parquet, CSV, JSON lines,"
             " Delta or a table name)."
         )
-    public: str | None = config.format if config.format in FORMATS else None
+    stated: str = getattr(config.format, table)
+    public: str | None = stated if stated in FORMATS else None
     resolved = resolve_folder(path, table)
     with explained(path, f"ingest.{table}"):
-        container = _container(spark, resolved, config.format, f"ingest.{table}")
+        container = _container(spark, resolved, stated, f"ingest.{table}")
         frame = (
-            _read_json_lines(spark, resolved, config.format, table)
+            _read_json_lines(spark, resolved, stated, table)
             if container == "json"
             else _read(spark, resolved, container, public, table)
         )

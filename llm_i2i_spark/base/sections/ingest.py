@@ -1,30 +1,53 @@
-"""Section `ingest`: the raw log and catalogue, and how their columns map."""
+"""Section `ingest`: the raw log and catalogue, how they are written, and how their columns map."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from llm_i2i_spark.base.sections.section import Section
 
+Format = Literal[
+    "auto",
+    "parquet",
+    "csv",
+    "json",
+    "delta",
+    "amazon2014",
+    "amazon2018",
+    "amazon2023",
+    "movielens",
+]
+
+
+class PerTable(Section):
+    """An option that each raw table has: a single value stands for both."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _for_both(cls, value: Any) -> Any:
+        if isinstance(value, (Mapping, cls)):
+            return value
+        return dict.fromkeys(cls.model_fields, value)
+
+
+class FormatOptions(PerTable):
+    """How the rows of each raw table are written; auto: by the name and the first rows."""
+
+    interactions: Format = "auto"
+    items: Format = "auto"
+
 
 class IngestConfig(Section):
-    """The raw log and catalogue, how their columns map."""
+    """The raw log and catalogue, how they are written, and how their columns map."""
 
-    interactions: str | None = None
-    items: str | None = None
-    format: Literal[
-        "auto",
-        "parquet",
-        "csv",
-        "json",
-        "delta",
-        "amazon2014",
-        "amazon2018",
-        "amazon2023",
-        "movielens",
-    ] = "auto"
+    interactions: str | None = Field(
+        None, description="the raw log: a file, a folder, a pattern such as days/*.csv, or a table"
+    )
+    items: str | None = Field(None, description="the raw catalogue, likewise; a log alone is enough")
+    format: FormatOptions = FormatOptions()
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="contract column -> the file's; items_item_id: the catalogue's id",
