@@ -14,7 +14,8 @@ from pyspark.sql.types import DataType
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
-from llm_i2i_spark.ingest.readers import INTERNAL, LINE, MALFORMED, Source
+from llm_i2i_spark.ingest.formats.base import INTERNAL, LINE, MALFORMED, REASON
+from llm_i2i_spark.ingest.readers import Source
 from llm_i2i_spark.ingest.values import id_text, is_blank, is_simple, number_of, text_of, time_of
 
 MAX_ID_BYTES = 1024
@@ -26,7 +27,7 @@ HARMLESS = (REPEATED_ITEM, LONG_TITLE)
 too long stays without the title.
 """
 
-Reason = tuple[Column, str]
+Reason = tuple[Column, str | Column]
 
 
 def check_interactions(source: Source, config: IngestConfig) -> DataFrame:
@@ -59,10 +60,10 @@ def check_interactions(source: Source, config: IngestConfig) -> DataFrame:
             *([_value(source, "event", text_of)] if "event" in columns else []), F.lit("click")
         ).alias("event"),
         (_weight(source) if "weight" in columns else F.lit(1.0)).cast("double").alias("weight"),
-        F.col(MALFORMED).isNotNull().alias("malformed"),
+        _malformed(source.frame).alias("malformed"),
         _raw(source.frame).alias("raw"),
     )
-    reasons = [(F.col("malformed"), MALFORMED_LINE), *_bad_id("user_id"), *_bad_id("item_id")]
+    reasons = [_if_malformed(), *_bad_id("user_id"), *_bad_id("item_id")]
     if "ts" in columns:
         reasons.append((F.col("ts").isNull(), "ts is not a time"))
         reasons.append((_outside(config), f"ts is not within {config.min_ts} and {config.max_ts}"))
@@ -101,10 +102,10 @@ def check_items(source: Source, config: IngestConfig) -> DataFrame:
             for name in parts
         ),
         _extra(source).alias("extra"),
-        F.col(MALFORMED).isNotNull().alias("malformed"),
+        _malformed(source.frame).alias("malformed"),
         _raw(source.frame).alias("raw"),
     )
-    fatal = _first_reason([(F.col("malformed"), MALFORMED_LINE), *_bad_id("item_id")])
+    fatal = _first_reason([_if_malformed(), *_bad_id("item_id")])
     long_title = F.char_length("title") > config.max_title_chars
     rows = rows.withColumn("fatal", fatal).withColumn(
         "long_title", F.coalesce(long_title, F.lit(False))
@@ -184,7 +185,17 @@ def describe(counts: dict[str, int]) -> str:
 
 
 def _first_reason(reasons: list[Reason]) -> Column:
-    return F.coalesce(*(F.when(condition, F.lit(reason)) for condition, reason in reasons))
+    return F.coalesce(*(F.when(condition, reason) for condition, reason in reasons))
+
+
+def _malformed(frame: DataFrame) -> Column:
+    """Why a row could not be parsed; null on good rows."""
+    reason = F.col(REASON) if REASON in frame.columns else F.lit(None)
+    return F.when(F.col(MALFORMED).isNotNull(), F.coalesce(reason, F.lit(MALFORMED_LINE)))
+
+
+def _if_malformed() -> Reason:
+    return F.col("malformed").isNotNull(), F.col("malformed")
 
 
 def _bad_id(name: str) -> list[Reason]:

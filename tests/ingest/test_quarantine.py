@@ -7,13 +7,14 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
+from llm_i2i_spark.ingest.formats.base import MALFORMED
 from llm_i2i_spark.ingest.quarantine import (
     check_interactions,
     check_items,
     quarantined,
     refuse_bad_input,
 )
-from llm_i2i_spark.ingest.readers import MALFORMED, Source
+from llm_i2i_spark.ingest.readers import Source
 
 CONFIG = IngestConfig(max_title_chars=20)
 GOOD_TS = 1_394_618_400

@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from llm_i2i_spark.base.sections.section import Section
 
 Format = Literal[
     "auto",
-    "parquet",
     "csv",
     "json",
+    "item_lists",
+    "parquet",
+    "orc",
+    "avro",
     "delta",
     "amazon2014",
     "amazon2018",
     "amazon2023",
+    "goodreads",
+    "gowalla",
+    "mind",
     "movielens",
+    "otto",
+    "recbole",
+    "retailrocket",
+    "s3rec",
+    "steam",
+    "taobao",
+    "yoochoose",
 ]
 
 
@@ -40,6 +53,52 @@ class FormatOptions(PerTable):
     items: Format = Field("auto", description="of the catalogue")
 
 
+class SeparatorOptions(PerTable):
+    """What stands between the fields of delimited text."""
+
+    interactions: str | None = Field(
+        None, description="between fields of the log: a text, tab or blanks; None: found out"
+    )
+    items: str | None = Field(None, description="between fields of the catalogue, likewise")
+
+
+class EncodingOptions(PerTable):
+    """How the characters of text files are written."""
+
+    interactions: str | None = Field(
+        None, description="of the log: latin-1, gbk, ...; None: UTF-8, or by a byte-order mark"
+    )
+    items: str | None = Field(None, description="of the catalogue, likewise")
+
+
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(
+        lambda value: (
+            [name.strip() for name in value.split(",")] if isinstance(value, str) else value or ()
+        )
+    ),
+]
+
+
+class HeaderOptions(PerTable):
+    """The columns of delimited files whose first line has no names."""
+
+    interactions: Names = Field(
+        (), description="names of the log's columns in order, comma-separated; empty: first line"
+    )
+    items: Names = Field((), description="names of the catalogue's columns, likewise")
+
+
+class ExplodeOptions(PerTable):
+    """The column of a raw table that holds a list, of which each element becomes a row."""
+
+    interactions: str | None = Field(
+        None, description="list of clicks in a row of the log: COLUMN, or COLUMN:SEPARATOR in text"
+    )
+    items: str | None = Field(None, description="list of items in a row of the catalogue, likewise")
+
+
 class IngestConfig(Section):
     """The raw log and catalogue, how they are written, and how their columns map."""
 
@@ -50,6 +109,10 @@ class IngestConfig(Section):
         None, description="the raw catalogue, likewise; a log alone is enough"
     )
     format: FormatOptions = FormatOptions()
+    separator: SeparatorOptions = SeparatorOptions()
+    encoding: EncodingOptions = EncodingOptions()
+    header: HeaderOptions = HeaderOptions()
+    explode: ExplodeOptions = ExplodeOptions()
     columns: dict[str, str] = Field(
         default_factory=dict,
         description="contract column -> the file's; items_item_id: the catalogue's id",
