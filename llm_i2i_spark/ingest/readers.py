@@ -69,6 +69,7 @@ class RawTable:
         public: the data set that it is a table of; None for unknown.
         known: column that ingest reads -> its names in that data set.
         facts: what it was taken for, and why.
+        options: options of this table, without `ingest.`, by which it is read the same way.
     """
 
     path: str
@@ -76,6 +77,7 @@ class RawTable:
     public: str | None
     known: dict[str, tuple[str, ...]]
     facts: tuple[Fact, ...]
+    options: dict[str, str]
 
     @property
     def names(self) -> list[str]:
@@ -148,7 +150,10 @@ def read_raw(
             frame = explode_rows(frame, explode, path=path, table=table)
             facts += (Fact("explode", explode, "a row for each element of the list"),)
         frame = flatten_objects(layout.finished(frame) if layout else frame)
-    return RawTable(path, frame, public, dict(layout.columns) if layout else {}, facts)
+    options = {"format": public} if public else form.options
+    if explode and not (layout and layout.explode == explode):
+        options["explode"] = explode
+    return RawTable(path, frame, public, dict(layout.columns) if layout else {}, facts, options)
 
 
 def _find(

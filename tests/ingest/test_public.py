@@ -74,7 +74,7 @@ U_ITEM = (
     "|0|0|0|0|0|0|0|0|0\n"
 )
 NEWS = (
-    'N55528\tlifestyle\troyals\tThe "Brands" Queen wears, and more\tShop\thttps://x\t[{"Label": "P"}]'
+    'N55528\tlifestyle\troyals\tThe "Brands" Queen wears, and more\tShop\thttps://x\t[{"L": "P"}]'
     "\t[]\nN19639\thealth\tweightloss\t50 Habits\tThese\thttps://y\t[]\t[]\n"
 )
 
@@ -83,7 +83,8 @@ def lines(*parts: object) -> str:
     return "".join((part if isinstance(part, str) else json.dumps(part)) + "\n" for part in parts)
 
 
-# Published name; data set; recognised; text; (user, item, ts, event) or (item, title, brand, category)
+# Published name -> data set, whether it is recognised, its content, and the rows of the contract in
+# it: user, item, ts, event, or item, title, brand, category.
 LOGS: dict[str, tuple[str, bool, str, list[tuple[object, ...]]]] = {
     "reviews_Beauty_5.json": (
         "amazon2014",
@@ -271,7 +272,8 @@ CATALOGUES: dict[str, tuple[str, bool, bytes, list[tuple[object, ...]]]] = {
     "ml-100k.item": (
         "recbole",
         True,
-        b"item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n1\tToy Story\t1995\tComedy\n",
+        b"item_id:token\tmovie_title:token_seq\trelease_year:token\tclass:token_seq\n"
+        b"1\tToy Story\t1995\tComedy\n",
         [("1", "Toy Story", None, "Comedy")],
     ),
 }

@@ -108,6 +108,10 @@ class Form(Protocol):
     def facts(self) -> tuple[Fact, ...]:
         """What was found out, and why."""
 
+    @property
+    def options(self) -> dict[str, str]:
+        """Options of section `ingest` that say what was found out."""
+
     def read(self, spark: SparkSession, files: RawFiles, limit: int | None) -> DataFrame:
         """The rows: columns as text (columnar files keep their types), `_malformed`, `_reason`.
 

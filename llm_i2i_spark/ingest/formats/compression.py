@@ -36,7 +36,6 @@ _MAGIC = (
     (b"BZh", "bz2"),
     (b"\xfd7zXZ\x00", "xz"),
     (b"\x28\xb5\x2f\xfd", "zst"),
-    (b"PK\x03\x04", "zip"),
 )
 _OPENERS: dict[str | None, Callable[[str], Any]] = {
     None: partial(io.open, mode="rb"),
@@ -57,8 +56,9 @@ def packing_of(path: Path) -> str | None:
         head = file.read(8)
     found = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
     by_name = ENDINGS.get(path.suffix.lower())
-    # Hadoop's snappy, lz4 and deflate have no magic bytes of their own.
-    return found or (by_name if by_name in ("snappy", "lz4", "deflate") else None)
+    # Hadoop's snappy, lz4 and deflate have no magic bytes of their own; those of zip are also those
+    # of spreadsheets.
+    return found or (by_name if by_name in ("zip", "snappy", "lz4", "deflate") else None)
 
 
 def open_unpacked(path: Path, packing: str | None, member: str | None = None) -> IO[bytes]:

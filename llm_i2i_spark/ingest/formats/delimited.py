@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.ingest.formats.base import MALFORMED, REASON, Fact, Given, Sample, quoted_name
+from llm_i2i_spark.ingest.formats.encodings import encoding_option
 from llm_i2i_spark.ingest.formats.files import RawFiles, first_lines
 from llm_i2i_spark.ingest.formats.headers import check_header, column_names, split_fields
 from llm_i2i_spark.ingest.formats.lines import TextFiles
@@ -102,6 +103,13 @@ class Delimited:
                 else Fact("header", "the first line", f"{len(names)} names"),
             ),
         )
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The format, and what is not as in most files."""
+        separator = {} if self.separator.text == "," else {"separator": self.separator.option}
+        header = {} if self.has_header else {"header": ",".join(self.columns)}
+        return {"format": self.name, **separator, **encoding_option(self.encoding), **header}
 
     def read(self, spark: SparkSession, files: RawFiles, limit: int | None) -> DataFrame:
         """A row a record; all columns are text.

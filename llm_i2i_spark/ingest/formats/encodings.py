@@ -23,6 +23,8 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# A line or two of garbage are rows to quarantine; more speak for another encoding.
+_FEW_LINES, _FEW_SHARE = 2, 0.2
 _HANDLER = "llm_i2i_undecodable"
 
 
@@ -54,19 +56,30 @@ def find_encoding(
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return encoding, "the file begins with its byte-order mark"
-    decoder = codecs.getincrementaldecoder(UTF_8)()
-    try:
-        decoder.decode(head, final=complete)
-    except UnicodeDecodeError as error:
-        if fallback:
-            return fallback, "the bytes are not UTF-8, and this data set is known to have it"
-        line = head.count(b"\n", 0, error.start) + 1
-        shown = head[max(error.start - 12, 0) : error.start + 4]
+    lines = head.split(b"\n")
+    if not complete:
+        lines.pop()
+    wrong = [(number, line) for number, line in enumerate(lines, 1) if not _is_utf_8(line)]
+    if not wrong:
+        return UTF_8, f"the first {len(head):,} bytes are valid UTF-8"
+    if fallback:
+        return fallback, "the bytes are not UTF-8, and this data set is known to have it"
+    if len(wrong) > _FEW_LINES or len(wrong) > _FEW_SHARE * len(lines):
+        number, line = wrong[0]
         raise InputDataError(
-            f"{path} is not UTF-8 (line {line} has the bytes {shown!r}); say which encoding it has:"
-            f" --set ingest.encoding.{table}=latin-1, or cp1252, gbk, shift_jis, ..."
-        ) from None
-    return UTF_8, f"the first {len(head):,} bytes are valid UTF-8"
+            f"{path} is not UTF-8 ({len(wrong):,} of {len(lines):,} lines, as line {number}:"
+            f" {line[:40]!r}); say which encoding it has: --set ingest.encoding.{table}=latin-1, or"
+            " cp1252, gbk, shift_jis, ..."
+        )
+    return UTF_8, f"but for {len(wrong)} of {len(lines):,} lines, which go to quarantine"
+
+
+def _is_utf_8(line: bytes) -> bool:
+    try:
+        line.decode(UTF_8)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def checked_encoding(name: str, table: str) -> str:
@@ -83,6 +96,11 @@ def checked_encoding(name: str, table: str) -> str:
             f"ingest.encoding.{table} is {name!r}, which is no text encoding; it takes utf-8,"
             " latin-1, cp1252, gbk, shift_jis, utf-16, ..."
         ) from None
+
+
+def encoding_option(encoding: str) -> dict[str, str]:
+    """`ingest.encoding` of an encoding that the bytes themselves do not tell."""
+    return {} if encoding in (UTF_8, "utf-16", "utf-32") else {"encoding": encoding}
 
 
 def decode(head: bytes, encoding: str) -> str:

@@ -97,7 +97,9 @@ class RawFiles:
         ) and not any(":" in path or "\\" in path for path in self.paths if not is_uri(path))
 
 
-def find_files(given: str, paths: Sequence[str] = (), wanted: tuple[str, ...] = ()) -> RawFiles:
+def find_files(
+    given: str, table: str, paths: Sequence[str] = (), wanted: tuple[str, ...] = ()
+) -> RawFiles:
     """The files behind a path, a folder or a pattern.
 
     Args:

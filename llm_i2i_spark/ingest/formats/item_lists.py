@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.ingest.formats.base import MALFORMED, REASON, Fact, Given, Sample
+from llm_i2i_spark.ingest.formats.encodings import encoding_option
 from llm_i2i_spark.ingest.formats.files import RawFiles
 from llm_i2i_spark.ingest.formats.lines import TextFiles
 
@@ -40,6 +41,11 @@ class ItemLists:
                 return None
             why = f"{len(lines):,} lines of {min(counts)} to {max(counts)} ids"
         return cls(sample.encoding, (Fact("lines", "a user, then its items", why),))
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The format and, if it is no UTF-8, the encoding."""
+        return {"format": self.name, **encoding_option(self.encoding)}
 
     def read(self, spark: SparkSession, files: RawFiles, limit: int | None) -> DataFrame:
         """A row an item: user_id, item_id, pos."""

@@ -21,6 +21,7 @@ from llm_i2i_spark.ingest.formats.base import (
     Sample,
     quoted_name,
 )
+from llm_i2i_spark.ingest.formats.encodings import encoding_option
 from llm_i2i_spark.ingest.formats.files import RawFiles
 from llm_i2i_spark.ingest.formats.json_schema import json_fields
 from llm_i2i_spark.ingest.formats.json_values import (
@@ -83,6 +84,11 @@ class JsonText:
         names = frozenset(name for one in objects for name in one)
         facts = (Fact("JSON", shape, why),)
         return cls(sample.encoding, a_line_each, literals, given.fields, names, facts)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """The format and, if it is no UTF-8, the encoding."""
+        return {"format": self.name, **encoding_option(self.encoding)}
 
     def read(self, spark: SparkSession, files: RawFiles, limit: int | None) -> DataFrame:
         """A row an object; `_line` is the object as it is written."""

@@ -14,8 +14,9 @@ import pyarrow as pa
 from llm_i2i_spark.ingest.formats.quoting import Record
 
 UNFINISHED = "JSON ends inside a value"
-_TOKEN = re.compile(r'\\.|["{}\[\]]', re.DOTALL)
+_TOKEN = re.compile(r'\\(?:.|$)|["{}\[\]]', re.DOTALL)
 _FLAT_OBJECT = re.compile(r"\{[^{}]*\}")
+_OPENED_BY = {"}": "{", "]": "["}
 _LINE_ENDS = re.compile(r"[\r\n]+")
 
 
@@ -27,42 +28,46 @@ class JsonValues:
     """
 
     def __init__(self) -> None:
-        self._depth, self._base, self._inside_text = 0, 0, False
+        self._open: list[str] = []
+        self._in_array = self._in_text = self._in_escape = False
         self._parts: list[str] = []
 
     def split(self, pieces: Iterable[str]) -> Iterator[Record]:
         """The objects of a text that comes in pieces of any size."""
-        rest = ""
         for piece in pieces:
-            text, rest = rest + piece, ""
-            if self._inside_text and text.endswith("\\"):
-                text, rest = text[:-1], "\\"
-            yield from self._advance(text)
-        yield from self._end(rest)
+            yield from self._advance(piece)
+        if self._open:
+            yield from self._swallowed()
+        else:
+            yield from self._between("")
 
     def _advance(self, text: str) -> Iterator[Record]:
-        start = 0
-        for token in _TOKEN.finditer(text):
+        start, escaped = 0, self._in_escape
+        self._in_escape = False
+        for token in _TOKEN.finditer(text, 1 if escaped else 0):
             mark = token.group()
-            if self._inside_text or mark == '"':
-                if mark == '"':
-                    self._inside_text = not self._inside_text
+            if self._in_text or mark == '"':
+                self._in_text ^= mark == '"'
+                self._in_escape = mark == "\\"  # whose second character is in the next piece
             elif mark in "{[":
-                if self._depth == self._base:
+                if not self._open:
                     yield from self._between(text[start : token.start()])
                     start = token.start()
-                    if mark == "[" and self._depth == 0:
-                        self._base, start = 1, token.end()
-                self._depth += 1
-            elif mark in "}]" and self._depth:
-                self._depth -= 1
-                if self._depth < self._base:
-                    yield from self._between(text[start : token.start()])
-                    self._base, start = 0, token.end()
-                elif self._depth == self._base:
-                    self._parts.append(text[start : token.end()])
-                    start = token.end()
+                    if mark == "[" and not self._in_array:
+                        self._in_array, start = True, token.end()
+                        continue
+                self._open.append(mark)
+            elif mark in "}]" and self._open:
+                self._parts.append(text[start : token.end()])
+                start = token.end()
+                if _OPENED_BY[mark] != self._open.pop():
+                    self._open = []
+                    yield from self._swallowed()
+                elif not self._open:
                     yield Record(self._taken())
+            elif mark == "]" and self._in_array:
+                yield from self._between(text[start : token.start()])
+                self._in_array, start = False, token.end()
         self._parts.append(text[start:])
 
     def _between(self, text: str) -> Iterator[Record]:
@@ -72,15 +77,12 @@ class JsonValues:
         if left_over:
             yield Record(left_over, "line is malformed")
 
-    def _end(self, rest: str) -> Iterator[Record]:
-        self._parts.append(rest)
+    def _swallowed(self) -> Iterator[Record]:
+        """A value without its end. A brace that is missing has swallowed what follows: every object
+        of it is counted, so that the loss is seen.
+        """
         text = self._taken().strip(" \t,")
-        if not text:
-            return
-        # A brace that is missing somewhere has swallowed what follows: each object of it is
-        # counted, so that the loss is seen.
-        swallowed = _FLAT_OBJECT.findall(text) if self._depth > self._base else []
-        for lost in swallowed or [text]:
+        for lost in _FLAT_OBJECT.findall(text) or [text]:
             yield Record(lost, UNFINISHED)
 
     def _taken(self) -> str:
