@@ -83,14 +83,14 @@ def _is_utf_8(line: bytes) -> bool:
 
 
 def checked_encoding(name: str, table: str) -> str:
-    """The encoding's name as Python spells it.
+    """The encoding's name as it is given; UTF-8 as `utf-8`.
 
     Raises:
         ConfigError: there is no such text encoding.
     """
     try:
         "".encode(name)
-        return codecs.lookup(name).name
+        return UTF_8 if codecs.lookup(name).name == UTF_8 else name.lower()
     except (LookupError, ValueError):
         raise ConfigError(
             f"ingest.encoding.{table} is {name!r}, which is no text encoding; it takes utf-8,"
