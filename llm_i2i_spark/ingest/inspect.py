@@ -19,7 +19,7 @@ from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
-from llm_i2i_spark.ingest.columns import ITEMS_ID_KEY, find_columns
+from llm_i2i_spark.ingest.columns import ITEMS_ID_KEY
 from llm_i2i_spark.ingest.formats.base import MALFORMED, quoted_name
 from llm_i2i_spark.ingest.formats.headers import NoHeaderError
 from llm_i2i_spark.ingest.inspection import Inspection, TableReport
@@ -28,6 +28,7 @@ from llm_i2i_spark.ingest.quarantine import check_interactions, check_items
 from llm_i2i_spark.ingest.readers import (
     RawTable,
     Source,
+    as_source,
     explained,
     nanosecond_times,
     read_raw,
@@ -131,19 +132,18 @@ class _Look:
     def _with_rows(self, found: TableReport, raw: RawTable) -> TableReport:
         config, table = self._config, self._table
         try:
-            columns = find_columns(table, raw.names, config.columns, raw.known, raw.path)
+            source = self._source = as_source(raw, config, table)
         except UserError as error:
             return replace(found, problem=str(error))
-        self._source = Source(raw.path, raw.frame, columns, raw.facts)
         check = check_interactions if table == "interactions" else check_items
-        checked = self._checked = self._kept(check(self._source, config))
+        checked = self._checked = self._kept(check(source, config))
         counts = {
             row["reason"]: row["count"] for row in checked.groupBy("reason").count().collect()
         }
         good = checked.where("reason IS NULL")
         found = replace(
             found,
-            columns={name: tuple(names) for name, names in columns.items()},
+            columns={name: tuple(names) for name, names in source.columns.items()},
             rows=sum(counts.values()),
             is_sample=raw.frame.count() >= SAMPLE_ROWS,
             reasons={reason: rows for reason, rows in counts.items() if reason is not None},
@@ -152,7 +152,9 @@ class _Look:
         first = good.limit(1).collect()
         if first:
             shown = {
-                key: _shown(value) for key, value in first[0].asDict().items() if key in columns
+                key: _shown(value)
+                for key, value in first[0].asDict().items()
+                if key in source.columns
             }
             found = replace(found, example=shown)
         return replace(found, **_times(good)) if table == "interactions" else found

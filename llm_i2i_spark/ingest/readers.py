@@ -7,6 +7,7 @@ rows, and `_reason`, why it could not. Frames of JSON also have the object as it
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -37,6 +38,7 @@ from llm_i2i_spark.ingest.public import (
 )
 from llm_i2i_spark.ingest.public.layout import Layout
 
+_A_NAME = re.compile(r"[^\W\d][\w .:-]{0,40}|_\w+")
 _NANOS = "spark.sql.legacy.parquet.nanosAsLong"
 _PARTITION_TYPES = "spark.sql.sources.partitionColumnTypeInference.enabled"
 
@@ -101,8 +103,24 @@ def read_source(
         ConfigError: no path is given, or the format cannot be told.
         InputDataError: nothing is there, or a column is missing.
     """
-    raw = read_raw(spark, config, table, paths)
-    columns = find_columns(table, raw.names, config.columns, raw.known, raw.path)
+    return as_source(read_raw(spark, config, table, paths), config, table)
+
+
+def as_source(raw: RawTable, config: IngestConfig, table: str) -> Source:
+    """A raw table with its columns found.
+
+    Raises:
+        UserError: a column is missing, or a mapping names none.
+    """
+    try:
+        columns = find_columns(table, raw.names, config.columns, raw.known, raw.path)
+    except InputDataError as error:
+        if all(_A_NAME.fullmatch(name) for name in raw.names):
+            raise
+        raise InputDataError(
+            f"{str(error).rstrip('.')}; if these are no names but data, say the names in order:"
+            f" --set ingest.header.{table}=NAME,NAME,..."
+        ) from None
     return Source(raw.path, raw.frame, columns, raw.facts)
 
 

@@ -13,7 +13,7 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.ingest.formats.base import MALFORMED, REASON, Fact
-from llm_i2i_spark.ingest.formats.files import RawFiles
+from llm_i2i_spark.ingest.formats.files import RawFiles, reader
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 
 COLUMNAR = ("parquet", "orc", "avro", "delta")
@@ -45,7 +45,7 @@ class Columnar:
             if self.name == TABLE:
                 frame = spark.read.table(files.given)
             else:
-                frame = spark.read.format(self.name).load(list(files.paths))
+                frame = reader(spark, files).format(self.name).load(list(files.paths))
         except SPARK_ERRORS as error:
             _refuse(files.given, str(error), error)
             raise

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 from glob import glob, has_magic
+from itertools import takewhile
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import InputDataError
@@ -68,11 +69,14 @@ class RawFiles:
         given: the path as configured, for messages.
         paths: as Spark takes them.
         files: those on this machine, in order; none where the paths are remote.
+        base: the folder below which a folder `day=2024-01-31` is a value of a column; None without
+            such folders.
     """
 
     given: str
     paths: tuple[str, ...]
     files: tuple[RawFile, ...] = ()
+    base: str | None = None
 
     @property
     def is_remote(self) -> bool:
@@ -97,6 +101,11 @@ class RawFiles:
         ) and not any(":" in path or "\\" in path for path in self.paths if not is_uri(path))
 
 
+def reader(spark: SparkSession, files: RawFiles) -> DataFrameReader:
+    """A reader that finds the columns that are in the names of folders."""
+    return spark.read.option("basePath", files.base) if files.base else spark.read
+
+
 def find_files(
     given: str, table: str, paths: Sequence[str] = (), wanted: tuple[str, ...] = ()
 ) -> RawFiles:
@@ -111,23 +120,23 @@ def find_files(
     Raises:
         InputDataError: nothing is there, or only names that Spark passes over.
     """
-    roots = [_local(path) for path in (paths or (given,))]
-    if any(root is None for root in roots):
-        if is_uri(given) and not given.startswith("file:"):
-            return RawFiles(given, tuple(paths) or (given,))
-        matched = sorted(glob(str(Path(given).expanduser()), recursive=True))
-        if not has_magic(given) or not matched:
-            raise InputDataError(
-                f"There is nothing at {given}; ingest.{table} must name a file, a folder, a pattern"
-                " such as days/*.csv, or a table."
-            )
-        roots = [Path(path) for path in matched]
-    found = [(root, file) for root in roots if root for file in _data_files(root, given)]
-    files = tuple(_raw_file(root, file, wanted) for root, file in found)
-    partitioned = any(file.partition for file in files)
-    # Spark finds partition columns below a folder, and passes over other folders inside it.
-    chosen = [root for root in roots if root] if partitioned else [file.path for file in files]
-    return RawFiles(given, tuple(_as_spark(path) for path in chosen), files)
+    if is_uri(given) and not given.startswith("file:"):
+        return RawFiles(given, tuple(paths) or (given,))
+    places = [local for path in (paths or (given,)) if (local := local_path(path))]
+    if not places and has_magic(given):
+        places = [
+            Path(path) for path in sorted(glob(str(Path(given).expanduser()), recursive=True))
+        ]
+    if not places:
+        raise InputDataError(
+            f"There is nothing at {given}; ingest.{table} must name a file, a folder, a pattern"
+            " such as days/*.csv, or a table."
+        )
+    found = [file.absolute() for place in places for file in _data_files(place, given)]
+    root = _root(given)
+    files = tuple(_raw_file(root, file, wanted) for file in found)
+    base = str(root) if any(file.partition for file in files) else None
+    return RawFiles(given, tuple(_as_spark(file.path) for file in files), files, base)
 
 
 def read_head(spark: SparkSession | None, files: RawFiles) -> tuple[bytes, bool]:
@@ -186,7 +195,11 @@ def _first_lines_by_spark(spark: SparkSession, files: RawFiles) -> dict[str, str
 
 def _head_by_spark(spark: SparkSession, files: RawFiles) -> tuple[bytes, bool]:
     """Spark's text source hands on the bytes of a line as they are."""
-    lines = spark.read.text(list(files.paths), lineSep="\n").selectExpr("binary(value) AS bytes")
+    lines = (
+        reader(spark, files)
+        .text(list(files.paths), lineSep="\n")
+        .selectExpr("binary(value) AS bytes")
+    )
     head = b"\n".join(bytes(row["bytes"]) for row in lines.take(_SAMPLE_LINES))[:SAMPLE_BYTES]
     if not head.strip():
         raise InputDataError(f"{files.given} is empty; name a file with rows.")
@@ -201,18 +214,20 @@ def plain_name(name: str) -> str:
     return lowered
 
 
-def _local(path: str) -> Path | None:
-    local = local_path(path)
-    return local.absolute() if local else None
+def _root(given: str) -> Path:
+    """The folder that a path names, or that all matches of a pattern lie in."""
+    local = local_path(given)
+    if local is not None:
+        return local.absolute() if local.is_dir() else local.absolute().parent
+    parts = Path(given).expanduser().absolute().parts
+    return Path(*takewhile(lambda part: not has_magic(part), parts))
 
 
 def _data_files(root: Path, given: str) -> list[Path]:
     files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if file.is_file())
     base = root.parent if root.is_file() else root
     hidden = [
-        file
-        for file in files
-        if any(part.startswith(("_", ".")) for part in file.relative_to(base).parts)
+        file for file in files if any(_is_hidden(part) for part in file.relative_to(base).parts)
     ]
     visible = [file for file in files if file not in set(hidden)]
     if visible or not files:
@@ -230,13 +245,17 @@ def _data_files(root: Path, given: str) -> list[Path]:
 def _raw_file(root: Path, file: Path, wanted: tuple[str, ...]) -> RawFile:
     packing = packing_of(file)
     member = zip_member(file, wanted) if packing == "zip" else None
-    folders = () if root.is_file() else file.relative_to(root).parts[:-1]
+    folders = file.relative_to(root).parts[:-1] if file.is_relative_to(root) else ()
     pairs = [folder.partition("=") for folder in folders if re.match(r"[^=]+=", folder)]
     partition = tuple(
         (unquote(name), None if value == _NULL_PARTITION else unquote(value))
         for name, _, value in pairs
     )
     return RawFile(file, packing, member, partition)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
 
 
 def _as_spark(path: Path) -> str:

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, field
 from itertools import islice
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.ingest.formats.base import (
@@ -32,10 +32,6 @@ from llm_i2i_spark.ingest.formats.json_values import (
 )
 from llm_i2i_spark.ingest.formats.lines import TextFiles
 
-HALF_PAIR = "text has half a surrogate pair"
-_ESCAPED = r"\\\\"
-_PAIR = r"(?i)\\ud[89ab][0-9a-f]{2}\\ud[c-f][0-9a-f]{2}"
-_HALF = r"(?i)\\ud[89a-f][0-9a-f]{2}"
 _PIECE_CHARS = 1 << 20
 
 
@@ -101,14 +97,14 @@ class JsonText:
         if self.literals:
             rows = rows.mapInArrow(literals_to_json, rows.schema)
         folders = [name for name in rows.columns if name not in ("value", MALFORMED, REASON)]
-        schema = ", ".join(part for part in (self.fields or json_fields(rows), _corrupt()) if part)
+        fields = self.fields or json_fields(rows)
+        schema = ", ".join(filter(None, [fields, f"{MALFORMED} string"]))
         options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED}
-        value, halved = F.col("value"), _has_half_pair(F.col("value"))
         parsed = rows.select(
-            value.alias(LINE),
-            F.from_json(F.when(~halved, value), schema, options).alias("row"),
-            F.coalesce(MALFORMED, F.when(halved, value)).alias(MALFORMED),
-            F.coalesce(REASON, F.when(halved, F.lit(HALF_PAIR))).alias(REASON),
+            F.col("value").alias(LINE),
+            F.from_json("value", schema, options).alias("row"),
+            MALFORMED,
+            REASON,
             *(F.col(quoted_name(name)) for name in folders),
         )
         names = [name for name in parsed.select("row.*").columns if name != MALFORMED]
@@ -125,10 +121,6 @@ class JsonText:
         )
 
 
-def _corrupt() -> str:
-    return f"{MALFORMED} string"
-
-
 def _goes_on(text: str) -> bool:
     """Whether a first object does not end where its line ends."""
     try:
@@ -137,12 +129,3 @@ def _goes_on(text: str) -> bool:
         # Cut off by the end of the sample, or broken: one that goes over lines has a lone brace.
         return text[1:].lstrip(" \t")[:1] in ("\n", "\r")
     return "\n" in text[:end].strip() or text[end:].lstrip(" \t")[:1] == "{"
-
-
-def _has_half_pair(value: Column) -> Column:
-    """Whether JSON has `\\ud800` or the like outside a pair: Spark would read `?` for each of them,
-    so that two ids could become one.
-    """
-    unescaped = F.regexp_replace(value, _ESCAPED, "")
-    halves = F.regexp_replace(unescaped, _PAIR, "").rlike(_HALF)
-    return F.coalesce(F.contains(F.lower(value), F.lit("\\ud")) & halves, F.lit(False))

@@ -18,7 +18,7 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.ingest.formats.base import MALFORMED, REASON, quoted_name
 from llm_i2i_spark.ingest.formats.encodings import UNDECODABLE, UTF_8, text_of
-from llm_i2i_spark.ingest.formats.files import RawFile, RawFiles
+from llm_i2i_spark.ingest.formats.files import RawFile, RawFiles, reader
 from llm_i2i_spark.ingest.formats.quoting import Record
 
 NOT_OF_THE_ENCODING = "bytes are not {}"
@@ -81,7 +81,7 @@ class TextFiles:
         return rows if self.limit is None else rows.limit(self.limit)
 
     def _by_spark(self, spark: SparkSession) -> DataFrame:
-        rows = spark.read.text(list(self.files.paths))
+        rows = reader(spark, self.files).text(list(self.files.paths))
         names = [name for name in rows.columns if name != "value"]
         if self.limit is not None:
             rows = rows.limit(self.limit)

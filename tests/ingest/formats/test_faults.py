@@ -115,6 +115,8 @@ def test_commas_in_the_lines_of_a_tsv_do_not_split_them(spark, tmp_path: Path):
         "N1\tnews\tpolitics\tMany words, with commas, and more, in a text, as news has\n"
         "N2\tsport\tball\tOther words\n"
     )
+    with pytest.raises(UserError, match=r"N1, news, .*no names but data, .*ingest\.header\.items="):
+        items(spark, path)
     found = items(spark, path, header={"items": "item_id,category,subcategory,title"})
     assert found == {
         "N1": ("Many words, with commas, and more, in a text, as news has", None),
@@ -182,18 +184,6 @@ def test_quotes_between_tabs_are_text(spark, tmp_path: Path):
         "a": ('5" cup', None),
         "b": ('"Great" cups', None),
         "c": ('"Whole"', None),
-    }
-
-
-def test_json_that_breaks_off_or_has_half_pairs_is_quarantined(spark, tmp_path: Path):
-    (tmp_path / "clicks.jsonl").write_text(
-        '{"user_id": "\\ud83d", "item_id": "a"}\n{"user_id": "\\ud83d\\ude00", "item_id": "a"}\n'
-        '{"user_id": "\\\\ud83d", "item_id": "a"}\n'
-    )
-    assert users(spark, tmp_path / "clicks.jsonl") == {
-        ("\\ud83d", None),
-        ("😀", None),
-        (None, "text has half a surrogate pair"),
     }
 
 
