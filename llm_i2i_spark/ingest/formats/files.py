@@ -124,9 +124,8 @@ def find_files(
         return RawFiles(given, tuple(paths) or (given,))
     places = [local for path in (paths or (given,)) if (local := local_path(path))]
     if not places and has_magic(given):
-        places = [
-            Path(path) for path in sorted(glob(str(Path(given).expanduser()), recursive=True))
-        ]
+        matches = glob(str(Path(given).expanduser()), recursive=True)
+        places = [Path(path) for path in sorted(matches)]
     if not places:
         raise InputDataError(
             f"There is nothing at {given}; ingest.{table} must name a file, a folder, a pattern"

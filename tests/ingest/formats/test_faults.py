@@ -266,9 +266,10 @@ def test_a_folder_as_time(spark, tmp_path: Path):
         place = tmp_path / "log" / f"ts={day}"
         place.mkdir(parents=True)
         (place / "part.csv").write_text(f"user_id,item_id\nu,{item}\n")
-    config = IngestConfig(interactions=str(tmp_path / "log"))
-    rows = check_interactions(read_source(spark, config, "interactions"), config).collect()
-    assert sorted((row["item_id"], str(row["ts"])) for row in rows) == [
-        ("a", "2024-01-01 00:00:00"),
-        ("b", "2024-01-02 00:00:00"),
-    ]
+    for path in ("log", "log/ts=*", "log/*/part.csv"):
+        config = IngestConfig(interactions=str(tmp_path / path))
+        rows = check_interactions(read_source(spark, config, "interactions"), config).collect()
+        assert sorted((row["item_id"], str(row["ts"])) for row in rows) == [
+            ("a", "2024-01-01 00:00:00"),
+            ("b", "2024-01-02 00:00:00"),
+        ]
