@@ -18,6 +18,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
+from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.ingest.columns import COLUMNS, find_columns
 from llm_i2i_spark.ingest.formats.base import INTERNAL, Fact, Form, Given
@@ -261,7 +262,7 @@ def _table_or_delta(
     is_delta = (
         (local / "_delta_log").is_dir()
         if local
-        else stated == "auto" and "://" in path and DeltaTable.isDeltaTable(spark, path)
+        else stated == "auto" and is_uri(path) and DeltaTable.isDeltaTable(spark, path)
     )
     if stated == "delta" or (is_delta and stated not in ("parquet", "csv", "json")):
         why = "as ingest.format says" if stated == "delta" else "the folder has a _delta_log"

@@ -12,6 +12,8 @@ from pyspark.sql import SparkSession
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.ingest.formats.base import Fact, Form, Given, Sample
 from llm_i2i_spark.ingest.formats.columnar import COLUMNAR, ENDINGS, MAGIC, Columnar
+from llm_i2i_spark.ingest.formats.compression import ENDINGS as PACKED
+from llm_i2i_spark.ingest.formats.compression import SPARK_ENDINGS
 from llm_i2i_spark.ingest.formats.delimited import Delimited
 from llm_i2i_spark.ingest.formats.encodings import decode, find_encoding
 from llm_i2i_spark.ingest.formats.files import RawFiles, plain_name, read_head
@@ -118,6 +120,13 @@ def _one_ending(files: RawFiles) -> str:
             f"{files.given} has files of several formats ({names}); name those to read, such as"
             f" {files.given.rstrip('/')}/*{next(iter(endings))}."
         )
+    if files.is_remote:
+        ending = Path(files.given.rstrip("/*")).suffix.lower()
+        if ending in PACKED and ending not in SPARK_ENDINGS:
+            raise InputDataError(
+                f"{files.given} is packed as Spark cannot unpack it from there; copy it to this"
+                " machine, or pack it with gzip."
+            )
     if files.files:
         return next(iter(endings)) if len(endings) == 1 or formats[next(iter(endings))] else ""
     return Path(plain_name(files.given)).suffix

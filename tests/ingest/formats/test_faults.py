@@ -14,7 +14,9 @@ import pytest
 
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
-from llm_i2i_spark.ingest.formats.files import SAMPLE_BYTES
+from llm_i2i_spark.ingest.formats.base import Given
+from llm_i2i_spark.ingest.formats.files import SAMPLE_BYTES, RawFiles
+from llm_i2i_spark.ingest.formats.find_form import find_form
 from llm_i2i_spark.ingest.formats.quoting import BROKEN_QUOTE, OPEN_QUOTE
 from llm_i2i_spark.ingest.quarantine import check_interactions, check_items
 from llm_i2i_spark.ingest.readers import read_source
@@ -273,3 +275,25 @@ def test_a_folder_as_time(spark, tmp_path: Path):
             ("a", "2024-01-01 00:00:00"),
             ("b", "2024-01-02 00:00:00"),
         ]
+
+
+def test_what_only_spark_can_open_is_sniffed_and_read_by_spark(spark, tmp_path: Path):
+    folder = tmp_path / "log"
+    folder.mkdir()
+    (folder / "a.csv").write_text(CLICKS)
+    (folder / "b.csv").write_text(CLICKS)
+    given = Given("interactions")
+    remote = RawFiles("s3://bucket/log", (str(folder),))
+    assert find_form(spark, remote, given).read(spark, remote, None).count() == 6
+    (folder / "b.csv").write_text("item_id,user_id,ts\na,u,1\n")
+    with pytest.raises(UserError, match="different columns"):
+        find_form(spark, remote, given).read(spark, remote, None)
+    parquet = RawFiles("s3://bucket/table", (str(tmp_path / "table"),))
+    spark.range(3).write.parquet(str(tmp_path / "table"))
+    assert find_form(spark, parquet, given).read(spark, parquet, None).count() == 3
+    (tmp_path / "x.csv").write_text(CLICKS, encoding="utf-16")
+    wide = RawFiles("s3://bucket/x.csv", (str(tmp_path / "x.csv"),))
+    with pytest.raises(UserError, match="has utf-16, which is read from local files only"):
+        find_form(spark, wide, given).read(spark, wide, None)
+    with pytest.raises(UserError, match="packed as Spark cannot unpack it"):
+        find_form(spark, RawFiles("s3://bucket/x.csv.zst", ()), given)
