@@ -26,7 +26,7 @@ from llm_i2i_spark.ingest.formats.columnar import TABLE, Columnar
 from llm_i2i_spark.ingest.formats.explode import explode_rows, flatten_objects
 from llm_i2i_spark.ingest.formats.files import RawFiles, find_files
 from llm_i2i_spark.ingest.formats.find_form import find_form
-from llm_i2i_spark.ingest.formats.headers import WrongHeaderError
+from llm_i2i_spark.ingest.formats.headers import NoHeaderError, WrongHeaderError
 from llm_i2i_spark.ingest.formats.json_text import JsonText
 from llm_i2i_spark.ingest.paths import is_table_name, local_path
 from llm_i2i_spark.ingest.public import (
@@ -36,6 +36,7 @@ from llm_i2i_spark.ingest.public import (
     narrow_folder,
     public_by_columns,
     public_by_file,
+    public_by_width,
 )
 from llm_i2i_spark.ingest.public.layout import Layout
 
@@ -211,7 +212,10 @@ def _find(
             return files, find_form(spark, files, _of_layout(given, layout)), layout, by_name
         except WrongHeaderError:
             pass  # a file of the same name, and another form
-    form = find_form(spark, files, given)
+    try:
+        form = find_form(spark, files, given)
+    except NoHeaderError as error:
+        raise error.with_formats(public_by_width(table, len(error.header))) from None
     if isinstance(form, JsonText) and stated == "auto":
         named = public_by_columns(table, form.names)
         layout = layout_of(named, table, files.name) if named else None

@@ -17,7 +17,7 @@ from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.ingest.formats.base import MALFORMED, REASON, Fact, Given, Sample, quoted_name
 from llm_i2i_spark.ingest.formats.encodings import encoding_option
 from llm_i2i_spark.ingest.formats.files import RawFiles, first_lines
-from llm_i2i_spark.ingest.formats.headers import check_header, column_names, split_fields
+from llm_i2i_spark.ingest.formats.headers import check_header, column_names, names_of, split_fields
 from llm_i2i_spark.ingest.formats.lines import TextFiles
 from llm_i2i_spark.ingest.formats.quoting import (
     QUOTE,
@@ -33,6 +33,7 @@ _UNQUOTED = QuoteStyle(False, '"', False, "as this data set has it")
 _TEXT_SEPARATORS = ("\t", "\x01", BLANKS)
 """Between these, quotes are text unless a field needs them."""
 _CORRUPT = "_corrupt"
+_HEADER_LINES = 200
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,14 @@ class Delimited:
         if given.quoted is not False and separator.text != BLANKS:
             counts = count_states(lines, separator.text)
             style = choose_style(counts, separator.text not in _TEXT_SEPARATORS)
-        rows = [split_fields(line, separator.text, style) for line in lines[:20]]
+        rows = [split_fields(line, separator.text, style) for line in lines[:_HEADER_LINES]]
         header = given.header
         if given.usual_header and rows and not set(given.usual_header) & set(rows[0]):
             header = header or given.usual_header
         check_header(
             rows, header, given.known_names, separator, path=sample.path, table=given.table
         )
-        names = header or _with_row_names(column_names(rows[0] if rows else ()), rows[1:])
+        names = header or names_of(rows)
         reason = "as ingest.header says" if given.header else "as this data set is published"
         return cls(
             sample.path,
@@ -156,7 +157,7 @@ class Delimited:
         lines = first_lines(spark, files, self.encoding)
         for name, line in lines.items():
             names = column_names(split_fields(line, self.separator.text, style))
-            if names[-len(self.columns) :] not in (self.columns, self.columns[1:]):
+            if names not in (self.columns, self.columns[1:], self.columns[:-1]):
                 raise InputDataError(
                     f"The files of {self.path} have different columns: {', '.join(self.columns)}"
                     f" in the first one, and {', '.join(names)} in {name}; give them the same ones"
@@ -197,12 +198,6 @@ class Delimited:
             F.coalesce(MALFORMED, f"row.{_CORRUPT}").alias(MALFORMED),
             REASON,
         )
-
-
-def _with_row_names(names: tuple[str, ...], rows: list[list[str]]) -> tuple[str, ...]:
-    """The names with one in front, where all rows have one field more: R writes row names so."""
-    longer = bool(rows) and all(len(row) == len(names) + 1 for row in rows)
-    return ("_row_name", *names) if longer else names
 
 
 def _blanks_follow(lines: list[str], separator: str) -> bool:

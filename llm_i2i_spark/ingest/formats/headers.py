@@ -30,6 +30,14 @@ class NoHeaderError(InputDataError):
         super().__init__(message)
         self.header, self.rows = header, rows
 
+    def with_formats(self, names: Sequence[str]) -> NoHeaderError:
+        """The same with the public data sets that publish such files."""
+        if not names:
+            return self
+        listed = ", ".join(f"ingest.format={name}" for name in names)
+        message = f"{str(self).rstrip('.')}; if it is of a public data set, {listed} knows them."
+        return NoHeaderError(message, self.header, self.rows)
+
 
 class WrongHeaderError(ConfigError):
     """A header has another number of names than the lines have fields."""
@@ -74,6 +82,19 @@ def column_names(fields: Sequence[str]) -> tuple[str, ...]:
     return tuple(unique)
 
 
+def names_of(rows: list[list[str]]) -> tuple[str, ...]:
+    """Names of columns from a first line, with one more where every row has a field more: at the
+    end, where rows end with a separator; in front, where R writes the names of rows.
+    """
+    names, rest = column_names(rows[0] if rows else ()), rows[1:]
+    if not rest or any(len(row) != len(names) + 1 for row in rest):
+        return names
+    if not any(row[-1].strip() for row in rest):
+        return (*names, f"_c{len(names)}")
+    unique = len({row[0] for row in rest}) == len(rest)
+    return ("_row_name", *names) if unique else names
+
+
 def check_header(
     rows: list[list[str]],
     given: tuple[str, ...],
@@ -95,34 +116,49 @@ def check_header(
 
     Raises:
         NoHeaderError: the first line looks like data.
-        WrongHeaderError: the header has another number of names than the line has fields.
+        WrongHeaderError: the header has another number of names than the line has fields, a name
+            twice, or the first line has names.
     """
     first = rows[0] if rows else []
-    if given:
-        if len(given) != len(first):
-            raise ConfigError(
-                f"ingest.header.{table} has {len(given)} names and the first line of {path} has"
-                f" {len(first)} fields ({_shown(first)}), split at {separator.shown}; give a name"
-                " for each, in order."
+    if not given:
+        if looks_like_data(rows, known):
+            proposal = propose_header(rows, table)
+            raise NoHeaderError(
+                f"The first line of {path} looks like data ({_shown(first)}), not like names; say"
+                f" what its {len(first)} columns are, in order: --set ingest.header.{table}="
+                f"{','.join(proposal)} (a name such as x3 leaves a column aside).",
+                proposal,
+                rows,
             )
         return
-    if not looks_like_data(first, known):
-        return
-    proposal = propose_header(rows, table)
-    raise NoHeaderError(
-        f"The first line of {path} looks like data ({_shown(first)}), not like names; say what its"
-        f" {len(first)} columns are, in order: --set ingest.header.{table}={','.join(proposal)}"
-        " (a name such as x3 leaves a column aside).",
-        proposal,
-        rows,
-    )
+    if len(given) != len(first):
+        raise WrongHeaderError(
+            f"ingest.header.{table} has {len(given)} names and the first line of {path} has"
+            f" {len(first)} fields ({_shown(first)}), split at {separator.shown}; give a name for"
+            " each, in order."
+        )
+    if len({name.lower() for name in given}) < len(given):
+        raise WrongHeaderError(f"ingest.header.{table} has a name twice; give each one once.")
+    if all(cell.strip().lower() in known for cell in first):
+        raise WrongHeaderError(
+            f"ingest.header.{table} is for files without names, and the first line of {path} has"
+            f" some ({_shown(first)}); leave it out, and map names with ingest.columns."
+        )
 
 
-def looks_like_data(fields: Sequence[str], known: frozenset[str]) -> bool:
-    """Whether the fields of a first line have a number or a time and no name that is known."""
-    cells = [cell.strip() for cell in fields]
-    return any(_NUMBER.fullmatch(cell) or _TIME.fullmatch(cell) for cell in cells) and not any(
-        cell.lower() in known for cell in cells
+def looks_like_data(rows: list[list[str]], known: frozenset[str]) -> bool:
+    """Whether a first line has no name that is known, but a number, a time, or a value that its
+    column has again.
+    """
+    first = [cell.strip() for cell in rows[0]] if rows else []
+    if any(cell.lower() in known for cell in first):
+        return False
+    others = [row for row in rows[1:] if len(row) == len(first) and row != rows[0]]
+    return any(
+        _NUMBER.fullmatch(cell)
+        or _TIME.fullmatch(cell)
+        or (cell and any(row[number].strip() == cell for row in others))
+        for number, cell in enumerate(first)
     )
 
 

@@ -37,6 +37,7 @@ class ItemLists:
         why = "as ingest.format says"
         if given.format != cls.name:
             fits = len(lines) > 1 and len(counts) > 1 and all(map(_LINE.fullmatch, lines))
+            fits = fits and not given.known_names & set(lines[0].lower().split())
             if given.table != "interactions" or not fits:
                 return None
             why = f"{len(lines):,} lines of {min(counts)} to {max(counts)} ids"

@@ -10,18 +10,34 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from llm_i2i_spark.base.errors import InputDataError
+
+MAX_FIELDS = 2000
 _TOKEN = re.compile(r"`(?:[^`]|``)*`|[A-Za-z_]\w*|\d+|[<>(),:]")
 
 
-def json_fields(values: DataFrame) -> str:
+def json_fields(values: DataFrame, path: str) -> str:
     """DDL of the fields that the objects in the column `value` have; empty where none has any.
 
     Fields that are an object here and a number there are text: the JSON itself.
+
+    Args:
+        values: the objects as text.
+        path: of the table, for messages.
+
+    Raises:
+        InputDataError: there are so many fields that they must be rows.
     """
     objects = values.where(F.ltrim("value").startswith("{"))
     found = objects.agg(F.expr("schema_of_variant_agg(try_parse_json(value))")).collect()
     shown: str = found[0][0] or ""
-    return _Reader(_TOKEN.findall(shown)).fields() if shown.startswith("OBJECT<") else ""
+    fields = _Reader(_TOKEN.findall(shown)).fields() if shown.startswith("OBJECT<") else []
+    if len(fields) > MAX_FIELDS:
+        raise InputDataError(
+            f"{path} is JSON with {len(fields):,} fields, such as {fields[0][0]}: write an object"
+            " for each row, as DataFrame.to_json(path, orient='records', lines=True) does."
+        )
+    return ", ".join(f"{name} {kind}" for name, kind in fields)
 
 
 @dataclass
@@ -30,10 +46,10 @@ class _Reader:
 
     tokens: list[str]
 
-    def fields(self) -> str:
-        """The fields of the outermost object as DDL."""
+    def fields(self) -> list[tuple[str, str]]:
+        """Name and type in DDL of the fields of the outermost object."""
         self._take(2)
-        return ", ".join(f"{name} {kind}" for name, kind in self._fields())
+        return self._fields()
 
     def _fields(self) -> list[tuple[str, str]]:
         found = []

@@ -97,7 +97,7 @@ class JsonText:
         if self.literals:
             rows = rows.mapInArrow(literals_to_json, rows.schema)
         folders = [name for name in rows.columns if name not in ("value", MALFORMED, REASON)]
-        fields = self.fields or json_fields(rows)
+        fields = self.fields or json_fields(rows, files.given)
         schema = ", ".join(filter(None, [fields, f"{MALFORMED} string"]))
         options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED}
         parsed = rows.select(

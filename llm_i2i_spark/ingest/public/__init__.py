@@ -57,6 +57,15 @@ def public_by_file(table: str, name: str) -> str | None:
     return "recbole" if plain.endswith((".inter", ".item")) else None
 
 
+def public_by_width(table: str, width: int) -> list[str]:
+    """The public data sets that publish a file without names and with so many columns."""
+    return [
+        public
+        for public, tables in PUBLIC.items()
+        if any(len(one.header) == width for one in tables.get(table, ()))
+    ]
+
+
 def public_by_columns(table: str, names: Collection[str]) -> str | None:
     """The public data set that has these columns; None for a table with a column `item_id`, or an
     unknown one.

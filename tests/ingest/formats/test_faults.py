@@ -52,6 +52,7 @@ def test_a_headerless_log_is_noticed_and_read_with_names(spark, tmp_path: Path):
         clicks(spark, log)
     assert "(1, 501, 77, pv, 1511544070)" in str(caught.value)
     assert "--set ingest.header.interactions=user_id,item_id,x3,x4,ts" in str(caught.value)
+    assert "ingest.format=taobao" in str(caught.value)
     names = {"interactions": "user_id,item_id,category,event,ts"}
     assert clicks(spark, log, header=names) == [
         ("1", "501", None),
@@ -60,6 +61,29 @@ def test_a_headerless_log_is_noticed_and_read_with_names(spark, tmp_path: Path):
     ]
     with pytest.raises(UserError, match=r"has 2 names and the first line of .* has 5 fields"):
         clicks(spark, log, header="user_id,item_id")
+    with pytest.raises(UserError, match="has a name twice"):
+        clicks(spark, log, header="user_id,item_id,x,x,ts")
+    log.write_text("anna,red\nanna,blue\nbert,red\n")
+    with pytest.raises(UserError, match=r"looks like data \(anna, red\)"):
+        clicks(spark, log)
+    assert len(clicks(spark, log, header="user_id,item_id")) == 3
+    log.write_text(CLICKS)
+    with pytest.raises(UserError, match="is for files without names"):
+        clicks(spark, log, header="user_id,item_id,ts")
+
+
+def test_a_separator_at_the_end_of_rows_shifts_nothing(spark, tmp_path: Path):
+    (tmp_path / "clicks.csv").write_text("user_id,item_id,ts\nu,a,1700000000,\nu,b,1700000060,\n")
+    assert clicks(spark, tmp_path / "clicks.csv") == [("u", "a", None), ("u", "b", None)]
+    (tmp_path / "longer.csv").write_text("user_id,item_id\nu,a,1\nu,b,2\n")
+    assert {reason for *_, reason in clicks(spark, tmp_path / "longer.csv")} == {
+        "line is malformed"
+    }
+
+
+def test_a_row_that_is_short_makes_no_list_of_items(spark, tmp_path: Path):
+    (tmp_path / "clicks.txt").write_text("user_id item_id ts\nu a 1700000000\nu b\n")
+    assert users(spark, tmp_path / "clicks.txt") == {("u", None), ("u", "line is malformed")}
 
 
 def test_an_array_of_json_is_read(spark, tmp_path: Path):
@@ -253,6 +277,9 @@ def test_what_cannot_be_right_is_refused_in_one_sentence(spark, tmp_path: Path):
     refused(
         r"Delta table with features \(telepathy\) that this Delta cannot", path=tmp_path / "newer"
     )
+    by_id = {f"item {number}": {"title": "x"} for number in range(2001)}
+    (tmp_path / "by_id.json").write_text(json.dumps(by_id))
+    refused("JSON with 2,001 fields", path=tmp_path / "by_id.json")
     (tmp_path / "log.csv").write_text(CLICKS)
     refused("is not a column of", path=tmp_path / "log.csv", explode="events")
 
@@ -282,7 +309,7 @@ def test_what_only_spark_can_open_is_sniffed_and_read_by_spark(spark, tmp_path: 
     folder.mkdir()
     (folder / "a.csv").write_text(CLICKS)
     (folder / "b.csv").write_text(CLICKS)
-    given = Given("interactions")
+    given = Given("interactions", known_names=frozenset({"user_id", "item_id", "ts"}))
     remote = RawFiles("s3://bucket/log", (str(folder),))
     assert find_form(spark, remote, given).read(spark, remote, None).count() == 6
     (folder / "b.csv").write_text("item_id,user_id,ts\na,u,1\n")
