@@ -33,6 +33,8 @@ _UNQUOTED = QuoteStyle(False, '"', False, "as this data set has it")
 _TEXT_SEPARATORS = ("\t", "\x01", BLANKS)
 """Between these, quotes are text unless a field needs them."""
 _CORRUPT = "_corrupt"
+_NO_QUOTE = "\uffff"
+"""A character that no text has: Spark takes NUL for the quote where it is given none."""
 _HEADER_LINES = 200
 
 
@@ -174,7 +176,7 @@ class Delimited:
         schema = ", ".join(f"{key} string" for key in [*keys, _CORRUPT])
         options = {
             "sep": separator,
-            "quote": QUOTE if style.quoted else "",
+            "quote": QUOTE if style.quoted else _NO_QUOTE,
             "escape": style.escape,
             "ignoreLeadingWhiteSpace": str(self.trimmed).lower(),
             "ignoreTrailingWhiteSpace": "false",

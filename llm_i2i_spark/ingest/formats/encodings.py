@@ -64,7 +64,8 @@ def find_encoding(
         return UTF_8, f"the first {len(head):,} bytes are valid UTF-8"
     if fallback:
         return fallback, "the bytes are not UTF-8, and this data set is known to have it"
-    if len(wrong) > _FEW_LINES or len(wrong) > _FEW_SHARE * len(lines):
+    is_text = head.count(b"\0") < len(head) / 100  # what has many NULs is told elsewhere
+    if is_text and (len(wrong) > _FEW_LINES or len(wrong) > _FEW_SHARE * len(lines)):
         number, line = wrong[0]
         raise InputDataError(
             f"{path} is not UTF-8 ({len(wrong):,} of {len(lines):,} lines, as line {number}:"

@@ -4,6 +4,7 @@ bytes.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,9 @@ _TEXT_ENDINGS = {
     ".ndjson": "json",
 }
 _NOT_READ = {".xlsx", ".xls", ".ods", ".pkl", ".pickle", ".npy", ".npz", ".feather", ".h5", ".sas"}
+_FEW_CONTROLS = 0.1
+"""Share of control characters from which on a file is no text."""
+_CONTROL = re.compile(r"[\x00\x02-\x08\x0e-\x1f]")
 _SNIFFED = (JsonText, ItemLists, Delimited)
 _BY_NAME = {one.name: one for one in _SNIFFED}
 
@@ -74,10 +78,10 @@ def _text_form(
         head, complete, given.encoding, given.fallback_encoding, path=path, table=given.table
     )
     sample = Sample(path, files.name, decode(head, encoding), encoding, complete)
-    if "\0" in sample.text[:1000]:
+    if not _is_text(sample.text):
         raise InputDataError(
             f"{path} is not text; set ingest.format.{given.table} to what it is, or"
-            f" ingest.encoding.{given.table} if it is UTF-16."
+            f" ingest.encoding.{given.table}=utf-16-le (or -be) if it is that."
         )
     fact = Fact("encoding", encoding.upper(), why)
     for sniffed in [_BY_NAME[name]] if name else _SNIFFED:
@@ -87,13 +91,17 @@ def _text_form(
             return _with_facts(form, (found, fact))
     if name == JsonText.name and given.format == "auto":
         raise InputDataError(
-            f"{path} ends as JSON does and begins with {sample.text.strip()[:40]!r}, which is none;"
+            f"{path} ends as JSON does and has no JSON objects, but {sample.text.strip()[:40]!r};"
             f" set ingest.format.{given.table} to what it is."
         )
     raise ConfigError(
         f"The format of {path} cannot be told from its name or its first lines; set"
         f" ingest.format.{given.table} (csv, json, item_lists, parquet, delta, ...)."
     )
+
+
+def _is_text(text: str) -> bool:
+    return len(_CONTROL.findall(text)) <= _FEW_CONTROLS * len(text)
 
 
 def _with_facts(form: JsonText | ItemLists | Delimited, facts: tuple[Fact, ...]) -> Form:

@@ -71,7 +71,7 @@ class JsonText:
             shape, why = "a Python literal a line", "the lines are no JSON, but Python dictionaries"
         elif text.startswith("["):
             shape, a_line_each, why = "an array of objects", False, "the text begins with ["
-        elif not as_json and text.startswith("{") and _goes_on(text):
+        elif text.startswith("{") and (_goes_on(text) or any(map(_shared, lines))):
             shape, a_line_each, why = "objects", False, "an object goes over lines, or shares one"
         objects = as_literals if literals else as_json
         if not a_line_each:
@@ -97,6 +97,7 @@ class JsonText:
         if self.literals:
             rows = rows.mapInArrow(literals_to_json, rows.schema)
         folders = [name for name in rows.columns if name not in ("value", MALFORMED, REASON)]
+        rows = _without_shared_lines(rows)
         fields = self.fields or json_fields(rows, files.given)
         schema = ", ".join(filter(None, [fields, f"{MALFORMED} string"]))
         options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED}
@@ -119,6 +120,28 @@ class JsonText:
             REASON,
             LINE,
         )
+
+
+def _shared(line: str) -> bool:
+    """Whether a line has a second object behind its first."""
+    try:
+        _, end = json.JSONDecoder().raw_decode(line)
+    except (ValueError, RecursionError):
+        return False
+    return line[end:].lstrip(" \t")[:1] == "{"
+
+
+def _without_shared_lines(rows: DataFrame) -> DataFrame:
+    """Rows with more than one object are malformed: Spark would read the first of them alone."""
+    value = F.col("value")
+    alone = F.json_array_length(F.concat(F.lit("["), value, F.lit("]"))).isNotNull()
+    shared = F.coalesce(value.rlike(r"\}\s*\{") & ~alone, F.lit(False))
+    return rows.withColumns(
+        {
+            MALFORMED: F.coalesce(MALFORMED, F.when(shared, value)),
+            "value": F.when(~shared, value),
+        }
+    )
 
 
 def _goes_on(text: str) -> bool:

@@ -81,6 +81,26 @@ def test_a_separator_at_the_end_of_rows_shifts_nothing(spark, tmp_path: Path):
     }
 
 
+def test_two_objects_on_a_line_are_both_read_or_both_seen(spark, tmp_path: Path):
+    one, two = '{"user_id": "u", "item_id": "a}{"}', '{"user_id": "v", "item_id": "b"}'
+    (tmp_path / "clicks.json").write_text(f"{one}\n{one}{two}\n")
+    assert users(spark, tmp_path / "clicks.json") == {("u", None), ("v", None)}
+    (tmp_path / "late.json").write_text(f"{one}\n" * 30 + f"{one}{two}\n")
+    assert users(spark, tmp_path / "late.json") == {("u", None), (None, "line is malformed")}
+
+
+def test_a_nul_makes_no_file_binary(spark, tmp_path: Path):
+    rows = "".join(f"u{number},a,1700000000\n" for number in range(30))
+    (tmp_path / "clicks.csv").write_text(f"user_id,item_id,ts\nu\0x,a,1700000000\n{rows}")
+    assert ("u\0x", None) in users(spark, tmp_path / "clicks.csv")
+    (tmp_path / "clicks.tsv").write_text("user_id\titem_id\n\0u\0\ta" + "\nu\tb" * 200)
+    assert ("\0u\0", None) in users(spark, tmp_path / "clicks.tsv")
+    (tmp_path / "wide.csv").write_bytes("user_id,item_id\nü,a\n".encode("utf-16-le"))
+    with pytest.raises(UserError, match="utf-16-le"):
+        users(spark, tmp_path / "wide.csv")
+    assert users(spark, tmp_path / "wide.csv", encoding="utf-16-le") == {("ü", None)}
+
+
 def test_a_row_that_is_short_makes_no_list_of_items(spark, tmp_path: Path):
     (tmp_path / "clicks.txt").write_text("user_id item_id ts\nu a 1700000000\nu b\n")
     assert users(spark, tmp_path / "clicks.txt") == {("u", None), ("u", "line is malformed")}
