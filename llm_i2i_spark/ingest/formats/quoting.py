@@ -118,17 +118,16 @@ def count_states(lines: Iterable[str], separator: str) -> Counter[str]:
     how many have a quoted field that needs its quotes.
     """
     counts: Counter[str] = Counter()
-    both: dict[Escape, QuotedFields] = {
-        '"': QuotedFields(separator, '"'),
-        "\\": QuotedFields(separator, "\\"),
-    }
+    doubled, escaped = QuotedFields(separator, '"'), QuotedFields(separator, "\\")
     for line in lines:
         if QUOTE in line:
             counts["lines"] += 1
-            walks = {escape: fields.walk(line) for escape, fields in both.items()}
-            for escape, walk in walks.items():
-                counts[escape + walk.state] += 1
-            counts["needed"] += walks[QUOTE].needed
+            walk = doubled.walk(line)
+            differs = "\\" in line or '""' in line
+            other = escaped.walk(line) if differs else walk
+            counts['"' + walk.state] += 1
+            counts["\\" + other.state] += 1
+            counts["needed"] += walk.needed
             counts["enclosed"] += line.startswith(QUOTE) and line.endswith(QUOTE)
     return counts
 
