@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from llm_i2i_spark import __version__
 from llm_i2i_spark.base.contract import Scope, scope_key
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.external_input import ExternalInput
+from llm_i2i_spark.base.fingerprint import code_digest, imported_modules
 from llm_i2i_spark.base.run_record import Histories, RunRecord, ScopeResult
 
 if TYPE_CHECKING:
@@ -28,9 +30,10 @@ class Stage:
         name: also its folder, its command, and the `stage` of its tables.
         reads: tables that it may read; reading another one is an error.
         settings: sections or dotted keys of the options that its result depends on; `{backbone}`
-            stands for the backbone of a result.
+            stands for the backbone of a result, here as in the next two.
         code: modules or folders of the package that its result depends on.
-        execute: does the work; its argument is a `lake.stage_run.StageRun`.
+        code_with_imports: modules that count together with what they import from their own folder
+            and from `kernels`.
         external_inputs: the present state of inputs outside the lake, by name; its arguments are
             the settings and what opens a Spark session, for inputs that only Spark sees.
         lost: what is gone of a result that lies outside the tables, in words, None where nothing
@@ -44,7 +47,7 @@ class Stage:
     reads: tuple[str, ...]
     settings: tuple[str, ...]
     code: tuple[str, ...]
-    execute: Callable[[Any], None]
+    code_with_imports: tuple[str, ...] = ()
     external_inputs: Callable[[Config, OpenSession], Mapping[str, ExternalInput]] = (
         lambda config, session: {}
     )
@@ -61,6 +64,23 @@ class Stage:
         """The columns by which its results stand side by side."""
         return TABLES[self.writes[0]].scope
 
+    def code_digest(self, scope: Scope) -> str:
+        """Digest of the code that the result of a scope depends on."""
+        code = [part.format(**scope) for part in self.code]
+        for part in self.code_with_imports:
+            code += imported_modules(part.format(**scope), within="kernels")
+        return code_digest(*code)
+
+    def execute(self, run: Any) -> None:
+        """Do the work, by the function `execute` of the module of that name in the stage's folder.
+
+        It is imported here, so that a plan is made without Spark.
+
+        Args:
+            run: a `lake.stage_run.StageRun`.
+        """
+        import_module(f"llm_i2i_spark.{self.name}.execute").execute(run)
+
 
 @dataclass(frozen=True)
 class PinnedRun:
@@ -76,7 +96,6 @@ class PinnedRun:
         results: fingerprint and inputs of each, by `contract.scope_key`.
         external_inputs: the pinned state of each input outside the lake, by name.
         settings: options that the results depend on, by dotted key.
-        code_digest: of the stage's code.
     """
 
     run_id: str
@@ -87,7 +106,6 @@ class PinnedRun:
     results: dict[str, ScopeResult] = field(default_factory=dict)
     external_inputs: dict[str, ExternalInput] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-    code_digest: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -105,7 +123,6 @@ class PinnedRun:
             external_inputs={name: one.digest for name, one in self.external_inputs.items()},
             scopes={**scopes, **self.results},
             settings=dict(self.settings),
-            code_digest=self.code_digest,
             config_digest=config.digest(),
             code_version=__version__,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
