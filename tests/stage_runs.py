@@ -67,7 +67,7 @@ def run_stage(
 ) -> None:
     """Execute one stage on versions of its tables."""
     pinned = pinned_run(stage.name, reads, scopes, run_id)
-    external = stage.external_inputs(config)
+    external = stage.external_inputs(config, lambda: lake.spark)
     values = {**pinned.__dict__, "read_scopes": read_scopes or {}, "external_inputs": external}
     with StageRun(lake, config, stage, PinnedRun(**values)) as run:
         stage.execute(run)

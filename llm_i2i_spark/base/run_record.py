@@ -22,6 +22,8 @@ SAME_ROWS = frozenset(
     | {"COMPUTE STATS", "CREATE TABLE", "ADD COLUMNS"}
 )
 """Delta's names of operations that leave the rows of a table as they are."""
+LOST_FILES = "lost_files"
+"""Attribute of a run record: how many data files its commit dropped, since they were lost."""
 
 
 @dataclass(frozen=True)

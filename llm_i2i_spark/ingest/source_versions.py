@@ -133,7 +133,7 @@ def local_source(path: str, table: str) -> SourceVersion | None:
     if version is not None:
         if local is None:
             return None
-        raise InputDataError(f"{name} is no Delta table and has no versions: leave out @v{version}.")
+        raise InputDataError(f"{name} is no Delta table, so leave out its version @v{version}.")
     if local is not None:
         resolved = Path(resolve_folder(name, table))
         root = resolved if resolved.is_dir() else resolved.parent
@@ -224,9 +224,7 @@ def _delta_folder(path: str, folder: Path, version: int | None) -> SourceVersion
     return delta_source(path, root, table_id, opened.version(), commit["timestamp"])
 
 
-def delta_source(
-    path: str, root: str, table_id: str, version: int, millis: int
-) -> SourceVersion:
+def delta_source(path: str, root: str, table_id: str, version: int, millis: int) -> SourceVersion:
     """A Delta folder at a version.
 
     Args:

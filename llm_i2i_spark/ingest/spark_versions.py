@@ -70,9 +70,7 @@ def is_unchanged(spark: SparkSession, source: SourceVersion) -> bool:
             return False
 
 
-def _in_catalog(
-    spark: SparkSession, name: str, version: int | None, table: str
-) -> SourceVersion:
+def _in_catalog(spark: SparkSession, name: str, version: int | None, table: str) -> SourceVersion:
     if not spark.catalog.tableExists(name):
         raise InputDataError(
             f"{name} is neither a file or folder here nor a table of the catalog; ingest.{table}"

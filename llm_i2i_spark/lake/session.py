@@ -133,7 +133,10 @@ def session_settings(spark: SparkSession) -> Iterator[None]:
     finally:
         for key, found in before.items():
             with suppress(*SPARK_ERRORS):
-                spark.conf.unset(key) if found is None else spark.conf.set(key, found)
+                if found is None:
+                    spark.conf.unset(key)
+                else:
+                    spark.conf.set(key, found)
 
 
 def _require(spark: SparkSession, key: str, value: str) -> None:
