@@ -52,7 +52,7 @@ def find_previous(
         if changed is not None:
             changed = run.staged(changed, "i2i: what changed")
             rows = run.lake.read("item_similarity", commit.version, scope)
-            rows.agg(F.sum(F.xxhash64("item_id"))).collect()  # opens its files: they are all there
+            rows.agg(F.bit_xor(F.xxhash64("item_id"))).collect()  # opens all of its files
             return PreviousResult(changed, rows)
     except (*SPARK_ERRORS, TableNotFoundError):
         pass
