@@ -43,7 +43,8 @@ def similar(lake: Lake, version: int, variants: tuple[str, ...], *settings: str,
     config: Config = load_config([], ["lake.root=unused", *settings])
     names = backbones or (config.i2i.backbone,)
     scopes = [{"variant": variant, "backbone": name} for variant in variants for name in names]
-    run_stage(STAGE, lake, config, {"fused": version}, scopes)
+    inputs = {f"fused[variant={variant}]": "x" for variant in variants}  # as `put_rows` writes it
+    run_stage(STAGE, lake, config, {"fused": version}, scopes, inputs=inputs)
     written = lake.read("item_similarity").where(scope_condition(scopes))
     return sorted(map(tuple, written.collect()))
 
