@@ -13,7 +13,7 @@ from llm_i2i_spark.base.contract import Scope, scope_key
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.external_input import ExternalInput
 from llm_i2i_spark.base.fingerprint import code_digest, imported_modules
-from llm_i2i_spark.base.run_record import Histories, RunRecord, ScopeResult
+from llm_i2i_spark.base.run_record import Histories, RunRecord, ScopeResult, now
 
 if TYPE_CHECKING:
     from llm_i2i_spark.config.config import Config
@@ -96,6 +96,7 @@ class PinnedRun:
         results: fingerprint and inputs of each, by `contract.scope_key`.
         external_inputs: the pinned state of each input outside the lake, by name.
         settings: options that the results depend on, by dotted key.
+        started: when it was pinned: UTC, ISO 8601.
     """
 
     run_id: str
@@ -106,6 +107,7 @@ class PinnedRun:
     results: dict[str, ScopeResult] = field(default_factory=dict)
     external_inputs: dict[str, ExternalInput] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    started: str = field(default_factory=now)
 
     @property
     def fingerprint(self) -> str:
@@ -126,6 +128,7 @@ class PinnedRun:
             config_digest=config.digest(),
             code_version=__version__,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            started=self.started,
             attributes=attributes,
         )
 

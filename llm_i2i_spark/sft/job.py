@@ -237,8 +237,7 @@ class Job:
                 for checkpoint in saved
             ]
             digests = {f"{checkpoint.role}_digest": checkpoint.digest for checkpoint in saved}
-            seconds = sum(float(checkpoint.fields["seconds"]) for checkpoint in saved)
-            record = self.run.record(self.config, "checkpoints", seconds=seconds, **digests)
+            record = self.run.record(self.config, "checkpoints", **digests)
             self._require_same_inputs()
             version, added = self.lake.commit(rows, record, self._is_usable)
             if not added:
