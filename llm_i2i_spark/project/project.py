@@ -73,6 +73,7 @@ class Project(IndexAccess):
         last: str | None = None,
         force: bool = False,
         on_stage: Callable[[StageOutcome], None] | None = None,
+        leave_summary: bool = False,
     ) -> ProjectRun:
         """Make what these variants and backbones need; what is up to date is left alone.
 
@@ -88,14 +89,23 @@ class Project(IndexAccess):
             force: run also what is up to date.
             on_stage: called with the outcome of each stage, when its tables are committed or were
                 found up to date: to show or record how far the run is.
+            leave_summary: write `summary.json` under the root of a local lake at the end.
 
         Raises:
             UserError: a mistake that the user can mend.
             StageError: a stage failed on data or in a worker.
         """
-        with self.lock("run"):
+        from llm_i2i_spark.pipeline.stages import stages_for
+        from llm_i2i_spark.pipeline.summary import write_summary
+
+        stages_for(self._config, find_variants(variants), first, last)  # or a mistake is told now
+        root = local_root(self._config.lake)
+        with self.lock(f"run --variants {','.join(variants)}"):
             plan = self._plan(self._inputs(), variants, backbones, first, last, force)
-            return self._run(plan, variants, backbones, on_stage)
+            run = self._run(plan, variants, backbones, on_stage)
+            if leave_summary and root is not None:
+                write_summary(root, run.summary)
+            return run
 
     @optional_imports()
     def compare(
