@@ -8,37 +8,36 @@ rows, and `_reason`, why it could not. Frames of JSON also have the object as it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from delta.tables import DeltaTable
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
-from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.ingest.columns import COLUMNS, find_columns
 from llm_i2i_spark.ingest.formats.base import INTERNAL, Fact, Form, Given
-from llm_i2i_spark.ingest.formats.columnar import TABLE, Columnar
+from llm_i2i_spark.ingest.formats.columnar import TABLE, Columnar, without_faults
 from llm_i2i_spark.ingest.formats.explode import explode_rows, flatten_objects
-from llm_i2i_spark.ingest.formats.files import RawFiles, find_files
+from llm_i2i_spark.ingest.formats.files import RawFiles, raw_files
 from llm_i2i_spark.ingest.formats.find_form import find_form
 from llm_i2i_spark.ingest.formats.headers import NoHeaderError, WrongHeaderError
 from llm_i2i_spark.ingest.formats.json_text import JsonText
-from llm_i2i_spark.ingest.paths import is_table_name, local_path
 from llm_i2i_spark.ingest.public import (
     PUBLIC,
     known_names,
     layout_of,
-    narrow_folder,
     public_by_columns,
     public_by_file,
     public_by_width,
+    public_name,
 )
+from llm_i2i_spark.ingest.public.finish import finished
 from llm_i2i_spark.ingest.public.layout import Layout
+from llm_i2i_spark.ingest.source_versions import SourceVersion, find_source
 
 _A_NAME = re.compile(r"[^\W\d][\w .:-]{0,40}|_\w+")
 _NANOS = "spark.sql.legacy.parquet.nanosAsLong"
@@ -90,7 +89,11 @@ class RawTable:
 
 
 def read_source(
-    spark: SparkSession, config: IngestConfig, table: str, paths: Sequence[str] = ()
+    spark: SparkSession,
+    config: IngestConfig,
+    table: str,
+    version: SourceVersion | None = None,
+    rows: DataFrame | None = None,
 ) -> Source:
     """Open the raw log or catalogue and find its columns; of rows, no more is read than it takes to
     tell the form.
@@ -99,13 +102,14 @@ def read_source(
         spark: the session.
         config: names the path or table, the format and the mapping of columns.
         table: `interactions` or `items`.
-        paths: the files that the path stands for, where they are known; else those it names now.
+        version: the state of it that is read; None for the present one.
+        rows: those of a view, where they are at hand; None to read it.
 
     Raises:
         ConfigError: no path is given, or the format cannot be told.
         InputDataError: nothing is there, or a column is missing.
     """
-    return as_source(read_raw(spark, config, table, paths), config, table)
+    return as_source(read_raw(spark, config, table, version, rows), config, table)
 
 
 def as_source(raw: RawTable, config: IngestConfig, table: str) -> Source:
@@ -130,7 +134,8 @@ def read_raw(
     spark: SparkSession,
     config: IngestConfig,
     table: str,
-    paths: Sequence[str] = (),
+    version: SourceVersion | None = None,
+    rows: DataFrame | None = None,
     limit: int | None = None,
 ) -> RawTable:
     """Open the raw log or catalogue, without asking for any column.
@@ -139,7 +144,8 @@ def read_raw(
         spark: the session.
         config: names the path or table and the format.
         table: `interactions` or `items`.
-        paths: the files that the path stands for, where they are known; else those it names now.
+        version: the state of it that is read; None for the present one.
+        rows: those of a view, where they are at hand; None to read it.
         limit: read only about so many rows of the files; None for all.
 
     Raises:
@@ -153,10 +159,11 @@ def read_raw(
             " such as days/*.csv, or a table name)."
         )
     stated: str = getattr(config.format, table)
-    public = stated if stated in PUBLIC else None
+    public = public_name(stated)
     with explained(path, f"ingest.{table}"), partitions_as_text(spark):
-        files, form, layout, public = _find(spark, config, table, path, paths, public)
-        frame = form.read(spark, files, limit)
+        version = version or find_source(path, table, lambda: spark, public)
+        files, form, layout, public = _find(spark, config, version, table)
+        frame = form.read(spark, files, limit) if rows is None else without_faults(rows)
         facts = form.facts
         names = set(frame.columns)
         if stated == "auto" and public is None:
@@ -169,41 +176,30 @@ def read_raw(
         if explode:
             frame = explode_rows(frame, explode, path=path, table=table)
             facts += (Fact("explode", explode, "a row for each element of the list"),)
-        frame = flatten_objects(layout.finished(frame) if layout else frame)
+        frame = flatten_objects(finished(frame, layout) if layout else frame)
     options = {"format": public} if public else form.options
     if explode and not (layout and layout.explode == explode):
         options["explode"] = explode
-    return RawTable(path, frame, public, dict(layout.columns) if layout else {}, facts, options)
+    known = dict(layout.columns) if layout else {}
+    return RawTable(version.path, frame, public, known, facts, options)
 
 
 def _find(
-    spark: SparkSession,
-    config: IngestConfig,
-    table: str,
-    path: str,
-    paths: Sequence[str],
-    public: str | None,
+    spark: SparkSession, config: IngestConfig, version: SourceVersion, table: str
 ) -> tuple[RawFiles, Form, Layout | None, str | None]:
     """The files, their form, and the public data set that they are known by."""
-    key = f"ingest.{table}"
     stated: str = getattr(config.format, table)
-    narrowed = narrow_folder(path, table, public)
-    if narrowed != path:
-        path, paths = narrowed, ()
-    found = _table_or_delta(spark, path, stated, key)
-    if found is not None:
-        return *found, layout_of(public, table, path) if public else None, public
-    wanted = [
-        file for tables in PUBLIC.values() for one in tables.get(table, ()) for file in one.files
-    ]
-    files = find_files(path, table, paths, tuple(file for file in wanted if "*" not in file))
+    public = public_name(stated)
+    files = raw_files(version, _published_names(table))
+    columnar = _columnar(version)
+    if columnar is not None:
+        layout = layout_of(public, table, version.path) if public else None
+        return files, columnar, layout, public
     given = _given(config, table)
     if public:
         layout = layout_of(public, table, files.name)
         if layout is None:
-            raise ConfigError(
-                f"{public} is a log alone; set ingest.format.items to another format."
-            )
+            raise ConfigError(f"{public} is a log alone; set ingest.format.{table} to another.")
         return files, find_form(spark, files, _of_layout(given, layout)), layout, public
     by_name = public_by_file(table, files.name) if stated == "auto" else None
     layout = layout_of(by_name, table, files.name) if by_name else None
@@ -222,6 +218,22 @@ def _find(
         if layout:
             return files, replace(form, fields=layout.fields), layout, named
     return files, form, None, None
+
+
+def _published_names(table: str) -> tuple[str, ...]:
+    """Names of the files that public data sets have for a table."""
+    layouts = (one for tables in PUBLIC.values() for one in tables.get(table, ()))
+    return tuple(file for one in layouts for file in one.files if "*" not in file)
+
+
+def _columnar(version: SourceVersion) -> Columnar | None:
+    """A table of the catalog, or of Delta; None for files."""
+    if version.kind in ("delta", "delta_table"):
+        facts = (Fact("format", "delta", version.description),)
+        return Columnar("delta", facts, version.version, version.kind == "delta_table")
+    if version.kind in ("table", "rows"):
+        return Columnar(TABLE, (Fact("format", TABLE, "of the catalog"),), in_catalog=True)
+    return None
 
 
 def _given(config: IngestConfig, table: str) -> Given:
@@ -247,31 +259,6 @@ def _of_layout(given: Given, layout: Layout) -> Given:
         quoted=layout.quoted,
         fields=layout.fields,
     )
-
-
-def _table_or_delta(
-    spark: SparkSession, path: str, stated: str, key: str
-) -> tuple[RawFiles, Columnar] | None:
-    """A table of the catalog, or a folder of Delta; None for files."""
-    local = local_path(path)
-    files = RawFiles(path, (str(local.absolute()) if local else path,))
-    if local is None and is_table_name(path) and stated in ("auto", "delta"):
-        if spark.catalog.tableExists(path):
-            return files, Columnar(TABLE, (Fact("format", TABLE, "of the catalog"),))
-        if "." not in path:
-            raise InputDataError(
-                f"{path} is neither a file or folder here nor a table of the catalog; {key} must"
-                " name one."
-            )
-    is_delta = (
-        (local / "_delta_log").is_dir()
-        if local
-        else stated == "auto" and is_uri(path) and DeltaTable.isDeltaTable(spark, path)
-    )
-    if stated == "delta" or (is_delta and stated not in ("parquet", "csv", "json")):
-        why = "as ingest.format says" if stated == "delta" else "the folder has a _delta_log"
-        return files, Columnar("delta", (Fact("format", "delta", why),))
-    return None
 
 
 @contextmanager

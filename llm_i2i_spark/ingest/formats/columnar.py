@@ -5,6 +5,8 @@ of the catalog.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 
@@ -18,22 +20,30 @@ from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 
 COLUMNAR = ("parquet", "orc", "avro", "delta")
 TABLE = "table"
-ENDINGS = {".parquet": "parquet", ".pq": "parquet", ".orc": "orc", ".avro": "avro"}
 MAGIC = ((b"PAR1", "parquet"), (b"ORC", "orc"), (b"Obj\x01", "avro"))
 """The first bytes of a file -> its format."""
 
 
 @dataclass(frozen=True)
 class Columnar:
-    """Files or tables with typed columns."""
+    """Files or tables with typed columns.
+
+    Attributes:
+        name: as in `ingest.format`; `table` for one of the catalog.
+        facts: what was found out, and why.
+        version: of a Delta table; None for the present one.
+        in_catalog: whether the catalog names it.
+    """
 
     name: str
     facts: tuple[Fact, ...] = ()
+    version: int | None = None
+    in_catalog: bool = False
 
     @property
     def options(self) -> dict[str, str]:
         """The format; a table of the catalog needs none."""
-        return {} if self.name == TABLE else {"format": self.name}
+        return {} if self.in_catalog else {"format": self.name}
 
     def read(self, spark: SparkSession, files: RawFiles, limit: int | None) -> DataFrame:
         """The rows as they are stored.
@@ -41,22 +51,38 @@ class Columnar:
         Raises:
             InputDataError: the session lacks what this format needs.
         """
-        try:
-            if self.name == TABLE:
-                frame = spark.read.table(files.given)
+        with support_explained(files.given):
+            read = reader(spark, files)
+            if self.version is not None:
+                read = read.option("versionAsOf", str(self.version))
+            if self.in_catalog:
+                frame = read.table(files.given)
             else:
-                frame = reader(spark, files).format(self.name).load(list(files.paths))
-        except SPARK_ERRORS as error:
-            _refuse(files.given, str(error), error)
-            raise
-        if limit is not None:
-            frame = frame.limit(limit)
-        nothing = F.lit(None).cast("string")
-        return frame.withColumns({MALFORMED: nothing, REASON: nothing})
+                frame = read.format(self.name).load(list(files.paths))
+        return without_faults(frame if limit is None else frame.limit(limit))
+
+
+def without_faults(rows: DataFrame) -> DataFrame:
+    """Rows that need no parsing, as raw frames are: none of them is malformed."""
+    nothing = F.lit(None).cast("string")
+    return rows.withColumns({MALFORMED: nothing, REASON: nothing})
+
+
+@contextmanager
+def support_explained(path: str) -> Iterator[None]:
+    """Turn what a session lacks for a format into a sentence that says how to get it.
+
+    Raises:
+        InputDataError: Spark has no Avro here, or Delta does not know a feature of the table.
+    """
+    try:
+        yield
+    except SPARK_ERRORS as error:
+        _refuse(path, str(error), error)
+        raise
 
 
 def _refuse(path: str, message: str, error: Exception) -> None:
-    """Turn what a session lacks into a sentence that says how to get it."""
     if "data source: avro" in message:
         raise InputDataError(
             f"{path} is Avro, for which this Spark lacks its package: start the session with"

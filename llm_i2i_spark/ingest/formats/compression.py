@@ -16,21 +16,8 @@ from typing import IO, Any, cast
 import pyarrow as pa
 
 from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.ingest.formats.endings import PACKED
 
-ENDINGS = {
-    ".gz": "gz",
-    ".gzip": "gz",
-    ".bz2": "bz2",
-    ".xz": "xz",
-    ".zst": "zst",
-    ".zip": "zip",
-    ".deflate": "deflate",
-    ".snappy": "snappy",
-    ".lz4": "lz4",
-}
-"""Ending of a file's name -> its packing."""
-SPARK_ENDINGS = frozenset({".gz", ".bz2", ".deflate", ".snappy", ".lz4"})
-"""Endings by which Spark unpacks a text file itself."""
 _MAGIC = (
     (b"\x1f\x8b", "gz"),
     (b"BZh", "bz2"),
@@ -55,7 +42,7 @@ def packing_of(path: Path) -> str | None:
     with path.open("rb") as file:
         head = file.read(8)
     found = next((name for magic, name in _MAGIC if head.startswith(magic)), None)
-    by_name = ENDINGS.get(path.suffix.lower())
+    by_name = PACKED.get(path.suffix.lower())
     # Hadoop's snappy, lz4 and deflate have no magic bytes of their own; those of zip are also those
     # of spreadsheets.
     return found or (by_name if by_name in ("zip", "snappy", "lz4", "deflate") else None)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from glob import glob, has_magic
-from itertools import takewhile
 from pathlib import Path
 from typing import IO
 from urllib.parse import unquote
@@ -18,8 +15,6 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.ingest.formats.compression import (
-    ENDINGS,
-    SPARK_ENDINGS,
     UNPACK_ERRORS,
     UNPACKABLE,
     open_unpacked,
@@ -27,7 +22,8 @@ from llm_i2i_spark.ingest.formats.compression import (
     zip_member,
 )
 from llm_i2i_spark.ingest.formats.encodings import text_of
-from llm_i2i_spark.ingest.paths import local_path
+from llm_i2i_spark.ingest.formats.endings import UNPACKED_BY_SPARK
+from llm_i2i_spark.ingest.source_versions import SourceVersion
 
 SAMPLE_BYTES = 1 << 20
 _SAMPLE_LINES = 1000
@@ -96,9 +92,11 @@ class RawFiles:
     @property
     def spark_unpacks(self) -> bool:
         """Whether Spark reads the text of every file as it is."""
-        return all(
-            file.packing is None or file.path.suffix.lower() in SPARK_ENDINGS for file in self.files
-        ) and not any(":" in path or "\\" in path for path in self.paths if not is_uri(path))
+        odd_names = any(":" in path or "\\" in path for path in self.paths if not is_uri(path))
+        return not odd_names and all(
+            file.packing is None or file.path.suffix.lower() in UNPACKED_BY_SPARK
+            for file in self.files
+        )
 
 
 def reader(spark: SparkSession, files: RawFiles) -> DataFrameReader:
@@ -106,36 +104,22 @@ def reader(spark: SparkSession, files: RawFiles) -> DataFrameReader:
     return spark.read.option("basePath", files.base) if files.base else spark.read
 
 
-def find_files(
-    given: str, table: str, paths: Sequence[str] = (), wanted: tuple[str, ...] = ()
-) -> RawFiles:
-    """The files behind a path, a folder or a pattern.
+def raw_files(version: SourceVersion, wanted: tuple[str, ...] = ()) -> RawFiles:
+    """The files of one state of a raw table.
 
     Args:
-        given: the path as configured.
-        table: `interactions` or `items`, for messages.
-        paths: the files to read, where they are known already; else those that `given` names now.
+        version: the state.
         wanted: file names to pick out of an archive, such as those of a public data set.
 
     Raises:
-        InputDataError: nothing is there, or only names that Spark passes over.
+        InputDataError: an archive has no file, or several.
     """
-    if is_uri(given) and not given.startswith("file:"):
-        return RawFiles(given, tuple(paths) or (given,))
-    places = [local for path in (paths or (given,)) if (local := local_path(path))]
-    if not places and has_magic(given):
-        matches = glob(str(Path(given).expanduser()), recursive=True)
-        places = [Path(path) for path in sorted(matches)]
-    if not places:
-        raise InputDataError(
-            f"There is nothing at {given}; ingest.{table} must name a file, a folder, a pattern"
-            " such as days/*.csv, or a table."
-        )
-    found = [file.absolute() for place in places for file in _data_files(place, given)]
-    root = _root(given)
-    files = tuple(_raw_file(root, file, wanted) for file in found)
-    base = str(root) if any(file.partition for file in files) else None
-    return RawFiles(given, tuple(_as_spark(file.path) for file in files), files, base)
+    paths, base = tuple(version.paths), version.partition_root
+    if version.kind != "files":
+        return RawFiles(version.path, paths or (version.root,), (), base)
+    root = Path(version.root)
+    files = tuple(_raw_file(root, Path(file), wanted) for file in version.files)
+    return RawFiles(version.path, paths, files, base)
 
 
 def read_head(spark: SparkSession | None, files: RawFiles) -> tuple[bytes, bool]:
@@ -205,42 +189,6 @@ def _head_by_spark(spark: SparkSession, files: RawFiles) -> tuple[bytes, bool]:
     return head + b"\n", False
 
 
-def plain_name(name: str) -> str:
-    """A file's name in small letters without the ending of its packing."""
-    lowered = name.lower().rstrip("/")
-    while Path(lowered).suffix in ENDINGS:
-        lowered = lowered[: -len(Path(lowered).suffix)]
-    return lowered
-
-
-def _root(given: str) -> Path:
-    """The folder that a path names, or that all matches of a pattern lie in."""
-    local = local_path(given)
-    if local is not None:
-        return local.absolute() if local.is_dir() else local.absolute().parent
-    parts = Path(given).expanduser().absolute().parts
-    return Path(*takewhile(lambda part: not has_magic(part), parts))
-
-
-def _data_files(root: Path, given: str) -> list[Path]:
-    files = [root] if root.is_file() else sorted(file for file in root.rglob("*") if file.is_file())
-    base = root.parent if root.is_file() else root
-    hidden = [
-        file for file in files if any(_is_hidden(part) for part in file.relative_to(base).parts)
-    ]
-    visible = [file for file in files if file not in set(hidden)]
-    if visible or not files:
-        if not files:
-            raise InputDataError(
-                f"The folder {given} holds no data files; name the file or folder of the raw table."
-            )
-        return visible
-    raise InputDataError(
-        f"Spark passes over names that begin with _ or ., such as {hidden[0].name}; rename it to"
-        f" {hidden[0].name.lstrip('_.') or 'data'} and name that."
-    )
-
-
 def _raw_file(root: Path, file: Path, wanted: tuple[str, ...]) -> RawFile:
     packing = packing_of(file)
     member = zip_member(file, wanted) if packing == "zip" else None
@@ -251,12 +199,3 @@ def _raw_file(root: Path, file: Path, wanted: tuple[str, ...]) -> RawFile:
         for name, _, value in pairs
     )
     return RawFile(file, packing, member, partition)
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or (name.startswith("_") and "=" not in name)
-
-
-def _as_spark(path: Path) -> str:
-    """The path with a backslash before what Hadoop would take for a pattern."""
-    return re.sub(r"([\[\]{}*?\\])", r"\\\1", str(path))

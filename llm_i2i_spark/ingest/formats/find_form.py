@@ -12,27 +12,21 @@ from pyspark.sql import SparkSession
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.ingest.formats.base import Fact, Form, Given, Sample
-from llm_i2i_spark.ingest.formats.columnar import COLUMNAR, ENDINGS, MAGIC, Columnar
-from llm_i2i_spark.ingest.formats.compression import ENDINGS as PACKED
-from llm_i2i_spark.ingest.formats.compression import SPARK_ENDINGS
+from llm_i2i_spark.ingest.formats.columnar import COLUMNAR, MAGIC, Columnar
 from llm_i2i_spark.ingest.formats.delimited import Delimited
 from llm_i2i_spark.ingest.formats.encodings import decode, find_encoding
-from llm_i2i_spark.ingest.formats.files import RawFiles, plain_name, read_head
+from llm_i2i_spark.ingest.formats.endings import COLUMNAR as COLUMNAR_ENDINGS
+from llm_i2i_spark.ingest.formats.endings import (
+    NOT_READ,
+    PACKED,
+    UNPACKED_BY_SPARK,
+    ending_of,
+)
+from llm_i2i_spark.ingest.formats.endings import TEXT as TEXT_ENDINGS
+from llm_i2i_spark.ingest.formats.files import RawFiles, read_head
 from llm_i2i_spark.ingest.formats.item_lists import ItemLists
 from llm_i2i_spark.ingest.formats.json_text import JsonText
 
-_TEXT_ENDINGS = {
-    ".csv": "csv",
-    ".tsv": "csv",
-    ".tab": "csv",
-    ".inter": "csv",
-    ".item": "csv",
-    ".user": "csv",
-    ".json": "json",
-    ".jsonl": "json",
-    ".ndjson": "json",
-}
-_NOT_READ = {".xlsx", ".xls", ".ods", ".pkl", ".pickle", ".npy", ".npz", ".feather", ".h5", ".sas"}
 _FEW_CONTROLS = 0.1
 """Share of control characters from which on a file is no text."""
 _CONTROL = re.compile(r"[\x00\x02-\x08\x0e-\x1f]")
@@ -53,21 +47,21 @@ def find_form(spark: SparkSession | None, files: RawFiles, given: Given) -> Form
             their form cannot be told.
     """
     ending = _one_ending(files)
-    if ending in _NOT_READ:
+    if ending in NOT_READ:
         raise InputDataError(
             f"{files.given} ends in {ending}, which is not read; save it as Parquet or CSV."
         )
     stated = given.format if given.format != "auto" else None
-    columnar = stated or ENDINGS.get(ending)
+    columnar = stated or COLUMNAR_ENDINGS.get(ending)
     if columnar in COLUMNAR:
         why = "as ingest.format says" if stated else f"the name ends in {ending}"
         return Columnar(columnar, (Fact("format", columnar, why),))
     head, complete = read_head(spark, files)
-    if not stated and ending not in _TEXT_ENDINGS:
+    if not stated and ending not in TEXT_ENDINGS:
         for magic, name in MAGIC:
             if head.startswith(magic):
                 return Columnar(name, (Fact("format", name, "by its first bytes"),))
-    return _text_form(head, complete, files, given, stated or _TEXT_ENDINGS.get(ending))
+    return _text_form(head, complete, files, given, stated or TEXT_ENDINGS.get(ending))
 
 
 def _text_form(
@@ -111,7 +105,7 @@ def _with_facts(form: JsonText | ItemLists | Delimited, facts: tuple[Fact, ...])
 def _why(given: Given, name: str | None, file: str) -> str:
     if given.format != "auto":
         return "as ingest.format says"
-    return f"the name ends in {Path(plain_name(file)).suffix}" if name else "by its first lines"
+    return f"the name ends in {ending_of(file)}" if name else "by its first lines"
 
 
 def _one_ending(files: RawFiles) -> str:
@@ -120,8 +114,8 @@ def _one_ending(files: RawFiles) -> str:
     Raises:
         InputDataError: files of several formats.
     """
-    endings = {Path(plain_name(file.name)).suffix: file.name for file in files.files}
-    formats = {ending: {**ENDINGS, **_TEXT_ENDINGS}.get(ending, "") for ending in endings}
+    endings = {ending_of(file.name): file.name for file in files.files}
+    formats = {ending: {**COLUMNAR_ENDINGS, **TEXT_ENDINGS}.get(ending, "") for ending in endings}
     if len(set(formats.values())) > 1:
         names = ", ".join(list(endings.values())[:4])
         raise InputDataError(
@@ -130,11 +124,11 @@ def _one_ending(files: RawFiles) -> str:
         )
     if files.is_remote:
         ending = Path(files.given.rstrip("/*")).suffix.lower()
-        if ending in PACKED and ending not in SPARK_ENDINGS:
+        if ending in PACKED and ending not in UNPACKED_BY_SPARK:
             raise InputDataError(
                 f"{files.given} is packed as Spark cannot unpack it from there; copy it to this"
                 " machine, or pack it with gzip."
             )
     if files.files:
         return next(iter(endings)) if len(endings) == 1 or formats[next(iter(endings))] else ""
-    return Path(plain_name(files.given)).suffix
+    return ending_of(files.given)

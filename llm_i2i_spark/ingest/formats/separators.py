@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from llm_i2i_spark.ingest.formats.files import plain_name
+from llm_i2i_spark.ingest.formats.endings import ending_of
 from llm_i2i_spark.ingest.formats.quoting import QuotedFields
 
 BLANKS = "blanks"
@@ -46,7 +45,7 @@ def find_separator(lines: Sequence[str], name: str, given: str | None) -> Separa
     """
     if given:
         return Separator(_SPELLED.get(given, given), "as ingest.separator says")
-    ending = Path(plain_name(name)).suffix
+    ending = ending_of(name)
     if ending in _BY_ENDING:
         return Separator(_BY_ENDING[ending], f"files that end in {ending} have tabs")
     found = [one for one in map(_fit, [lines] * len(_CANDIDATES), _CANDIDATES) if one]

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from itertools import chain
 from pathlib import Path
 
-from llm_i2i_spark.ingest.formats.files import plain_name
+from llm_i2i_spark.ingest.formats.endings import plain_name
 from llm_i2i_spark.ingest.paths import local_path
 from llm_i2i_spark.ingest.public import amazon, media, movielens, research, shops
 from llm_i2i_spark.ingest.public.layout import Layout
@@ -29,6 +29,11 @@ PUBLIC: Mapping[str, Mapping[str, tuple[Layout, ...]]] = {
     "s3rec": research.S3REC,
 }
 """Name in `ingest.format` -> the tables, each with a layout an edition; the more special first."""
+
+
+def public_name(format: str) -> str | None:
+    """The public data set that a value of `ingest.format` names; None for others."""
+    return format if format in PUBLIC else None
 
 
 def layout_of(public: str, table: str, name: str) -> Layout | None:

@@ -1,16 +1,9 @@
-"""How one table of a public data set is written."""
+"""How one table of a public data set is written. No Spark."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
-from llm_i2i_spark.ingest.formats.base import quoted_name
-
-LIST_SEPARATOR = ", "
 
 
 @dataclass(frozen=True)
@@ -45,15 +38,3 @@ class Layout:
     signature: frozenset[str] = frozenset()
     lists: Mapping[str, str] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
-
-    def finished(self, frame: DataFrame) -> DataFrame:
-        """The rows with lists and flags as text between commas."""
-        for name, separator in self.lists.items():
-            if name in frame.columns:
-                text = F.replace(name, F.lit(separator), F.lit(LIST_SEPARATOR))
-                frame = frame.withColumn(name, text)
-        if self.flags and set(self.flags) <= set(frame.columns):
-            names = [F.when(F.col(quoted_name(one)) == "1", F.lit(one)) for one in self.flags]
-            frame = frame.withColumn("genres", F.concat_ws(LIST_SEPARATOR, *names))
-            frame = frame.drop(*self.flags)
-        return frame
