@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import Field, model_validator
 
 from llm_i2i_spark.backbones import BACKBONES, find_backbone
 from llm_i2i_spark.base.sections.discriminate import DiscriminateConfig
@@ -30,7 +30,12 @@ Fold = Literal["train", "valid", "test"]
 class Config(Section):
     """Every option of a run."""
 
-    seed: int = 42
+    seed: int = Field(
+        42,
+        ge=0,
+        lt=2**32,
+        description="of every random choice: what NumPy, scikit-learn, PyTorch and Spark all take",
+    )
     lake: LakeConfig = LakeConfig()
     spark: SparkConfig = SparkConfig()
     ingest: IngestConfig = IngestConfig()
