@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from delta.tables import DeltaTable
-from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -29,6 +28,7 @@ from llm_i2i_spark.ingest.public_formats import (
     line_fields,
     literals_to_json,
 )
+from llm_i2i_spark.lake.spark_errors import explained
 
 MALFORMED = "_malformed"
 LINE = "_line"
@@ -87,31 +87,6 @@ def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source
             frame = frame.withColumn("genres", F.replace("genres", F.lit("|"), F.lit(", ")))
     known = FORMATS[public][table].columns if public else {}
     return Source(path, frame, find_columns(table, names, config.columns, known, path))
-
-
-@contextmanager
-def explained(path: str, key: str) -> Iterator[None]:
-    """Turn an error of Spark about an unreadable source into one sentence.
-
-    Raises:
-        InputDataError: something inside the block failed in Spark.
-    """
-    try:
-        yield
-    except (PySparkException, Py4JError) as error:
-        # Failed tasks arrive as plain Java errors, whose first line only names the call.
-        lines = [
-            line.strip(": ")
-            for line in str(error).splitlines()
-            if line.strip() and "error occurred while calling" not in line
-        ]
-        reason = lines[0] if lines else type(error).__name__
-        missing = "PATH_NOT_FOUND" in reason or "TABLE_OR_VIEW_NOT_FOUND" in reason
-        what = "There is nothing at" if missing else f"Spark cannot read ({reason[:200]})"
-        raise InputDataError(
-            f"{what} {path}; {key} must name a file, a folder or a table, and ingest.format its"
-            " format."
-        ) from error
 
 
 @contextmanager
