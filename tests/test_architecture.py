@@ -18,7 +18,14 @@ MAY_GO_BELOW = {PACKAGE / "lake" / "session.py", PACKAGE / "lake" / "capabilitie
 
 
 @pytest.mark.parametrize(
-    "module", ["llm_i2i_spark", "llm_i2i_spark.config.files", "llm_i2i_spark.__main__"]
+    "module",
+    [
+        "llm_i2i_spark",
+        "llm_i2i_spark.config.files",
+        "llm_i2i_spark.__main__",
+        "llm_i2i_spark.pipeline.planner",
+        "llm_i2i_spark.pipeline.stages",
+    ],
 )
 def test_importing_loads_neither_spark_nor_torch(module: str) -> None:
     code = (
@@ -45,6 +52,7 @@ def test_every_stage_has_the_same_shape_and_writes_the_tables_of_its_contract() 
 
     for stage in STAGES:
         assert (PACKAGE / stage.name / "stage.py").is_file()
+        assert (PACKAGE / stage.name / "execute.py").is_file()
         assert stage.writes
         assert len({TABLES[table].scope for table in stage.writes}) == 1
         for part in stage.code:

@@ -58,25 +58,25 @@ class Ingredients:
     @property
     def result(self) -> ScopeResult:
         """What a commit says of the result."""
-        return ScopeResult(self.fingerprint, dict(self.inputs))
+        return ScopeResult(self.fingerprint, dict(self.inputs), self.code_digest)
 
     def differences(self, record: RunRecord) -> list[str]:
         """What has changed since a commit, in words; empty where nothing that is recorded has."""
-        if not record.code_digest:
-            return [f"version {record.code_version} made it and did not record what it depends on"]
         before = record.result(self.scope)
+        if before is None or not before.code_digest:
+            return [f"version {record.code_version} made it and did not record what it depends on"]
         found = []
         for name, digest in self.external_inputs.items():
             if record.external_inputs.get(name) != digest:
                 found.append(f"the source of {name} has changed")
         for name, digest in self.inputs.items():
-            if before is None or before.inputs.get(name) != digest:
+            if before.inputs.get(name) != digest:
                 found.append(f"{name} has changed")
-        for name in before.inputs if before else ():
+        for name in before.inputs:
             if name not in self.inputs:
                 found.append(f"{name} is left out")
         found += _changed_settings(record.settings, self.settings)
-        if record.code_digest != self.code_digest:
+        if before.code_digest != self.code_digest:
             found.append(f"the code of {self.stage} has changed")
         return found
 
@@ -102,6 +102,41 @@ def code_digest(*parts: str) -> str:
             digest.update(file.relative_to(PACKAGE).as_posix().encode())
             digest.update(_without_docstrings(file.read_text(encoding="utf-8")).encode())
     return digest.hexdigest()
+
+
+@cache
+def imported_modules(module: str, within: str) -> tuple[str, ...]:
+    """A module of the package with all that it imports from its own folder (or those below) and
+    from another one, in order of their names.
+
+    Args:
+        module: such as `backbones/swing`.
+        within: the other folder, such as `kernels`.
+    """
+    folders = (module.partition("/")[0], within)
+    found, left = set[str](), [module]
+    while left:
+        part = left.pop()
+        if part in found:
+            continue
+        found.add(part)
+        tree = ast.parse((PACKAGE / part).with_suffix(".py").read_text(encoding="utf-8"))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                left += _imported(node, folders)
+    return tuple(sorted(found))
+
+
+def _imported(node: ast.ImportFrom, folders: tuple[str, ...]) -> list[str]:
+    """The modules of some folders that an import statement names."""
+    name = (node.module or "").removeprefix(f"{PACKAGE.name}.").replace(".", "/")
+    named = [name, *(f"{name}/{alias.name}" for alias in node.names)]
+    return [
+        part
+        for part in named
+        if part.startswith(tuple(f"{folder}/" for folder in folders))
+        and (PACKAGE / part).with_suffix(".py").is_file()
+    ]
 
 
 def _without_docstrings(source: str) -> str:

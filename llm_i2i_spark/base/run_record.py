@@ -31,10 +31,12 @@ class ScopeResult:
     Attributes:
         fingerprint: digest of everything the result depends on.
         inputs: fingerprint of each result that was read, by table and scope.
+        code_digest: of the code that the result depends on; empty where it was not recorded.
     """
 
     fingerprint: str
     inputs: dict[str, str] = field(default_factory=dict)
+    code_digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,6 @@ class RunRecord:
         scopes: the results in the commit, by `contract.scope_key`; the key is empty where the
             commit replaced the whole table.
         settings: the options that the result depends on, by dotted key.
-        code_digest: of the code that the result depends on.
         config_digest: of the whole configuration.
         code_version: of the package.
         created: UTC, ISO 8601.
@@ -67,7 +68,6 @@ class RunRecord:
     code_version: str
     created: str
     settings: dict[str, Any] = field(default_factory=dict)
-    code_digest: str = ""
     attributes: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
@@ -83,7 +83,9 @@ class RunRecord:
         try:
             values: dict[str, Any] = json.loads(text or "")
             values = _of_version_0_1(values) if "fingerprint" in values else values
-            scopes = {key: ScopeResult(**result) for key, result in values.pop("scopes").items()}
+            code = {"code_digest": values.pop("code_digest", "")}  # once for all of a commit
+            results = values.pop("scopes")
+            scopes = {key: ScopeResult(**{**code, **result}) for key, result in results.items()}
             return cls(scopes=scopes, **values)
         except (ValueError, TypeError, KeyError, AttributeError):
             return None

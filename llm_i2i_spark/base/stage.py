@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from llm_i2i_spark import __version__
 from llm_i2i_spark.base.contract import Scope, scope_key
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.fingerprint import code_digest, imported_modules
 from llm_i2i_spark.base.run_record import RunRecord, ScopeResult
 
 if TYPE_CHECKING:
@@ -24,9 +26,10 @@ class Stage:
         name: also its folder, its command, and the `stage` of its tables.
         reads: tables that it may read; reading another one is an error.
         settings: sections or dotted keys of the options that its result depends on; `{backbone}`
-            stands for the backbone of a result.
+            stands for the backbone of a result, here as in the next two.
         code: modules or folders of the package that its result depends on.
-        execute: does the work; its argument is a `lake.stage_run.StageRun`.
+        code_with_imports: modules that count together with what they import from their own folder
+            and from `kernels`.
         external_inputs: digests of inputs outside the lake, by name.
         prepare: starts what takes long and needs no table, before the first stage of a command;
             its arguments are the settings and the results to produce.
@@ -36,7 +39,7 @@ class Stage:
     reads: tuple[str, ...]
     settings: tuple[str, ...]
     code: tuple[str, ...]
-    execute: Callable[[Any], None]
+    code_with_imports: tuple[str, ...] = ()
     external_inputs: Callable[[Config], dict[str, str]] = lambda config: {}
     prepare: Callable[[Config, Sequence[Scope]], None] = lambda config, scopes: None
 
@@ -49,6 +52,23 @@ class Stage:
     def scope(self) -> tuple[str, ...]:
         """The columns by which its results stand side by side."""
         return TABLES[self.writes[0]].scope
+
+    def code_digest(self, scope: Scope) -> str:
+        """Digest of the code that the result of a scope depends on."""
+        code = [part.format(**scope) for part in self.code]
+        for part in self.code_with_imports:
+            code += imported_modules(part.format(**scope), within="kernels")
+        return code_digest(*code)
+
+    def execute(self, run: Any) -> None:
+        """Do the work, by the function `execute` of the module of that name in the stage's folder.
+
+        It is imported here, so that a plan is made without Spark.
+
+        Args:
+            run: a `lake.stage_run.StageRun`.
+        """
+        import_module(f"llm_i2i_spark.{self.name}.execute").execute(run)
 
 
 @dataclass(frozen=True)
@@ -65,7 +85,6 @@ class PinnedRun:
         results: fingerprint and inputs of each, by `contract.scope_key`.
         external_inputs: digests of inputs outside the lake, by name.
         settings: options that the results depend on, by dotted key.
-        code_digest: of the stage's code.
     """
 
     run_id: str
@@ -76,7 +95,6 @@ class PinnedRun:
     results: dict[str, ScopeResult] = field(default_factory=dict)
     external_inputs: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
-    code_digest: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -94,7 +112,6 @@ class PinnedRun:
             external_inputs=dict(self.external_inputs),
             scopes={**scopes, **self.results},
             settings=dict(self.settings),
-            code_digest=self.code_digest,
             config_digest=config.digest(),
             code_version=__version__,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),

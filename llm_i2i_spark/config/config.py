@@ -34,7 +34,8 @@ class Config(Section):
         42,
         ge=0,
         lt=2**32,
-        description="of every random choice: what NumPy, scikit-learn, PyTorch and Spark all take",
+        description="of everything that is drawn at random; NumPy, scikit-learn, PyTorch and Spark "
+        "all take it",
     )
     lake: LakeConfig = LakeConfig()
     spark: SparkConfig = SparkConfig()

@@ -1,74 +1,13 @@
-"""Stage `evaluate`: `item_index`, `interactions`, `items`, `item_stats` in, `metrics` and a report
-out.
-"""
+"""Stage evaluate: what it reads and what its results depend on; `execute` does the work."""
 
 from __future__ import annotations
 
-from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.extras import require_packages
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.base.variants import VARIANTS
-from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
-from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
-from llm_i2i_spark.evaluate.evaluation import Evaluation
-from llm_i2i_spark.evaluate.report.case_studies import select_case_studies
-from llm_i2i_spark.evaluate.report.page import Report, render_report, settings_shown
-from llm_i2i_spark.evaluate.report.write import report_path, write_report
-from llm_i2i_spark.evaluate.settings import settings_of
-from llm_i2i_spark.evaluate.summary_table import summary_metrics
-from llm_i2i_spark.lake.stage_run import StageRun
-from llm_i2i_spark.lake.tables import contract_schema
-
-READS = ("item_index", "interactions", "items", "item_stats")
-
-
-def execute(run: StageRun) -> None:
-    """Evaluate the systems of the run, write the report, then commit the metrics that name it.
-
-    Raises:
-        UserError: nothing is held out, or no user has a row in the target fold.
-    """
-    settings = settings_of(run.config)
-    tables = Tables(*map(run.read, READS))
-    systems = [(scope["variant"], scope["backbone"]) for scope in run.inputs("item_index")]
-    systems.sort(key=lambda system: system[1])  # by backbone; the variants as they were asked for
-    found = evaluate_systems(tables, systems, settings, run.staged, run_id=run.run_id)
-    path = report_path(run.lake.root, run.run_id)
-    # The report comes first: a committed evaluation is complete, and is never run again for its
-    # report alone.
-    write_report(path, render_report(_report(run, tables, found)))
-    schema = contract_schema(TABLES["metrics"])
-    frame = run.spark.createDataFrame([dict(row) for row in found.rows], schema)
-    run.write("metrics", frame, "evaluate: metrics", report=path)
-    log_message(f"  report: {path}")
-
-
-def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
-    shares = count_synthetic_shares(tables.index, found.systems)
-    studies = select_case_studies(
-        tables.index, tables.items, tables.item_stats, found.systems, run.config.seed
-    )
-    return Report(
-        rows=found.rows,
-        metrics=found.metrics,
-        systems=found.systems,
-        shares=shares.toPandas(),
-        case_studies=studies,
-        run_id=run.run_id,
-        versions=run.versions,
-        config_digest=run.config.digest(),
-        settings=settings_shown(run.config),
-        titles={variant.name: variant.title for variant in VARIANTS},
-        comparison=found.compare(metrics=summary_metrics(found.metrics))
-        if len(found.systems) > 2
-        else None,
-    )
-
 
 STAGE = Stage(
     name="evaluate",
-    reads=READS,
+    reads=("item_index", "interactions", "items", "item_stats"),
     settings=(
         "evaluate",
         "index.recent_items",
@@ -85,6 +24,5 @@ STAGE = Stage(
         "lake/click_lists",
         "lake/user_batches",
     ),
-    execute=execute,
     prepare=lambda config, scopes: require_packages("report"),
 )

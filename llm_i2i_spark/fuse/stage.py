@@ -1,47 +1,12 @@
-"""Stage fuse: real and scored interactions in, one weighted interaction log a variant out."""
+"""Stage fuse: what it reads and what its results depend on; `execute` does the work."""
 
 from __future__ import annotations
 
-from functools import reduce
-
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
-
-from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.base.variants import find_variant
-from llm_i2i_spark.fuse.fusion import fuse_rows
-from llm_i2i_spark.fuse.transform import real_rows
-from llm_i2i_spark.lake.stage_run import StageRun
-
-
-def execute(run: StageRun) -> None:
-    """Write `fused` for the variants of the run.
-
-    Raises:
-        InputDataError: no interaction lies in the folds that models may see.
-    """
-    real = real_rows(run.read("interactions"), run.config.model_folds)
-    if real.isEmpty():
-        raise InputDataError(
-            "No interaction is left for the models after the split; use split.holdout=none for so"
-            " small a log."
-        )
-    parts = []
-    for scope in run.scopes:
-        variant = find_variant(scope["variant"])
-        models = {
-            table: run.read(table, {"branch": variant.branch}) for table in variant.fusion.reads
-        }
-        rows = fuse_rows(variant.fusion, real, models, run.config.fuse)
-        parts.append(rows.select(F.lit(variant.name).alias("variant"), "*"))
-    run.write("fused", reduce(DataFrame.unionByName, parts))
-
 
 STAGE = Stage(
     name="fuse",
     reads=("interactions", "scored", "candidates"),
     settings=("fuse", "split.protocol", "split.holdout"),
     code=("fuse",),
-    execute=execute,
 )

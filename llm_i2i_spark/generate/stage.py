@@ -1,58 +1,12 @@
-"""Stage generate: users' histories in, proposed interactions out."""
+"""Stage generate: what it reads and what its results depend on; `execute` does the work."""
 
 from __future__ import annotations
 
-from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import to_arrow_schema
-
-from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.generate.transform import generator_inputs
-from llm_i2i_spark.generate.worker import GenerateTask, load_generator, propose_batch
-from llm_i2i_spark.lake.batch_inference import infer
-from llm_i2i_spark.lake.checkpoints import find_checkpoint
-from llm_i2i_spark.lake.stage_run import StageRun
-from llm_i2i_spark.lake.tables import result_schema
-from llm_i2i_spark.lake.user_histories import build_histories, owned_items
-from llm_i2i_spark.prompts.templates import GENERATOR, prompt_digest
-
-
-def execute(run: StageRun) -> None:
-    """Write `candidates`: up to `generate.per_user` catalogue items a user, none of them owned."""
-    config, branch = run.config, run.scopes[0]["branch"]
-    interactions, items = run.read("interactions"), run.read("items")
-    checkpoint = find_checkpoint(run.read("checkpoints"), "generator")
-    settings = config.generate
-    histories = build_histories(
-        interactions, items, config.model_folds, config.export.history_length
-    )
-    users = generator_inputs(
-        histories, owned_items(interactions, config.model_folds), settings.partitions, config.seed
-    )
-    task = GenerateTask(
-        checkpoint_path=checkpoint.path,
-        model_digest=checkpoint.digest,
-        prompt_digest=prompt_digest(config.layout, GENERATOR),
-        decode_digest=config.decode_digest,
-        per_user=settings.per_user,
-        batch_tokens=settings.batch_tokens,
-        device=settings.device,
-        schema=to_arrow_schema(result_schema(TABLES["candidates"])),
-    )
-    title = f"generator {checkpoint.digest[:12]}, {settings.per_user} items a user"
-    candidates = infer(users, task, load_generator, propose_batch, title)
-    run.write(
-        "candidates",
-        candidates.select(F.lit(branch).alias("branch"), "*"),
-        "generate",
-        model_digest=checkpoint.digest,
-    )
-
 
 STAGE = Stage(
     name="generate",
     reads=("interactions", "items", "checkpoints"),
     settings=("generate", "export.history_length", "split.protocol", "split.holdout"),
     code=("generate", "lm", "prompts", "lake/user_histories", "lake/batch_inference"),
-    execute=execute,
 )

@@ -35,8 +35,11 @@ def find_previous(
         return None
     record, now = commit.record, run.versions["fused"]
     last = record.attributes.get("results", {}).get(scope_key(scope), {})
+    result, planned = record.result(scope), run.pinned.results[scope_key(scope)]
     before = record.reads.get("fused", now)
-    if last.get("settings") != settings or record.code_digest != run.pinned.code_digest:
+    if last.get("settings") != settings or result is None:
+        return None
+    if result.code_digest != planned.code_digest:
         return None
     if before >= now:
         return None

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from py4j.protocol import Py4JNetworkError
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
@@ -30,7 +31,13 @@ _HINTS = {
 }
 
 
-def spark_reason(error: BaseException) -> str:
+def is_of_spark(error: Exception) -> bool:
+    """Whether an error came from Spark: from an action, or from a session that has ended."""
+    ended = isinstance(error, ConnectionError) and SparkSession.getActiveSession() is not None
+    return ended or isinstance(error, SPARK_ERRORS)
+
+
+def spark_reason(error: Exception) -> str:
     """The reason of an error of Spark as one line without a full stop.
 
     It is the message of this package or of Python where a worker raised one, else Spark's own first

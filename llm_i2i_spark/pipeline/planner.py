@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from llm_i2i_spark.base.contract import Scope, result_name, scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import TableNotFoundError
-from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
+from llm_i2i_spark.base.fingerprint import Ingredients
 from llm_i2i_spark.base.run_record import (
     Commit,
     Histories,
@@ -126,7 +126,7 @@ class _Planner:
             },
             external_inputs=stage.external_inputs(config),
             settings=config.settings(*settings, "seed") | rule,
-            code_digest=code_digest(*stage.code),
+            code_digest=stage.code_digest(scope),
         )
         present = self._present(stage, ingredients)
         finished = len(present) == len(stage.writes)

@@ -176,7 +176,6 @@ def _pin(
         settings={
             key: value for result in group for key, value in result.ingredients.settings.items()
         },
-        code_digest=first.ingredients.code_digest,
     )
 
 

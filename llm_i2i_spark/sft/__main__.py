@@ -16,7 +16,7 @@ from typing import NoReturn
 from llm_i2i_spark.base.contract import result_name, scope_key
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import ConfigError, LlmI2iError, StageError, TableNotFoundError
-from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
+from llm_i2i_spark.base.fingerprint import Ingredients
 from llm_i2i_spark.base.run_record import fingerprint_in, new_run_id
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.base.variants import BASE_BRANCH
@@ -24,8 +24,9 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.sft.events import EventFile, EventView, Reporter, discard
+from llm_i2i_spark.sft.execute import check_layout
 from llm_i2i_spark.sft.launch import end_with_parent
-from llm_i2i_spark.sft.stage import STAGE, check_layout
+from llm_i2i_spark.sft.stage import STAGE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -139,8 +140,9 @@ def _latest_run(config: Config, lake: DeltaRsLake) -> PinnedRun:
         versions[table] = history[0].version
         inputs[result_name(table, of_table)] = fingerprint
     settings = config.settings(*STAGE.settings, "seed")
-    code = code_digest(*STAGE.code)
-    ingredients = Ingredients(STAGE.name, scope, inputs, {}, settings, code)
+    ingredients = Ingredients(
+        STAGE.name, scope, inputs, {}, settings, code_digest=STAGE.code_digest(scope)
+    )
     return PinnedRun(
         run_id=new_run_id(),
         stage=STAGE.name,
@@ -148,7 +150,6 @@ def _latest_run(config: Config, lake: DeltaRsLake) -> PinnedRun:
         scopes=(scope,),
         results={scope_key(scope): ingredients.result},
         settings=settings,
-        code_digest=code,
     )
 
 

@@ -1,64 +1,14 @@
-"""Stage sft: training examples in, fine-tuned models out, by a process without Spark."""
+"""Stage sft: what it reads and what its results depend on; `execute` does the work."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.extras import require_packages
-from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.sft.launch import launch
-
-if TYPE_CHECKING:
-    from llm_i2i_spark.lake.stage_run import StageRun
-
-
-def execute(run: StageRun) -> None:
-    """Launch the job at the pinned versions and show its progress until it has committed.
-
-    Raises:
-        ConfigError: the lake is not a local folder, or the job says that the user can mend it.
-    """
-    config, folder = run.config, run.lake.path("checkpoints")
-    if is_uri(folder):
-        raise ConfigError(
-            f"Fine-tuning writes files, and {folder} is a URI: set lake.root to a mounted folder"
-            " (on Databricks below /Volumes)."
-        )
-    check_layout(config)
-    log = Path(folder).parent / "sft.log"
-    model = config.sft.base_model or f"a compact model of {config.sft.layers} layers"
-    log_message(
-        f"  fine-tuning {model} on sft_generator v{run.versions['sft_generator']}; log in {log}"
-    )
-    launch(config, run.pinned, log)
-
-
-def check_layout(config: Config) -> None:
-    """See that the layout of the examples is one that the model reads.
-
-    Raises:
-        ConfigError: `instruct` without a base model, or `sequence` with one.
-    """
-    base_model = config.sft.base_model
-    if (config.layout == "instruct") != (base_model is not None):
-        wanted = (
-            "needs sft.base_model" if base_model is None else "cannot be used with sft.base_model"
-        )
-        raise ConfigError(
-            f"export.layout={config.layout} {wanted}: set export.layout=auto and run export again."
-        )
-
 
 STAGE = Stage(
     name="sft",
     reads=("sft_generator", "sft_discriminator", "items"),
     settings=("sft", "export.negatives", "generate.per_user"),
     code=("sft", "lm", "prompts"),
-    execute=execute,
     prepare=lambda config, scopes: require_packages("sft"),
 )

@@ -103,7 +103,7 @@ class OldWriter(Writer):
         self, table: str, reads: dict[str, int], scopes: Sequence[Scope], attributes: dict[str, Any]
     ) -> str:
         values = asdict(self.run_record(table, reads, scopes, attributes))
-        for name in ("scopes", "settings", "code_digest"):
+        for name in ("scopes", "settings"):
             del values[name]
         values["inputs"], values["sources"] = values.pop("reads"), values.pop("external_inputs")
         values["details"] = values.pop("attributes")

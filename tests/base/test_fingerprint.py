@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from llm_i2i_spark.base import fingerprint as module
-from llm_i2i_spark.base.fingerprint import Ingredients, code_digest
+from llm_i2i_spark.base.fingerprint import Ingredients, code_digest, imported_modules
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.files import load_config
 
@@ -41,7 +41,7 @@ def test_a_fingerprint_knows_everything_a_result_depends_on() -> None:
 def test_what_has_changed_is_said(words: str) -> None:
     results = {"variant=real": BASE.result}
     run = PinnedRun("r", "fuse", {}, results=results, scopes=({"variant": "real"},))
-    run = replace(run, external_inputs=dict(BASE.external_inputs), code_digest="c")
+    run = replace(run, external_inputs=dict(BASE.external_inputs))
     record = replace(run, settings=dict(BASE.settings)).record(load_config([], []), "fused")
     assert BASE.differences(record) == []
     assert replace(BASE, **OTHERS[words]).differences(record) == [words]
@@ -57,3 +57,9 @@ def test_a_docstring_is_not_code(tmp_path, monkeypatch) -> None:
         digests.append(code_digest("stage"))
     code_digest.cache_clear()
     assert digests[0] == digests[1] != digests[2]
+
+
+def test_imports_are_followed_in_the_folder_of_a_module_and_in_one_other() -> None:
+    found = imported_modules("backbones/bm25", within="kernels")
+    assert {"backbones/bm25", "backbones/cooccurrence/engine", "kernels/bm25"} <= set(found)
+    assert not {"backbones/swing", "kernels/swing", "base/errors"} & set(found)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import known_keys, load_config
 
 
@@ -271,3 +275,17 @@ def test_every_known_key_can_be_set_to_its_own_default() -> None:
         for part in key.split("."):
             found = found[part]
         assert load_config([], [f"{key}={json.dumps(found)}"]) == plain, key
+
+
+def options_of(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """Every option below a model, by its key."""
+    for name, option in model.model_fields.items():
+        kind = option.annotation
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            yield from ((f"{name}.{key}", inner) for key, inner in options_of(kind))
+        else:
+            yield name, option
+
+
+def test_every_option_says_what_it_is_for() -> None:
+    assert [key for key, option in options_of(Config) if not option.description] == []

@@ -20,7 +20,7 @@ from llm_i2i_spark.evaluate.evaluation import Evaluation
 from llm_i2i_spark.evaluate.external_index import evaluate_external_index
 from llm_i2i_spark.evaluate.queries import item_key
 from llm_i2i_spark.evaluate.settings import check_holdout, settings_of
-from llm_i2i_spark.evaluate.stage import READS, STAGE
+from llm_i2i_spark.evaluate.stage import STAGE
 from llm_i2i_spark.lake.tables import Lake, contract_schema
 from tests.stage_runs import run_stage
 
@@ -313,7 +313,7 @@ def test_the_stage_writes_metrics_and_a_report_and_an_external_index_is_measured
 ) -> None:
     for name, frame in frames(spark, tables).items():
         frame.write.format("delta").save(lake.path(name))
-    versions = {name: lake.version(name) for name in READS}
+    versions = {name: lake.version(name) for name in STAGE.reads}
     systems = tuple({"variant": name, "backbone": "swing"} for name in ("real", "llm_i2i"))
     run_stage(STAGE, lake, config, versions, run_id="r7", read_scopes={"item_index": systems})
     rows = lake.read("metrics").where("run_id = 'r7'")

@@ -90,7 +90,6 @@ class Shop:
                 for result in results
                 for key, value in result.ingredients.settings.items()
             },
-            code_digest=results[0].ingredients.code_digest,
         )
         for table in stage.writes:
             self.lake.commit(table, run.record(results[0].config, table))

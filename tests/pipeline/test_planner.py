@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from llm_i2i_spark.base import stage
 from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.run_record import ScopeResult
 from llm_i2i_spark.base.variants import BASE_BRANCH
-from llm_i2i_spark.pipeline import planner as module
 from llm_i2i_spark.pipeline.planner import systems_in
 from tests.pipeline.memory_lake import reasons, to_do
 
@@ -66,9 +66,9 @@ def test_options_that_change_no_row_change_no_plan(shop) -> None:
 
 def test_changed_code_of_a_stage_is_a_reason(shop, monkeypatch) -> None:
     shop.run()
-    digest = module.code_digest
+    digest = stage.code_digest
     changed = lambda *parts: "other" if "fuse" in parts else digest(*parts)  # noqa: E731
-    monkeypatch.setattr(module, "code_digest", changed)
+    monkeypatch.setattr(stage, "code_digest", changed)
     plan = shop.plan()
     assert list(to_do(plan)) == ["fuse", "i2i", "index", "evaluate"]
     assert reasons(plan, "fuse") == {"variant=real": ("the code of fuse has changed",)}
@@ -255,10 +255,21 @@ def test_a_result_of_version_0_1_is_made_again_with_a_reason_to_read(shop) -> No
     for history in shop.lake.histories.values():
         for number, commit in enumerate(history):
             results = {"": ScopeResult("f0")}
-            old = replace(commit.record, scopes=results, settings={}, code_digest="")
+            old = replace(commit.record, scopes=results, settings={})
             old = replace(old, code_version="0.1.0")
             history[number] = replace(commit, record=old)
     plan = shop.plan()
     assert list(to_do(plan)) == REAL_STAGES
     sentence = "version 0.1.0 made it and did not record what it depends on"
     assert reasons(plan, "index") == {SWING: (sentence,)}
+
+
+def test_a_backbone_depends_on_its_own_code_alone(shop, monkeypatch) -> None:
+    shop.run("real", backbones=("swing", "bm25"))
+    digest = stage.code_digest
+    changed = lambda *parts: "other" if "kernels/bm25" in parts else digest(*parts)  # noqa: E731
+    monkeypatch.setattr(stage, "code_digest", changed)
+    plan = shop.plan(("real",), backbones=("swing", "bm25"))
+    bm25 = "variant=real,backbone=bm25"
+    assert to_do(plan) == {"i2i": [bm25], "index": [bm25], "evaluate": [""]}
+    assert reasons(plan, "i2i") == {SWING: (), bm25: ("the code of i2i has changed",)}

@@ -15,6 +15,12 @@ class DiscriminateConfig(Section):
     score_real: bool = Field(
         True, description="also score the real interactions, so that fuse can drop or report them"
     )
-    batch_tokens: int = Field(16_384, ge=16)
-    partitions: int = Field(8, ge=1)
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", json_schema_extra=RUNTIME)
+    batch_tokens: int = Field(
+        16_384, ge=16, description="tokens of one forward pass at most, padding counted"
+    )
+    partitions: int = Field(8, ge=1, description="user buckets, as in generate")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="of the models; auto: a GPU where there is one",
+        json_schema_extra=RUNTIME,
+    )

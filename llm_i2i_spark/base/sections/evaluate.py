@@ -15,5 +15,7 @@ class EvaluateConfig(Section):
     target: Literal["valid", "test"] = Field(
         "test", description="valid: the second-to-last item is the target (for choosing settings)"
     )
-    ks: tuple[int, ...] = (5, 10, 20, 50, 100, 200)
+    ks: tuple[int, ...] = Field(
+        (5, 10, 20, 50, 100, 200), description="lengths of the lists that are measured"
+    )
     bootstrap: int = Field(1000, ge=10, description="resamples of users behind each interval")

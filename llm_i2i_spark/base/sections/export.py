@@ -12,7 +12,9 @@ from llm_i2i_spark.base.sections.section import Section
 class ExportConfig(Section):
     """What each model is shown."""
 
-    history_length: int = Field(10, ge=1)
+    history_length: int = Field(
+        10, ge=1, description="layout instruct: latest items of a user that a prompt shows"
+    )
     layout: Literal["auto", "instruct", "sequence"] = Field(
         "auto", description="auto: instruct with sft.base_model, sequence without"
     )
@@ -22,7 +24,9 @@ class ExportConfig(Section):
     negatives: Literal["random", "generator"] = Field(
         "generator", description="generator: half of them are items the generator itself ranks high"
     )
-    negatives_per_positive: int = Field(4, ge=1)
+    negatives_per_positive: int = Field(
+        4, ge=1, description="discriminator examples answered No beside each one answered Yes"
+    )
     positives_per_user: int = Field(
         3, ge=1, description="latest observed items of a user that become discriminator positives"
     )

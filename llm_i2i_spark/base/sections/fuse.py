@@ -12,7 +12,9 @@ from llm_i2i_spark.base.sections.section import Section
 class FuseConfig(Section):
     """Which synthetic rows join the real ones, and with what weight."""
 
-    mode: Literal["soft", "threshold"] = "soft"
+    mode: Literal["soft", "threshold"] = Field(
+        "soft", description="soft: weight by confidence; threshold: weight 1 from a confidence on"
+    )
     threshold: float = Field(
         0.012,
         ge=0,

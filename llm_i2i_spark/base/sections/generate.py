@@ -12,11 +12,17 @@ from llm_i2i_spark.base.sections.section import RUNTIME, Section
 class GenerateConfig(Section):
     """How many interactions the generator proposes for a user, and how its tasks are cut."""
 
-    per_user: int = Field(20, ge=1)
-    batch_tokens: int = Field(16_384, ge=16)
+    per_user: int = Field(20, ge=1, description="items proposed for each user")
+    batch_tokens: int = Field(
+        16_384, ge=16, description="tokens of one forward pass at most, padding counted"
+    )
     partitions: int = Field(
         8,
         ge=1,
         description="user buckets; fixed, so that results do not depend on the cluster's size",
     )
-    device: Literal["auto", "cpu", "cuda"] = Field("auto", json_schema_extra=RUNTIME)
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto",
+        description="of the models; auto: a GPU where there is one",
+        json_schema_extra=RUNTIME,
+    )

@@ -12,7 +12,7 @@ from llm_i2i_spark.base.sections.section import Section
 class IndexConfig(Section):
     """The served index and how a lookup merges its lists."""
 
-    size: int = Field(200, ge=1)
+    size: int = Field(200, ge=1, description="neighbours kept for each item")
     normalize: Literal["none", "row"] = Field(
         "row", description="row: scores over the row's Euclidean length"
     )

@@ -36,8 +36,8 @@ class PerTable(Section):
 class FormatOptions(PerTable):
     """How the rows of each raw table are written; auto: by the name and the first rows."""
 
-    interactions: Format = "auto"
-    items: Format = "auto"
+    interactions: Format = Field("auto", description="of the log")
+    items: Format = Field("auto", description="of the catalogue")
 
 
 class IngestConfig(Section):
@@ -46,7 +46,9 @@ class IngestConfig(Section):
     interactions: str | None = Field(
         None, description="the raw log: a file, a folder, a pattern such as days/*.csv, or a table"
     )
-    items: str | None = Field(None, description="the raw catalogue, likewise; a log alone is enough")
+    items: str | None = Field(
+        None, description="the raw catalogue, likewise; a log alone is enough"
+    )
     format: FormatOptions = FormatOptions()
     columns: dict[str, str] = Field(
         default_factory=dict,

@@ -12,8 +12,8 @@ from llm_i2i_spark.base.sections.section import RUNTIME, Section
 class DiscriminatorTraining(Section):
     """How the discriminator's fine-tuning differs from the generator's."""
 
-    epochs: int = Field(4, ge=1)
-    learning_rate: float = Field(1e-3, gt=0)
+    epochs: int = Field(4, ge=1, description="passes over its examples")
+    learning_rate: float = Field(1e-3, gt=0, description="of AdamW, after the warm-up")
     batch_size: int = Field(128, ge=1, description="histories a step, over all ranks")
 
 
@@ -29,25 +29,37 @@ class SftConfig(Section):
     text_encoder: str | None = Field(
         None, description="directory of a sentence encoder; None: TF-IDF + SVD of the catalogue"
     )
-    text_dims: int = Field(256, ge=1)
+    text_dims: int = Field(
+        256, ge=1, description="dimensions of the text features, where TF-IDF + SVD makes them"
+    )
     item_tokens: Literal["auto", "atomic", "codes"] = Field(
         "auto", description="one token an item, or a few; auto: codes above 200,000 items"
     )
-    layers: int = Field(1, ge=1)
-    hidden_size: int = Field(128, ge=8)
-    heads: int = Field(4, ge=1)
-    intermediate_size: int = Field(256, ge=8)
-    dropout: float = Field(0.3, ge=0, lt=1)
+    layers: int = Field(1, ge=1, description="transformer blocks of the compact model")
+    hidden_size: int = Field(128, ge=8, description="width of the compact model")
+    heads: int = Field(4, ge=1, description="attention heads of the compact model")
+    intermediate_size: int = Field(
+        256, ge=8, description="width of the compact model's feed-forward layers"
+    )
+    dropout: float = Field(
+        0.3, ge=0, lt=1, description="after the embeddings and each branch of a block"
+    )
     alpha: float = Field(4.0, ge=0, description="loss weight of long-tail targets")
     beta: float = Field(1.0, ge=0, description="loss weight of the other targets")
-    epochs: int = Field(20, ge=1)
-    learning_rate: float = Field(3e-3, gt=0)
-    warmup_share: float = Field(0.05, ge=0, le=1)
-    weight_decay: float = Field(0.01, ge=0)
+    epochs: int = Field(20, ge=1, description="passes of the generator over its examples")
+    learning_rate: float = Field(
+        3e-3, gt=0, description="of AdamW, after the warm-up; falls as half a cosine to a fiftieth"
+    )
+    warmup_share: float = Field(
+        0.05, ge=0, le=1, description="of the steps, in which the learning rate rises from zero"
+    )
+    weight_decay: float = Field(0.01, ge=0, description="of AdamW")
     batch_size: int = Field(
         256, ge=1, description="examples a step, over all ranks and accumulation steps"
     )
-    accumulation_steps: int = Field(1, ge=1)
+    accumulation_steps: int = Field(
+        1, ge=1, description="parts in which a batch passes through the model, to save memory"
+    )
     max_length: int = Field(1024, ge=8, description="tokens of a packed row")
     sampled_negatives: int = Field(
         512,
@@ -56,8 +68,12 @@ class SftConfig(Section):
             "items in the generator's training softmax beside the batch's own; 0: all items"
         ),
     )
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    attention: Literal["auto", "flash_attention_2", "sdpa", "eager"] = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", description="of the weights in training; auto: bf16 on a GPU that has it"
+    )
+    attention: Literal["auto", "flash_attention_2", "sdpa", "eager"] = Field(
+        "auto", description="auto: FlashAttention-2 where it is installed, else PyTorch's own"
+    )
     deepspeed: str | None = Field(
         None, description="DeepSpeed JSON; None: the packaged ZeRO-2 file"
     )

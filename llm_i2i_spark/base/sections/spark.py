@@ -12,7 +12,7 @@ class SparkConfig(Section):
     applied.
     """
 
-    master: str = "local[*]"
+    master: str = Field("local[*]", description="of a local session: local[*] takes all cores")
     memory: str = Field("4g", description="driver heap of a local session")
     shuffle_partitions: int | None = Field(
         None, ge=1, description="tasks of a shuffle in a local session; None: twice the cores"

@@ -1,0 +1,82 @@
+"""Stage `evaluate`: `item_index`, `interactions`, `items`, `item_stats` in, `metrics` and a report
+out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.variants import BASE_BRANCH, VARIANTS
+from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
+from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
+from llm_i2i_spark.evaluate.evaluation import Evaluation
+from llm_i2i_spark.evaluate.report.case_studies import select_case_studies
+from llm_i2i_spark.evaluate.report.making import branches_of, stage_seconds, training_losses
+from llm_i2i_spark.evaluate.report.page import Report, render_report, settings_shown
+from llm_i2i_spark.evaluate.report.write import report_path, write_report
+from llm_i2i_spark.evaluate.settings import settings_of
+from llm_i2i_spark.evaluate.summary_table import summary_metrics
+from llm_i2i_spark.evaluate.systems import System
+from llm_i2i_spark.lake.stage_run import StageRun
+from llm_i2i_spark.lake.tables import contract_schema
+
+
+def execute(run: StageRun) -> None:
+    """Evaluate the systems of the run, write the report, then commit the metrics that name it.
+
+    Raises:
+        UserError: nothing is held out, or no user has a row in the target fold.
+    """
+    settings = settings_of(run.config)
+    tables = Tables(*map(run.read, run.stage.reads))
+    systems = [(scope["variant"], scope["backbone"]) for scope in run.inputs("item_index")]
+    systems.sort(key=lambda system: system[1])  # by backbone; the variants as they were asked for
+    found = evaluate_systems(tables, systems, settings, run.staged, run_id=run.run_id)
+    path = report_path(run.lake.root, run.run_id)
+    # The report comes first: a committed evaluation is complete, and is never run again for its
+    # report alone.
+    write_report(path, render_report(_report(run, tables, found)))
+    schema = contract_schema(TABLES["metrics"])
+    frame = run.spark.createDataFrame([dict(row) for row in found.rows], schema)
+    run.write("metrics", frame, "evaluate: metrics", report=path)
+    log_message(f"  report: {path}")
+
+
+def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
+    shares = count_synthetic_shares(tables.index, found.systems)
+    studies = select_case_studies(
+        tables.index, tables.items, tables.item_stats, found.systems, run.config.seed
+    )
+    return Report(
+        rows=found.rows,
+        metrics=found.metrics,
+        systems=found.systems,
+        shares=shares.toPandas(),
+        case_studies=studies,
+        run_id=run.run_id,
+        versions=run.versions,
+        config_digest=run.config.digest(),
+        settings=settings_shown(run.config),
+        titles={variant.name: variant.title for variant in VARIANTS},
+        seconds=stage_seconds(run.lake, found.systems),
+        losses=_losses(run, found.systems),
+        comparison=found.compare(metrics=summary_metrics(found.metrics))
+        if len(found.systems) > 2
+        else None,
+    )
+
+
+def _losses(run: StageRun, systems: Sequence[System]) -> dict[str, list[float]]:
+    """The losses of each model behind the systems, by its role (and branch, beside the first)."""
+    losses: dict[str, list[float]] = {}
+    for branch in branches_of(systems, "sft"):
+        scope = {"branch": branch}
+        if run.last_commit("checkpoints", scope) is None:  # a lake of indexes alone
+            continue
+        rows = run.lake.read("checkpoints", scope=scope).collect()
+        for row in sorted(rows, key=lambda row: row["role"], reverse=True):
+            name = row["role"] if branch == BASE_BRANCH else f"{row['role']} of {branch}"
+            losses[name] = training_losses(row["path"])
+    return {name: curve for name, curve in losses.items() if curve}

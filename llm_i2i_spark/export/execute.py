@@ -1,0 +1,56 @@
+"""The export stage: interactions and catalogue in, training examples of both models out."""
+
+from __future__ import annotations
+
+from pyspark.sql import functions as F
+
+from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.export.transform import (
+    discriminator_examples,
+    instruct_examples,
+    mark_calibration,
+    sequence_examples,
+    user_sequences,
+)
+from llm_i2i_spark.lake.stage_run import StageRun
+from llm_i2i_spark.lake.user_histories import build_histories
+
+
+def execute(run: StageRun) -> None:
+    """Write `sft_generator` and `sft_discriminator` from the folds that models may see.
+
+    Raises:
+        InputDataError: no user has two interactions to learn from.
+    """
+    config, export = run.config, run.config.export
+    interactions, items = run.read("interactions"), run.read("items")
+    # One more than a row of examples holds, since a calibration user's last item is withheld.
+    histories = build_histories(interactions, items, config.model_folds, export.sequence_length + 1)
+    sequences = user_sequences(histories, run.read("item_stats"), config.sft.alpha, config.sft.beta)
+    marked = mark_calibration(sequences, export.calibration_share, config.seed)
+    users = run.staged(marked, "export: histories")
+    if users.where(F.size("sequence") >= 2).isEmpty():
+        raise InputDataError(
+            "No user has two interactions that models may see, so there is nothing to train on; run"
+            " with --variants real."
+        )
+    if config.layout == "sequence":
+        generator = sequence_examples(users, export.sequence_length, export.history_length)
+    else:
+        generator = instruct_examples(users, export.history_length)
+    discriminator = discriminator_examples(
+        users,
+        items,
+        export.history_length,
+        export.positives_per_user,
+        export.negatives_per_positive,
+        config.seed,
+    )
+    branch = F.lit(run.scopes[0]["branch"]).alias("branch")
+    run.write("sft_generator", generator.select(branch, "*"), layout=config.layout)
+    run.write("sft_discriminator", discriminator.select(branch, "*"))
+    log_message(
+        f"  examples in layout {config.layout}; a long-tail target weighs"
+        f" {config.sft.alpha:g}, any other {config.sft.beta:g}"
+    )
