@@ -30,7 +30,13 @@ Fold = Literal["train", "valid", "test"]
 class Config(Section):
     """Every option of a run."""
 
-    seed: int = Field(42, description="of everything that is drawn at random")
+    seed: int = Field(
+        42,
+        ge=0,
+        lt=2**32,
+        description="of everything that is drawn at random; NumPy, scikit-learn, PyTorch and Spark "
+        "all take it",
+    )
     lake: LakeConfig = LakeConfig()
     spark: SparkConfig = SparkConfig()
     ingest: IngestConfig = IngestConfig()

@@ -21,7 +21,6 @@ from llm_i2i_spark.ingest.quarantine import (
 )
 from llm_i2i_spark.ingest.readers import (
     Source,
-    explained,
     nanosecond_times,
     read_source,
 )
@@ -33,6 +32,7 @@ from llm_i2i_spark.ingest.source_versions import (
 from llm_i2i_spark.ingest.transform import build_items
 from llm_i2i_spark.lake.item_statistics import item_statistics
 from llm_i2i_spark.lake.sources import rows_digest
+from llm_i2i_spark.lake.spark_errors import explained
 from llm_i2i_spark.lake.splits import assign_folds, keep_one_per_pair, order_positions
 from llm_i2i_spark.lake.stage_run import StageRun
 

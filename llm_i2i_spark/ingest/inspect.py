@@ -29,12 +29,12 @@ from llm_i2i_spark.ingest.readers import (
     RawTable,
     Source,
     as_source,
-    explained,
     nanosecond_times,
     read_raw,
 )
 from llm_i2i_spark.ingest.values import id_text
 from llm_i2i_spark.lake.session import open_session
+from llm_i2i_spark.lake.spark_errors import explained
 
 SAMPLE_ROWS = 10_000
 _SHOWN_VALUES = 3

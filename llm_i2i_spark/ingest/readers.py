@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
@@ -38,6 +37,7 @@ from llm_i2i_spark.ingest.public import (
 from llm_i2i_spark.ingest.public.finish import finished
 from llm_i2i_spark.ingest.public.layout import Layout
 from llm_i2i_spark.ingest.source_versions import SourceVersion, find_source
+from llm_i2i_spark.lake.spark_errors import explained
 
 _A_NAME = re.compile(r"[^\W\d][\w .:-]{0,40}|_\w+")
 _NANOS = "spark.sql.legacy.parquet.nanosAsLong"
@@ -259,31 +259,6 @@ def _of_layout(given: Given, layout: Layout) -> Given:
         quoted=layout.quoted,
         fields=layout.fields,
     )
-
-
-@contextmanager
-def explained(path: str, key: str) -> Iterator[None]:
-    """Turn an error of Spark about an unreadable source into one sentence.
-
-    Raises:
-        InputDataError: something inside the block failed in Spark.
-    """
-    try:
-        yield
-    except (PySparkException, Py4JError) as error:
-        # Failed tasks arrive as plain Java errors, whose first line only names the call.
-        lines = [
-            line.strip(": ")
-            for line in str(error).splitlines()
-            if line.strip() and "error occurred while calling" not in line
-        ]
-        reason = lines[0] if lines else type(error).__name__
-        missing = "PATH_NOT_FOUND" in reason or "TABLE_OR_VIEW_NOT_FOUND" in reason
-        what = "There is nothing at" if missing else f"Spark cannot read ({reason[:200]})"
-        raise InputDataError(
-            f"{what} {path}; {key} must name a file, a folder or a table, and ingest.format its"
-            " format."
-        ) from error
 
 
 @contextmanager

@@ -19,7 +19,6 @@ from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.ingest.formats.columnar import support_explained
 from llm_i2i_spark.ingest.formats.endings import names_a_file
 from llm_i2i_spark.ingest.paths import is_table_name
-from llm_i2i_spark.ingest.readers import explained
 from llm_i2i_spark.ingest.source_versions import (
     SourceVersion,
     count_files,
@@ -30,6 +29,7 @@ from llm_i2i_spark.ingest.source_versions import (
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.session import session_settings
 from llm_i2i_spark.lake.sources import rows_digest
+from llm_i2i_spark.lake.spark_errors import explained
 
 
 def source_by_spark(spark: SparkSession, path: str, table: str) -> SourceVersion:

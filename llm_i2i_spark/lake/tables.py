@@ -29,6 +29,7 @@ from llm_i2i_spark.lake.location import (
     retention_properties,
 )
 from llm_i2i_spark.lake.lost_files import with_losses
+from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.surviving_rows import surviving_rows
 from llm_i2i_spark.lake.worker_errors import worker_error
@@ -98,7 +99,7 @@ class Lake:
             frame = reader.load(self.path(table)) if self.root else reader.table(self._name(table))
         except SPARK_ERRORS as error:
             raise TableNotFoundError(
-                f"Version {version} of {table} cannot be read ({str(error).splitlines()[0]})."
+                f"Version {version} of {table} cannot be read ({spark_reason(error)})."
             ) from error
         frame = _with_scope_columns(frame, TABLES[table])
         return frame.where(scope_condition((scope,))) if scope else frame
@@ -177,7 +178,7 @@ class Lake:
                     writer.saveAsTable(self._name(table.name))
         except SPARK_ERRORS as error:
             raise worker_error(error) or StageError(
-                f"Stage {record.stage} could not write {table.name}: {_reason(error)}"
+                f"Stage {record.stage} could not write {table.name} ({spark_reason(error)})."
             ) from error
         return delta_rs.version_of(self.history(table.name), record)
 
@@ -279,15 +280,3 @@ def _fit(frame: DataFrame, table: Table) -> DataFrame:
         wrong = sorted(set(wanted.items()) ^ set(found.items()))
         raise StageError(f"Rows for {table.name} do not fit its contract at {wrong}.")
     return frame.select(*table.names)
-
-
-def _reason(error: Exception) -> str:
-    """The line of a Spark or JVM failure that tells most: a broken constraint, a worker's own
-    error, else the first.
-    """
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    for sign in ("CHECK constraint", "NOT NULL", "Error: ", "Exception: "):
-        for line in lines:
-            if sign in line:
-                return line[:500]
-    return lines[0][:500] if lines else type(error).__name__
