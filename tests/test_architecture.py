@@ -19,8 +19,13 @@ MAY_GO_BELOW = {PACKAGE / "lake" / "session.py", PACKAGE / "lake" / "capabilitie
 
 @pytest.mark.parametrize(
     "module",
-    ["llm_i2i_spark", "llm_i2i_spark.config.files", "llm_i2i_spark.__main__"]
-    + ["llm_i2i_spark.pipeline.planner", "llm_i2i_spark.pipeline.stages"],
+    [
+        "llm_i2i_spark",
+        "llm_i2i_spark.config.files",
+        "llm_i2i_spark.__main__",
+        "llm_i2i_spark.pipeline.planner",
+        "llm_i2i_spark.pipeline.stages",
+    ],
 )
 def test_importing_loads_neither_spark_nor_torch(module: str) -> None:
     code = (

@@ -9,6 +9,8 @@ from __future__ import annotations
 from llm_i2i_spark.base.contract import Table, columns_of
 
 ITEM = "struct<item_id:string,text:string>"
+TRAINING_CURVE = "training.jsonl"
+"""File in the folder of a checkpoint: a line of JSON for each epoch, with its mean `loss`."""
 TARGET = "struct<item_id:string,text:string,loss_weight:double>"
 NEIGHBOR = "struct<item_id:string,score:double,rank:int,synthetic_share:double>"
 

@@ -4,17 +4,21 @@ out.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.variants import VARIANTS
+from llm_i2i_spark.base.variants import BASE_BRANCH, VARIANTS
 from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
 from llm_i2i_spark.evaluate.report.case_studies import select_case_studies
+from llm_i2i_spark.evaluate.report.making import branches_of, stage_seconds, training_losses
 from llm_i2i_spark.evaluate.report.page import Report, render_report, settings_shown
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
 from llm_i2i_spark.evaluate.settings import settings_of
 from llm_i2i_spark.evaluate.summary_table import summary_metrics
+from llm_i2i_spark.evaluate.systems import System
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import contract_schema
 
@@ -56,7 +60,23 @@ def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
         config_digest=run.config.digest(),
         settings=settings_shown(run.config),
         titles={variant.name: variant.title for variant in VARIANTS},
+        seconds=stage_seconds(run.lake, found.systems),
+        losses=_losses(run, found.systems),
         comparison=found.compare(metrics=summary_metrics(found.metrics))
         if len(found.systems) > 2
         else None,
     )
+
+
+def _losses(run: StageRun, systems: Sequence[System]) -> dict[str, list[float]]:
+    """The losses of each model behind the systems, by its role (and branch, beside the first)."""
+    losses: dict[str, list[float]] = {}
+    for branch in branches_of(systems, "sft"):
+        scope = {"branch": branch}
+        if run.last_commit("checkpoints", scope) is None:  # a lake of indexes alone
+            continue
+        rows = run.lake.read("checkpoints", scope=scope).collect()
+        for row in sorted(rows, key=lambda row: row["role"], reverse=True):
+            name = row["role"] if branch == BASE_BRANCH else f"{row['role']} of {branch}"
+            losses[name] = training_losses(row["path"])
+    return {name: curve for name, curve in losses.items() if curve}

@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.contracts import TABLES, TRAINING_CURVE
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.files import move_into_place, write_atomically
 from llm_i2i_spark.base.stage import PinnedRun
@@ -179,7 +179,7 @@ class Job:
                 training.artifacts.tokenizer,
                 fields,
                 calibration,
-                {"training.jsonl": lines},
+                {TRAINING_CURVE: lines},
             )
             final = files / f"{role.name}-{digest[:DIGITS]}"
             _publish(hidden, final)
@@ -234,7 +234,8 @@ class Job:
                 for checkpoint in saved
             ]
             digests = {f"{checkpoint.role}_digest": checkpoint.digest for checkpoint in saved}
-            record = self.run.record(self.config, "checkpoints", **digests)
+            seconds = sum(float(checkpoint.fields["seconds"]) for checkpoint in saved)
+            record = self.run.record(self.config, "checkpoints", seconds=seconds, **digests)
             version, added = self.lake.commit(rows, record)
             if not added:
                 self.reporter.note(

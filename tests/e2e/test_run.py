@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import time
@@ -42,7 +43,10 @@ def test_a_run_leaves_summary_report_and_all_tables(finished: Finished) -> None:
     for variant in ("real", "llm_i2i"):
         figure = summary["metrics"]["variants"][variant]["all"]["recall@10"]
         assert figure["interval"][0] <= figure["value"] <= figure["interval"][1]
-    assert Path(summary["report"]).read_text().lower().startswith("<!doctype html>")
+    page = Path(summary["report"]).read_text()
+    assert page.lower().startswith("<!doctype html>")
+    assert "Loss over the epochs of fine-tuning" in page
+    assert re.search(r"<dt>seconds</dt><dd>ingest [\d.,]+ · export .* · index ", page)
     assert summary["tables"]["candidates"]["rows"] == 150 * 5
 
 

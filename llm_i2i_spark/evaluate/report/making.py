@@ -1,0 +1,71 @@
+"""How the evaluated indexes were made: the time that each stage took, the losses of fine-tuning."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from llm_i2i_spark.base.contract import Scope, scope_key
+from llm_i2i_spark.base.contracts import TABLES, TRAINING_CURVE
+from llm_i2i_spark.base.run_record import Histories, commit_of
+from llm_i2i_spark.base.variants import find_variant
+from llm_i2i_spark.evaluate.systems import System
+
+
+def branches_of(systems: Iterable[System], stage: str) -> list[str]:
+    """The branches of a model stage that some systems are made from, each once."""
+    variants = [find_variant(name) for name, _ in systems]
+    found = [variant.branch_in(stage) for variant in variants if variant.needs_models]
+    return list(dict.fromkeys(found))
+
+
+def stage_seconds(histories: Histories, systems: Sequence[System]) -> dict[str, float]:
+    """Seconds of wall clock that each stage took to make what the systems are made from, in the
+    order of the stages; stages of which no commit says it are left out.
+
+    Args:
+        histories: of the tables.
+        systems: (variant, backbone) pairs.
+    """
+    # One execution may commit several tables, each with the seconds until then.
+    executions: dict[tuple[str, str, frozenset[str]], float] = {}
+    for table in TABLES.values():
+        if table.stage == "evaluate":
+            continue
+        history = histories.history(table.name)
+        for scope in _scopes(table.name, systems):
+            commit = commit_of(history, scope)
+            if commit is None or commit.record is None:
+                continue
+            record = commit.record
+            execution = (record.stage, record.run_id, frozenset(record.scopes))
+            seconds = float(record.attributes.get("seconds", 0.0))
+            executions[execution] = max(executions.get(execution, 0.0), seconds)
+    total: dict[str, float] = defaultdict(float)
+    for (stage, _, _), seconds in executions.items():
+        total[stage] += seconds
+    return {stage: seconds for stage, seconds in total.items() if seconds}
+
+
+def _scopes(table: str, systems: Sequence[System]) -> list[Scope]:
+    contract = TABLES[table]
+    if contract.scope == ("branch",):
+        return [{"branch": branch} for branch in branches_of(systems, contract.stage)]
+    scopes = [contract.scope_of({"variant": name, "backbone": by}) for name, by in systems]
+    return list({scope_key(scope): scope for scope in scopes}.values())
+
+
+def training_losses(folder: str) -> list[float]:
+    """Mean loss of each epoch of the training that made a checkpoint, in nats; empty where its
+    folder is not to be seen from here.
+
+    Args:
+        folder: of the checkpoint.
+    """
+    file = Path(folder) / TRAINING_CURVE
+    if not file.is_file():
+        return []
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return [float(json.loads(line)["loss"]) for line in lines]

@@ -1,0 +1,47 @@
+"""What the report says of how the indexes were made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from llm_i2i_spark.base.contracts import TABLES, TRAINING_CURVE
+from llm_i2i_spark.evaluate.report.making import branches_of, stage_seconds, training_losses
+from llm_i2i_spark.pipeline.stages import STAGE_NAMES
+from tests.pipeline.memory_lake import Shop
+
+SYSTEMS = [("real", "swing"), ("llm_i2i", "swing"), ("real", "bm25")]
+
+
+def test_seconds_are_those_of_the_runs_behind_the_systems(tmp_path: Path) -> None:
+    for name in ("interactions", "items"):
+        (tmp_path / f"{name}.csv").touch()
+    shop = Shop(tmp_path)
+    shop.run("real", "llm_i2i")
+    shop.run("real", backbones=("bm25",))
+    shop.run("no_generator")  # not asked for below
+    tables = list(TABLES)
+    for table, history in shop.lake.histories.items():
+        for commit in history:
+            commit.record.attributes["seconds"] = 1.0 + tables.index(table)
+    found = stage_seconds(shop.lake, SYSTEMS)
+    assert list(found) == [name for name in STAGE_NAMES if name != "evaluate"]
+    # The last of an execution's tables has the seconds of all of it; stage i2i ran twice.
+    of_ingest = ("interactions", "quarantine", "items", "item_stats")
+    assert found["ingest"] == 1.0 + max(map(tables.index, of_ingest))
+    assert found["i2i"] == 2 * (1.0 + tables.index("item_similarity"))
+    assert found["sft"] == 1.0 + tables.index("checkpoints")
+    real = stage_seconds(shop.lake, [("real", "swing")])
+    assert list(real) == ["ingest", "fuse", "i2i", "index"]
+
+
+def test_branches_are_those_of_variants_with_models() -> None:
+    systems = [*SYSTEMS, ("no_long_tail_loss", "swing"), ("no_generator", "swing")]
+    assert branches_of(systems, "sft") == ["base", "no_long_tail_loss"]
+
+
+def test_losses_are_read_from_the_folder_of_the_checkpoint(tmp_path: Path) -> None:
+    lines = [json.dumps({"role": "generator", "epoch": n, "loss": 3.5 - n}) for n in (1, 2)]
+    (tmp_path / TRAINING_CURVE).write_text("\n".join(lines) + "\n")
+    assert training_losses(str(tmp_path)) == [2.5, 1.5]
+    assert training_losses(str(tmp_path / "elsewhere")) == []
