@@ -149,8 +149,9 @@ class Backbone(Section):
         Args:
             interactions: a Spark or pandas DataFrame with `user_id` and `item_id`, read as strings.
                 Optional columns: `source` (`real`, or another word for rows that a model proposed;
-                without it all rows are real), `weight` in (0, 1] (1 without it), `position` or `ts` for backbones that need the order of a user's clicks (with `ts`
-                alone, equal times are ordered by item id). A repeated (user, item) counts once.
+                without it all rows are real), `weight` in (0, 1] (1 without it), `position`
+                or `ts` for backbones that need the order of a user's clicks (with `ts` alone, equal
+                times are ordered by item id). A repeated (user, item) counts once.
             run: seed, engine options, where to keep intermediate results; None for the defaults.
 
         Returns:

@@ -21,7 +21,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
-from llm_i2i_spark.ingest.columns import find_columns
+from llm_i2i_spark.ingest.columns import Chosen, find_columns
 from llm_i2i_spark.ingest.paths import container_of, is_table_name, local_path, resolve_folder
 from llm_i2i_spark.ingest.public_formats import (
     FORMATS,
@@ -44,13 +44,12 @@ class Source:
     Attributes:
         path: as configured, for messages.
         frame: its rows, read when an action needs them.
-        columns: column that ingest reads -> the raw columns behind it, the first that is not null
-            counts.
+        columns: column that ingest reads -> the raw columns behind it.
     """
 
     path: str
     frame: DataFrame
-    columns: dict[str, tuple[str, ...]]
+    columns: dict[str, Chosen]
 
 
 def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source:

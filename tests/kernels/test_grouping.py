@@ -138,7 +138,9 @@ def test_the_real_row_stays_before_a_synthetic_one_and_then_the_heavier():
         synthetic(0, 4, 0.7),
         synthetic(0, 4, 0.5),
     ]
-    assert to_rows(group(rows)) == [(5, [3 << ITEM_SHIFT, 4 << ITEM_SHIFT | SYNTHETIC | WEIGHTED], [0.7])]
+    assert to_rows(group(rows)) == [
+        (5, [3 << ITEM_SHIFT, 4 << ITEM_SHIFT | SYNTHETIC | WEIGHTED], [0.7])
+    ]
 
 
 def test_users_of_one_item_are_dropped_however_often_it_comes():

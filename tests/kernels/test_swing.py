@@ -145,8 +145,7 @@ def test_bands_of_a_small_table_give_the_same_bits(monkeypatch):
     rng = np.random.default_rng(3)
     graph = {
         u: {
-            int(i): (float(rng.uniform(0.1, 1)), PROPOSED)
-            for i in rng.choice(12, 5, replace=False)
+            int(i): (float(rng.uniform(0.1, 1)), PROPOSED) for i in rng.choice(12, 5, replace=False)
         }
         for u in range(60)
     }

@@ -30,7 +30,8 @@ ARRAYS: dict[str, type[np.generic]] = {
 
 By user, ascending: both hashes (`users` 64 bits, `keys` 32) and the number of rows. By row, users
 in that order: `entries`, the position in `items` above the bits SYNTHETIC and WEIGHTED. By row with
-the bit WEIGHTED: the weight. By row, where the backbone needs it: the position in the user's sequence.
+the bit WEIGHTED: the weight. By row, where the backbone needs it: the position in the user's
+sequence.
 """
 
 ENCODED = ", ".join(
