@@ -14,6 +14,9 @@ from llm_i2i_spark.ingest.times import TimeFormat, time_format, time_of
 pytestmark = pytest.mark.spark
 
 
+AS_EVER = TimeFormat()
+
+
 @pytest.fixture(params=["true", "false"], ids=["ansi", "not_ansi"], autouse=True)
 def _ansi(spark, request):
     before = spark.conf.get("spark.sql.ansi.enabled")
@@ -22,7 +25,7 @@ def _ansi(spark, request):
     spark.conf.set("spark.sql.ansi.enabled", before)
 
 
-def times(spark, cases: list[str], written: TimeFormat = TimeFormat()) -> list[object]:
+def times(spark, cases: list[str], written: TimeFormat = AS_EVER) -> list[object]:
     """Values of many types, each given as SQL, as times in one query."""
     frame = spark.sql("SELECT " + ", ".join(f"{sql} AS c{i}" for i, sql in enumerate(cases)))
     kinds = [(field.name, field.dataType) for field in frame.schema.fields]

@@ -20,8 +20,8 @@ from llm_i2i_spark.kernels.item_knn import item_knn_block
 EVERYTHING = 1000
 K1, B = 1.2, 0.75
 
-# Users in rows, items in columns; 0 is no edge, 1 a real one, anything between a weighted one, which
-# is real below the half and synthetic above it.
+# Users in rows, items in columns; 0 is no edge, 1 a real one, anything between a weighted one: a
+# real one up to the half, a synthetic one above it.
 edge = st.sampled_from([0.0, 0.0, 0.0, 1.0, 1.0]) | st.floats(0.01, 0.99)
 shapes = st.tuples(st.integers(1, 14), st.integers(2, 9))
 matrices = shapes.flatmap(lambda shape: arrays(np.float64, shape, elements=edge)).filter(np.any)
