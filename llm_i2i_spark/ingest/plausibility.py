@@ -81,7 +81,7 @@ def _row_numbers(name: str, chosen: Chosen, rows: int, path: str) -> str:
             f" (a column of the catalogue alone with --set ingest.columns.{ITEMS_ID_KEY}=COLUMN)"
         )
     sentence = (
-        f"every one of the {rows:,} rows of {path} has a {name} of its own (from"
+        f"every one of the {rows:,} rows of {path} has its own {name} (from"
         f" {'/'.join(chosen.names)}), so that no two {other} have one in common; if it numbers the"
         f" rows, {way_out}."
     )
