@@ -1,5 +1,5 @@
-"""Logs as users have them, through the whole stage: what orders the clicks, what each of them counts,
-and what is odd about ids.
+"""Logs as users have them, through the whole stage: what orders the clicks, what each of them
+counts, and what is odd about ids.
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ def test_without_any_order_the_run_says_so_in_capitals(shop):
     assert "split.holdout=last_1 holds out are not the last clicks" in shop.said
     assert "user_id, item_id, when_it_was" in shop.said
     assert "--set ingest.columns.ts=COLUMN" in shop.said
-    assert shop.histories(shop.ingest(split__holdout="last_1", columns__ts="when_it_was"))
+    lake = shop.ingest(split__holdout="last_1", columns__ts="when_it_was", min_ts="1970-01-01")
+    assert shop.histories(lake) == {"u1": "b [a]"}
 
 
 def test_ts_comes_before_pos_and_pos_orders_what_has_one_time(shop):
@@ -124,13 +125,13 @@ def test_row_numbers_are_not_taken_for_items(shop):
     shop.write("items.csv", "id,title\na,Blue cup\nb,Red cup\n")
     with pytest.raises(UserError, match=r"no column item_id, but id, title.*columns\.items_item_"):
         shop.ingest(items="items.csv")
-    with pytest.raises(UserError, match=r"every|Every one of the 4 rows .*items_item_id=COLUMN"):
+    with pytest.raises(UserError, match=r"Every one of the 4 rows .*items_item_id=COLUMN"):
         shop.ingest(items="items.csv", columns__item_id="id")
     lake = shop.ingest(items="items.csv", columns__items_item_id="id")
     assert {row["title"] for row in lake.read("items").collect()} == {"Blue cup", "Red cup"}
     rows = "".join(f"u{n % 7},{n},{1_700_000_000 + n}\n" for n in range(1000))
     shop.write("rows.csv", f"user_id,product_id,ts\n{rows}")
-    with pytest.raises(UserError, match=r"1,000 rows .* has a item_id of its own"):
+    with pytest.raises(UserError, match=r"1,000 rows .* has its own item_id"):
         shop.ingest("rows.csv")
     shop.write("few.csv", "user_id,item_id,ts\nu1,a,1700000000\nu2,b,1700000060\n")
     shop.ingest("few.csv")
@@ -275,11 +276,12 @@ def test_times_of_public_logs_are_read_or_their_pattern_is_named(
 
 def test_a_time_of_day_is_not_a_time(shop):
     shop.write("clicks.csv", "user_id,item_id,ts\nu1,a,08:00:00\nu1,b,09:30:00\nu2,a,08:10:00\n")
-    with pytest.raises(UserError, match="3 ts is not a time; '0.*is a time of day without its day"):
+    with pytest.raises(
+        UserError, match=r"3 ts is not a time; '0.*is a time of day without its day"
+    ):
         shop.ingest()
-    shop.write(
-        "more.csv", "user_id,item_id,ts\nu1,a,08:00:00\n" + "u1,b,2024-01-01\nu2,a,2024-01-02\n" * 3
-    )
+    days = "u1,b,2024-01-01\nu2,a,2024-01-02\n" * 3
+    shop.write("more.csv", f"user_id,item_id,ts\nu1,a,08:00:00\n{days}")
     assert shop.reasons(shop.ingest("more.csv")) == ["ts is not a time"]
     assert "some rows have no time; '08:00:00' is a time of day" in shop.said
 
