@@ -20,6 +20,18 @@ REQUIRED: dict[str, tuple[str, ...]] = {
     "interactions": ("user_id", "item_id"),
     "items": ("item_id",),
 }
+MEANINGS: dict[str, str] = {
+    "user_id": "whose click it is: a user, visitor or session",
+    "item_id": "which item; the key of the log and of the catalogue",
+    "ts": "when, see times below",
+    "pos": "a number that orders rows of one time, or all rows of a log without times",
+    "event": "the kind of interaction: view, cart, purchase, …",
+    "weight": "how much the click counts, where `ingest.weight=use`",
+    "title": "of the catalogue: what the language models read first",
+    "brand": "of the catalogue",
+    "category": "of the catalogue: a word, or a list as a path",
+}
+"""What each column holds, for the documentation."""
 ITEMS_ID_KEY = "items_item_id"
 """Key of `ingest.columns` for a catalogue whose id column has another name than the log's."""
 NONE = "none"
