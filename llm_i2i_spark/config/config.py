@@ -135,7 +135,7 @@ class Config(Section):
         return Config.model_validate(values)
 
 
-DICTIONARIES = frozenset({"ingest.columns", "spark.conf"})
+DICTIONARIES = frozenset({"ingest.columns", "ingest.event_weights", "spark.conf"})
 """Options that are one value each, though they hold keys."""
 
 RUNTIME_KEYS = frozenset(runtime_options(Config))

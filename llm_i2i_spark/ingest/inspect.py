@@ -20,11 +20,12 @@ from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.ingest.columns import ITEMS_ID_KEY
+from llm_i2i_spark.ingest.execute import oddities, time_remark
 from llm_i2i_spark.ingest.formats.base import MALFORMED, quoted_name
 from llm_i2i_spark.ingest.formats.headers import NoHeaderError
 from llm_i2i_spark.ingest.inspection import Inspection, TableReport
 from llm_i2i_spark.ingest.public import PUBLIC, narrow_folder
-from llm_i2i_spark.ingest.quarantine import check_interactions, check_items
+from llm_i2i_spark.ingest.quarantine import check_interactions, check_items, refuse_bad_input
 from llm_i2i_spark.ingest.readers import (
     RawTable,
     Source,
@@ -143,21 +144,35 @@ class _Look:
         good = checked.where("reason IS NULL")
         found = replace(
             found,
-            columns={name: tuple(names) for name, names in source.columns.items()},
+            columns={name: chosen.names for name, chosen in source.columns.items()},
+            why={name: chosen.why for name, chosen in source.columns.items()},
             rows=sum(counts.values()),
             is_sample=raw.frame.count() >= SAMPLE_ROWS,
             reasons={reason: rows for reason, rows in counts.items() if reason is not None},
             counts=_counts(good, table),
+            remarks=self._remarks(checked, source, sum(counts.values())),
         )
+        try:
+            refuse_bad_input(counts, table, raw.path, config.max_quarantine_share)
+        except UserError as error:
+            found = replace(found, problem=str(error))
         first = good.limit(1).collect()
         if first:
-            shown = {
-                key: _shown(value)
-                for key, value in first[0].asDict().items()
-                if key in source.columns
-            }
+            row = first[0].asDict()
+            shown = {name: _shown(row[name]) for name in row if name in source.columns}
             found = replace(found, example=shown)
         return replace(found, **_times(good)) if table == "interactions" else found
+
+    def _remarks(self, checked: DataFrame, source: Source, rows: int) -> tuple[str, ...]:
+        """What is odd about the rows of a log, as a run would say it."""
+        if self._table != "interactions":
+            return ()
+        remarks = [time_remark(checked, source).removeprefix("; ")]
+        try:
+            remarks += oddities(source, checked.where("reason IS NULL"), rows, self._config)
+        except UserError as error:
+            remarks.append(str(error))
+        return tuple(filter(None, remarks))
 
     def joined_with(self, catalogue: _Look) -> tuple[int, int] | None:
         """How many clicks of the sample have an item of the whole catalogue, and how many there
@@ -171,7 +186,7 @@ class _Look:
         ids = F.coalesce(
             *(
                 id_text(F.col(quoted_name(one)), kinds[one], one)
-                for one in source.columns["item_id"]
+                for one in source.columns["item_id"].names
             )
         )
         with explained(raw.path, "ingest.items"):

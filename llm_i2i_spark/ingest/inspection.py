@@ -24,6 +24,7 @@ class TableReport:
         options: options of section `ingest` that say so.
         raw: its columns, each with a few values; for a file without names, proposed ones.
         columns: column that ingest reads -> the raw columns behind it.
+        why: column that ingest reads -> why these ones.
         rows: that were looked at.
         is_sample: whether there may be more.
         reasons: rows that would be quarantined, by reason.
@@ -31,6 +32,7 @@ class TableReport:
         events: clicks by event.
         first: earliest time, UTC; None without times.
         last: latest time, UTC.
+        remarks: what is odd about them.
         example: a good row as it is read.
         problem: why it cannot be read as it is; None where it can.
     """
@@ -41,6 +43,7 @@ class TableReport:
     options: dict[str, str] = field(default_factory=dict)
     raw: dict[str, tuple[str, ...]] = field(default_factory=dict)
     columns: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    why: dict[str, str] = field(default_factory=dict)
     rows: int = 0
     is_sample: bool = False
     reasons: dict[str, int] = field(default_factory=dict)
@@ -48,6 +51,7 @@ class TableReport:
     events: dict[str, int] = field(default_factory=dict)
     first: str | None = None
     last: str | None = None
+    remarks: tuple[str, ...] = ()
     example: dict[str, str] = field(default_factory=dict)
     problem: str | None = None
 
@@ -60,8 +64,8 @@ class TableReport:
         for number, (name, values) in enumerate(self.raw.items()):
             used = [column for column, names in self.columns.items() if name in names]
             what = "columns" if number == 0 else ""
-            said = f"read as {', '.join(used)}" if used and used != [name] else ""
-            note = said or ("read" if used else "left aside" if self.columns else "")
+            said = ", ".join(f"read as {column} ({self.why.get(column)})" for column in used)
+            note = said or ("left aside" if self.columns else "")
             yield _line(what, name, "; ".join(filter(None, [note, f"such as {', '.join(values)}"])))
         if self.columns:
             yield from self._row_lines()
@@ -77,11 +81,13 @@ class TableReport:
             yield _line(_COUNTED[name], f"{number:,}", "")
         if self.first:
             yield _line("times", f"{self.first} to {self.last}", "UTC")
-        elif self.table == "interactions" and "pos" not in self.columns:
+        elif self.table == "interactions" and not {"ts", "pos"} & set(self.columns):
             yield _line("times", "none", "the order of clicks is unknown")
         if "event" in self.columns:
             shown = ", ".join(f"{name} {rows:,}" for name, rows in self.events.items())
             yield _line("events", shown, "")
+        for remark in self.remarks:
+            yield _line("note", remark, "")
         if self.example:
             yield _line("a row", "  ".join(f"{k}={v}" for k, v in self.example.items()), "")
 

@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
-from llm_i2i_spark.ingest.columns import COLUMNS, find_columns
+from llm_i2i_spark.ingest.columns import COLUMNS, USUAL_NAMES, Chosen, find_columns
 from llm_i2i_spark.ingest.formats.base import INTERNAL, Fact, Form, Given
 from llm_i2i_spark.ingest.formats.columnar import TABLE, Columnar, without_faults
 from llm_i2i_spark.ingest.formats.explode import explode_rows, flatten_objects
@@ -51,14 +52,13 @@ class Source:
     Attributes:
         path: as configured, for messages.
         frame: its rows, read when an action needs them.
-        columns: column that ingest reads -> the raw columns behind it, the first that is not null
-            counts.
+        columns: column that ingest reads -> the raw columns behind it.
         facts: what it was taken for, and why.
     """
 
     path: str
     frame: DataFrame
-    columns: dict[str, tuple[str, ...]]
+    columns: dict[str, Chosen]
     facts: tuple[Fact, ...] = ()
 
 
@@ -245,8 +245,14 @@ def _given(config: IngestConfig, table: str) -> Given:
         separator=getattr(config.separator, table),
         encoding=getattr(config.encoding, table),
         header=getattr(config.header, table),
-        known_names=known_names() | set(COLUMNS[table]) | mapped,
+        known_names=known_names() | _usual_names(table) | mapped,
     )
+
+
+def _usual_names(table: str) -> frozenset[str]:
+    """Names, in small letters, that the columns of many logs and catalogues have."""
+    names = {*COLUMNS[table], *chain(*(USUAL_NAMES[one].split(", ") for one in COLUMNS[table]))}
+    return frozenset(chain(names, (name.replace(" ", "_") for name in names)))
 
 
 def _of_layout(given: Given, layout: Layout) -> Given:

@@ -189,7 +189,7 @@ class DeltaRsLake:
                 f"Version {version} of {table} cannot be read ({reason}); run stage"
                 f" {contract.stage} again."
             ) from error
-        rows = pa.concat_tables(parts) if parts else None
+        rows = pa.concat_tables(parts, promote_options="default") if parts else None
         if rows is None or rows.num_rows == 0:
             raise errors.InputDataError(
                 f"Version {version} of {table} has no rows; run stage {contract.stage} on a longer"

@@ -192,17 +192,30 @@ class Lake:
         return rows.where(f"NOT coalesce({_replaced(table, scopes)}, false)")
 
     def _prepare(self, table: Table) -> int:
-        """Make the table where it is missing, constraints included, and give a table of version 0.1
-        the columns of its scope; its latest version.
+        """Make the table where it is missing, constraints included, and bring one of an earlier
+        version up to the contract; its latest version.
         """
         if not self.exists(table.name):
             self._create(table)
-        elif missing := _missing_scope(self._handle(table.name).toDF(), table):
-            columns = ", ".join(f"{name} STRING" for name in missing)
-            self.spark.sql(f"ALTER TABLE {self.sql_name(table.name)} ADD COLUMNS ({columns})")
+        else:
+            self._migrate(table)
         version = self.version(table.name)
         assert version is not None
         return version
+
+    def _migrate(self, table: Table) -> None:
+        """Add columns that the table lacks, and drop constraints that the contract has no more."""
+        where = f"delta.`{self.path(table.name)}`" if self.root else self._name(table.name)
+        present = self._handle(table.name).toDF().columns
+        if missing := [one for one in table.columns if one.name not in present]:
+            columns = ", ".join(f"{one.name} {one.type}" for one in missing)
+            self.spark.sql(f"ALTER TABLE {where} ADD COLUMNS ({columns})")
+        if table.retired_checks:
+            properties = self.spark.sql(f"SHOW TBLPROPERTIES {where}").select("key").collect()
+            keys = {row["key"] for row in properties}
+            for name in table.retired_checks:
+                if f"delta.constraints.{name}" in keys:
+                    self.spark.sql(f"ALTER TABLE {where} DROP CONSTRAINT {name}")
 
     def _create(self, table: Table) -> None:
         builder = DeltaTable.createIfNotExists(self.spark).addColumns(contract_schema(table))

@@ -115,12 +115,13 @@ def write_fused(lake: Lake, rows) -> int:
 @pytest.mark.parametrize("backbone", ["swing", "transitions"])
 def test_after_new_clicks_a_result_built_upon_the_last_one_is_that_of_a_full_run(lake, backbone):
     draw = random.Random(5)
+    rest = (None, None)
     # Two shops in one log: what happens in the second cannot touch the rows of the first.
     rows = []
     for user in range(60):
         items = draw.sample(range(user % 2 * 20, user % 2 * 20 + 20), 5)
         rows += [
-            ("real", f"u{user:02}", f"i{item:02}", 1.0, "real", None, None, place)
+            ("real", f"u{user:02}", f"i{item:02}", draw.choice([1.0, 0.2]), "real", *rest, place)
             for place, item in enumerate(items)
         ]
     settings = (f"i2i.backbone={backbone}", "i2i.max_users_per_item=12")
@@ -130,10 +131,12 @@ def test_after_new_clicks_a_result_built_upon_the_last_one_is_that_of_a_full_run
         ("real", "u61", "i21", 1.0, "real", None, None, 0),
     ]
     gone = next(row for row in rows if row[1] == "u03")
+    lighter = next(row for row in rows if row[1] in ("u05", "u07", "u09") and row[3] == 1.0)
     version = write_fused(
         lake,
         [
-            *(row for row in rows if row is not gone),
+            *(row for row in rows if row not in (gone, lighter)),
+            (*lighter[:3], 0.6, *lighter[4:]),
             *news,
             ("real", "u61", "i22", 1.0, "real", None, None, 1),
         ],

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from llm_i2i_spark.base.sections.section import Section
+
+_GAP = re.compile(r"^[1-9]\d{0,8}[smhd]$")
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 Format = Literal[
     "auto",
@@ -115,7 +119,27 @@ class IngestConfig(Section):
     explode: ExplodeOptions = ExplodeOptions()
     columns: dict[str, str] = Field(
         default_factory=dict,
-        description="contract column -> the file's; items_item_id: the catalogue's id",
+        description="contract column -> the file's, none: leave it alone; items_item_id: the"
+        " catalogue's id",
+    )
+    ts_format: str | None = Field(
+        None,
+        description="how times are written, as a Spark pattern (M/d/yyyy h:mm:ss a) or one of"
+        " strptime (%m/%d/%Y); None: numbers since 1970, 20240131, ISO 8601",
+    )
+    event_weights: dict[str, float] = Field(
+        default_factory=dict,
+        description="event -> how much it counts, such as {view: 1, cart: 3}; other events: 1",
+    )
+    weight: Literal["ignore", "use"] = Field(
+        "ignore",
+        description="use: the log's weights (or what ingest.columns.weight maps) count, in every"
+        " backbone and in fine-tuning",
+    )
+    session_gap: str | None = Field(
+        None,
+        description="a pause, such as 30m or 1d, after which a user's clicks are a history of their"
+        " own",
     )
     deduplicate_keep: Literal["last", "first"] = Field(
         "last", description="which row of a repeated (user, item) stays"
@@ -135,3 +159,25 @@ class IngestConfig(Section):
         lt=1,
         description="bottom share of the log's items, by count in the training fold",
     )
+
+    @field_validator("event_weights")
+    @classmethod
+    def _check_event_weights(cls, weights: dict[str, float]) -> dict[str, float]:
+        wrong = [event for event, weight in weights.items() if not 0 < weight < float("inf")]
+        if wrong:
+            raise ValueError(f"the weight of {wrong[0]} must be a number above 0")
+        return weights
+
+    @field_validator("session_gap")
+    @classmethod
+    def _check_session_gap(cls, gap: str | None) -> str | None:
+        if gap is not None and not _GAP.match(gap):
+            raise ValueError("a pause is a number with its unit, such as 90s, 30m, 12h or 1d")
+        return gap
+
+    @property
+    def session_gap_seconds(self) -> int | None:
+        """`session_gap` in seconds."""
+        if self.session_gap is None:
+            return None
+        return int(self.session_gap[:-1]) * _SECONDS[self.session_gap[-1]]
