@@ -35,6 +35,7 @@ def test_a_log_and_its_catalogue(spark, tmp_path: Path, capsys):
         "ingest.columns.item_id": "sku",
         "ingest.columns.items_item_id": "item_id",
         "ingest.encoding.items": "latin-1",
+        "ingest.max_quarantine_share": 0.5,
     }
     found = inspect_source(tmp_path / "my clicks.tsv", tmp_path / "items.csv", settings)
     log, catalogue = found.tables

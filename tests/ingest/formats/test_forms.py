@@ -36,7 +36,7 @@ def test_what_the_page_says_to_type_reads_it(spark, tmp_path: Path, form, file, 
         names.get(name, name) for name in ("ts", "timestamp", "pos") if name in found.frame.columns
     )
     assert third in ("ts", "pos")
-    raw = [found.columns[name][0] for name in ("user_id", "item_id")]
+    raw = [found.columns[name].names[0] for name in ("user_id", "item_id")]
     column = "timestamp" if "timestamp" in found.frame.columns else third
     rows = found.frame.select(
         *(found.frame[f"`{name}`"].cast("string") for name in [*raw, column]), "_malformed"
