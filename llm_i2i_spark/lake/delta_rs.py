@@ -27,14 +27,19 @@ from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.delta_files import file_name, row_masks
 from llm_i2i_spark.lake.location import local_root, missing_table, retention_properties
-from llm_i2i_spark.lake.lost_files import find_lost_files, open_table, with_losses
+from llm_i2i_spark.lake.lost_files import (
+    find_lost_files,
+    is_whole_table,
+    open_table,
+    with_losses,
+)
 
 ARROW_TYPES = {"string": pa.string(), "bigint": pa.int64()}
 
 
 def table_exists(path: str) -> bool:
     """Whether a local folder is a Delta table."""
-    return DeltaTable.is_deltatable(path)
+    return is_whole_table(path)
 
 
 def table_version(path: str) -> int | None:

@@ -39,17 +39,44 @@ def open_table(path: str, version: int | None = None) -> DeltaTable:
         raise
     except DeltaError as error:
         reason = str(error).splitlines()[0].removeprefix("Kernel error: ")[:120]
-        name = Path(path).name
-        again = f"; stage {TABLES[name].stage} then makes it anew" if name in TABLES else ""
-        if version is not None:
-            raise errors.TableNotFoundError(
-                f"Version {version} of the table in {path} cannot be read ({reason}); name one"
-                " that its history still has."
-            ) from None
+        if version is None:
+            raise damaged_log(path, reason) from None
         raise errors.TableNotFoundError(
-            f"The Delta log of {path} is damaged ({reason}); put back its _delta_log from a copy,"
-            f" or move the folder away with `mv '{path}' '{path}.damaged'`{again}."
+            f"Version {version} of the table in {path} cannot be read ({reason}); name one that its"
+            " history still has."
         ) from None
+
+
+def is_whole_table(path: str) -> bool:
+    """Whether a local folder is a Delta table; an empty or missing one is none.
+
+    Raises:
+        TableNotFoundError: there are data files without a log, or a log without its begin.
+    """
+    folder = Path(path)
+    if not DeltaTable.is_deltatable(path):
+        if any(folder.glob("*.parquet")):
+            raise damaged_log(path, "it is missing, and data files are there")
+        return False
+    names = {file.name for file in (folder / "_delta_log").iterdir()}
+    if f"{0:020}.json" not in names and not any(".checkpoint." in name for name in names):
+        raise damaged_log(path, "its first commits are missing")
+    return True
+
+
+def damaged_log(path: str, reason: str) -> errors.TableNotFoundError:
+    """The error for a table whose log cannot be read.
+
+    Args:
+        path: of the table.
+        reason: in words.
+    """
+    name = Path(path).name
+    again = f"; stage {TABLES[name].stage} then makes it anew" if name in TABLES else ""
+    return errors.TableNotFoundError(
+        f"The Delta log of {path} is damaged ({reason}); put back its _delta_log from a copy, or"
+        f" move the folder away with `mv '{path}' '{path}.damaged'`{again}."
+    )
 
 
 def find_lost_files(path: str, version: int | None = None) -> list[LostFile]:

@@ -31,6 +31,7 @@ from llm_i2i_spark.lake.location import (
 from llm_i2i_spark.lake.lost_files import with_losses
 from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.spark_progress import show_task_progress
+from llm_i2i_spark.lake.storage_errors import storage_error
 from llm_i2i_spark.lake.surviving_rows import surviving_rows
 from llm_i2i_spark.lake.worker_errors import worker_error
 
@@ -177,7 +178,8 @@ class Lake:
                 else:
                     writer.saveAsTable(self._name(table.name))
         except SPARK_ERRORS as error:
-            raise worker_error(error) or StageError(
+            known = worker_error(error) or storage_error(error)
+            raise known or StageError(
                 f"Stage {record.stage} could not write {table.name} ({spark_reason(error)})."
             ) from error
         return delta_rs.version_of(self.history(table.name), record)

@@ -13,8 +13,11 @@ from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.fingerprint import Ingredients
 from llm_i2i_spark.base.run_record import Commit
 from llm_i2i_spark.base.stage import PinnedRun, Stage
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.session import session_settings
 from llm_i2i_spark.lake.stage_run import StageRun
+from llm_i2i_spark.lake.storage_errors import storage_error
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
 from llm_i2i_spark.pipeline.planner import find_version
@@ -129,13 +132,20 @@ def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> 
         log_message(f"  for {names}; {kept} other results are up to date")
     for group in _same_settings(wanted):
         pinned = _pin(stage, group, versions, run_id)
-        with session_settings(lake.spark), StageRun(lake, group[0].config, stage, pinned) as run:
-            stage.execute(run)
+        _execute(lake, group[0].config, stage, pinned)
     commits = _check_written(lake, stage, wanted)
     seconds = time.monotonic() - started
     wrote = ", ".join(f"{table} v{one.version} ({_count(one)})" for table, one in commits.items())
     log_message(f"  wrote {wrote} in {seconds:.0f} s")
     return StageOutcome(stage.name, seconds, False, commits)
+
+
+def _execute(lake: Lake, config: Config, stage: Stage, pinned: PinnedRun) -> None:
+    try:
+        with session_settings(lake.spark), StageRun(lake, config, stage, pinned) as run:
+            stage.execute(run)
+    except SPARK_ERRORS as error:
+        raise storage_error(error) or error from error
 
 
 def _resolve_versions(lake: Lake, stage: Stage, results: Sequence[PlannedResult]) -> dict[str, int]:

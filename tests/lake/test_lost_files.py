@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable
+from deltalake import DeltaTable, write_deltalake
 
+from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.run_record import fingerprint_in
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
@@ -76,3 +79,31 @@ def test_the_lake_without_a_jvm_drops_them_too(tmp_path: Path) -> None:
     assert fingerprint_in(history, {"branch": "other"}) == "c"
     rows = lake.read("checkpoints", None, ["branch", "model_digest"]).to_pylist()
     assert rows == [{"branch": "other", "model_digest": "c"}]
+
+
+def _torn(log: Path) -> None:
+    last = sorted(log.glob("*.json"))[-1]
+    last.write_text(last.read_text()[:40])
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        (_torn, "Truncated record"),
+        (lambda log: (log / f"{0:020}.json").unlink(), "its first commits are missing"),
+        (lambda log: (log / f"{1:020}.json").unlink(), "found gap"),
+        (shutil.rmtree, "it is missing, and data files are there"),
+    ],
+)
+def test_a_damaged_log_is_one_sentence_with_the_command_that_mends_it(
+    damage: Callable[[Path], object], reason: str, tmp_path: Path
+) -> None:
+    table = tmp_path / "fused"
+    for number in range(3):
+        write_deltalake(table, pa.table({"n": [number]}), mode="append")
+    damage(table / "_delta_log")
+    lake = DeltaRsLake(load_config([], [f"lake.root={tmp_path}"]).lake)
+    with pytest.raises(TableNotFoundError, match=reason) as caught:
+        lake.history("fused")
+    assert "\n" not in str(caught.value)
+    assert f"`mv '{table}' '{table}.damaged'`; stage fuse then makes it anew." in str(caught.value)

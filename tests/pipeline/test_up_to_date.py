@@ -83,6 +83,22 @@ def test_lost_files_are_named_and_made_again(project: Project, tmp_path: Path) -
         assert why(project) == ()
 
 
+def test_a_damaged_file_is_named_with_the_command_that_mends_it(
+    project: Project, tmp_path: Path
+) -> None:
+    before = rows_of(project)
+    file = next((tmp_path / "lake" / "interactions").glob("*.parquet"))
+    content = bytearray(file.read_bytes())
+    content[40] ^= 1
+    file.write_bytes(content)
+    file.with_name(f".{file.name}.crc").unlink()
+    with pytest.raises(StageError, match=f"{file} is damaged; move it away with `mv '{file}'"):
+        project.run(("real",), last="fuse")
+    file.rename(f"{file}.damaged")
+    project.run(("real",), last="fuse")
+    assert rows_of(project) == before
+
+
 def test_a_damaged_log_is_a_sentence_whose_command_mends_it(
     project: Project, tmp_path: Path
 ) -> None:
