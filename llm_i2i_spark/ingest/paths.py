@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from llm_i2i_spark.base.errors import InputDataError
-from llm_i2i_spark.base.files import is_uri
+from llm_i2i_spark.base.files import is_uri, require_readable_name
 from llm_i2i_spark.config.config import Config
 
 _TABLE = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
@@ -72,6 +72,9 @@ def container_of(path: str) -> str | None:
 def resolve_folder(path: str, table: str) -> str:
     """The path as Spark should read it: absolute where it is local, and a MovieLens folder narrowed
     to the table's file.
+
+    Raises:
+        InputDataError: Spark cannot read a file of this name.
     """
     local = local_path(path)
     if local is None:
@@ -80,7 +83,9 @@ def resolve_folder(path: str, table: str) -> str:
         any((local / name).is_file() for name in names) for names in _MOVIELENS_FILES.values()
     ):
         local = next(local / name for name in _MOVIELENS_FILES[table] if (local / name).is_file())
-    return str(local.resolve())
+    resolved = local.resolve()
+    require_readable_name(resolved)
+    return str(resolved)
 
 
 def digest_sources(config: Config) -> dict[str, str]:

@@ -16,6 +16,18 @@ from llm_i2i_spark.ingest.paths import (
 )
 
 
+@pytest.mark.parametrize("name", ["_clicks.csv", ".clicks.csv", "clicks:2024.csv"])
+def test_a_name_that_spark_passes_over_or_cannot_open_is_a_sentence(tmp_path: Path, name: str):
+    (tmp_path / name).write_text("user_id,item_id\nu,i\n")
+    with pytest.raises(UserError, match=f"as {name} does; rename it"):
+        resolve_folder(str(tmp_path / name), "interactions")
+    folder = tmp_path / "_a:b é"
+    folder.mkdir()
+    (folder / "my clicks #2.csv").touch()
+    for path in (folder, folder / "my clicks #2.csv"):
+        assert resolve_folder(str(path), "interactions") == str(path)
+
+
 @pytest.mark.parametrize(
     ("name", "container"),
     [
