@@ -19,7 +19,7 @@ from llm_i2i_spark.base.contract import Scope, scope_key
 SAME_ROWS = frozenset(
     {"OPTIMIZE", "VACUUM START", "VACUUM END", "SET TBLPROPERTIES", "UNSET TBLPROPERTIES"}
     | {"ADD CONSTRAINT", "DROP CONSTRAINT", "CLUSTER BY", "REORG", "UPGRADE PROTOCOL"}
-    | {"COMPUTE STATS", "CREATE TABLE", "ADD COLUMNS"}
+    | {"ADD FEATURE", "DROP FEATURE", "COMPUTE STATS", "CREATE TABLE", "ADD COLUMNS"}
 )
 """Delta's names of operations that leave the rows of a table as they are."""
 
@@ -55,6 +55,8 @@ class RunRecord:
         config_digest: of the whole configuration.
         code_version: of the package.
         created: UTC, ISO 8601.
+        started: when the stage began with the work of this commit, likewise; empty where it does
+            not say.
         attributes: what else the stage has to say.
     """
 
@@ -67,6 +69,7 @@ class RunRecord:
     config_digest: str
     code_version: str
     created: str
+    started: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -119,6 +122,15 @@ class Commit:
     operation: str
     rows: int | None
     record: RunRecord | None
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall clock from the begin of the stage's work to this commit; None where it does not
+        say.
+        """
+        if self.record is None or not self.record.started:
+            return None
+        return (self.timestamp - datetime.fromisoformat(self.record.started)).total_seconds()
 
     @property
     def changes_rows(self) -> bool:
@@ -177,6 +189,11 @@ def fingerprint_in(history: Sequence[Commit], scope: Scope) -> str | None:
 def foreign_commit(history: Sequence[Commit]) -> Commit | None:
     """The latest commit by which something else than this package wrote rows; None without one."""
     return next((one for one in history if one.changes_rows and one.record is None), None)
+
+
+def now() -> str:
+    """This moment in UTC, as ISO 8601 with milliseconds."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 def new_run_id() -> str:

@@ -12,7 +12,7 @@ from llm_i2i_spark import __version__
 from llm_i2i_spark.base.contract import Scope, scope_key
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.fingerprint import code_digest, imported_modules
-from llm_i2i_spark.base.run_record import RunRecord, ScopeResult
+from llm_i2i_spark.base.run_record import RunRecord, ScopeResult, now
 
 if TYPE_CHECKING:
     from llm_i2i_spark.config.config import Config
@@ -85,6 +85,7 @@ class PinnedRun:
         results: fingerprint and inputs of each, by `contract.scope_key`.
         external_inputs: digests of inputs outside the lake, by name.
         settings: options that the results depend on, by dotted key.
+        started: when it was pinned: UTC, ISO 8601.
     """
 
     run_id: str
@@ -95,6 +96,7 @@ class PinnedRun:
     results: dict[str, ScopeResult] = field(default_factory=dict)
     external_inputs: dict[str, str] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+    started: str = field(default_factory=now)
 
     @property
     def fingerprint(self) -> str:
@@ -115,6 +117,7 @@ class PinnedRun:
             config_digest=config.digest(),
             code_version=__version__,
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            started=self.started,
             attributes=attributes,
         )
 

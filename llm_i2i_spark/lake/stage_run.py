@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -38,7 +37,6 @@ class StageRun:
     def __init__(self, lake: Lake, config: Config, stage: Stage, pinned: PinnedRun) -> None:
         self.lake, self.config, self.stage, self.pinned = lake, config, stage, pinned
         self._staged = ExitStack()
-        self._started = time.monotonic()
 
     @property
     def spark(self) -> SparkSession:
@@ -87,7 +85,7 @@ class StageRun:
             table: one that the stage writes.
             frame: rows of the contract.
             title: words for the progress bar.
-            attributes: for the run record, beside the seconds since the stage started.
+            attributes: for the run record.
 
         Returns:
             The version that holds the rows.
@@ -97,8 +95,7 @@ class StageRun:
         """
         if TABLES[table].stage != self.stage.name:
             raise StageError(f"Stage {self.stage.name} may not write {table}.")
-        seconds = round(time.monotonic() - self._started, 1)
-        record = self.pinned.record(self.config, table, seconds=seconds, **attributes)
+        record = self.pinned.record(self.config, table, **attributes)
         scopes = self.scopes if TABLES[table].scope else ()
         return self.lake.write(frame, record, scopes, title)
 

@@ -234,8 +234,7 @@ class Job:
                 for checkpoint in saved
             ]
             digests = {f"{checkpoint.role}_digest": checkpoint.digest for checkpoint in saved}
-            seconds = sum(float(checkpoint.fields["seconds"]) for checkpoint in saved)
-            record = self.run.record(self.config, "checkpoints", seconds=seconds, **digests)
+            record = self.run.record(self.config, "checkpoints", **digests)
             version, added = self.lake.commit(rows, record)
             if not added:
                 self.reporter.note(

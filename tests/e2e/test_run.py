@@ -46,7 +46,10 @@ def test_a_run_leaves_summary_report_and_all_tables(finished: Finished) -> None:
     page = Path(summary["report"]).read_text()
     assert page.lower().startswith("<!doctype html>")
     assert "Loss over the epochs of fine-tuning" in page
-    assert re.search(r"<dt>seconds</dt><dd>ingest [\d.,]+ · export .* · index ", page)
+    line = re.search(r"<dt>seconds</dt><dd>(ingest .* · index [\d.]+)</dd>", page)[1]
+    told = {stage: float(seconds) for stage, seconds in map(str.split, line.split(" · "))}
+    spent = {one["stage"]: one["seconds"] for one in summary["stages"]}
+    assert all(abs(told[stage] - spent[stage]) < 2 for stage in told), (told, spent)
     assert summary["tables"]["candidates"]["rows"] == 150 * 5
 
 

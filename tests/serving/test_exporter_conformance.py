@@ -255,6 +255,14 @@ import os, signal, sys
 from llm_i2i_spark.serving import index_arrays, publish
 from llm_i2i_spark.serving.index_arrays import IndexArrays
 lake, target, moment = sys.argv[1:]
+if target.startswith("jdbc:"):
+    from pathlib import Path
+    from llm_i2i_spark.base.sections.spark import SparkConfig
+    from llm_i2i_spark.lake.session import open_session
+    from llm_i2i_spark.serving.jdbc import DIALECTS
+    session = open_session(SparkConfig(short_jobs=True), Path("spark.log"))
+    driver = DIALECTS[target.split(":")[1]].package
+    session.sql(f"ADD JAR ivy://{driver}?transitive=false")
 die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 index_arrays.ITEMS_AT_ONCE = 10
 whole = IndexArrays.batches
@@ -273,13 +281,23 @@ publish.publish(lake, target)
 """
 
 
+MOMENTS = ("among the rows", "before the switch", "after the switch")
+KILLS = [
+    *((kind, moment) for kind in ("parquet", "json", "redis") for moment in MOMENTS),
+    # A database's publish starts Spark, so each moment is tried on one of the two.
+    pytest.param("postgresql", "among the rows", marks=SPARK),
+    pytest.param("sqlite", "before the switch", marks=SPARK),
+    pytest.param("postgresql", "after the switch", marks=SPARK),
+]
+
+
 @pytest.mark.faults
-@pytest.mark.parametrize("moment", ["among the rows", "before the switch", "after the switch"])
-@pytest.mark.parametrize("store", ["parquet", "json", "redis"], indirect=True)
-def test_a_publish_killed_at_any_moment_leaves_one_whole_index(store, lakes, moment):
+@pytest.mark.parametrize(("store", "moment"), KILLS, indirect=["store"])
+def test_a_publish_killed_at_any_moment_leaves_one_whole_index(store, lakes, moment, tmp_path):
     before = publish(lakes["old"], store.target)
     command = [sys.executable, "-c", KILLED, str(lakes["new"]), store.target, moment]
-    killed = subprocess.run(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    path = {"PYTHONPATH": os.pathsep.join(sys.path)}
+    killed = subprocess.run(command, env={**os.environ, **path}, cwd=tmp_path)
     assert killed.returncode == -signal.SIGKILL
     switched = moment == "after the switch"
     assert serves(store, lakes["new" if switched else "old"])

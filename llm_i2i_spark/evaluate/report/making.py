@@ -41,8 +41,7 @@ def stage_seconds(histories: Histories, systems: Sequence[System]) -> dict[str, 
                 continue
             record = commit.record
             execution = (record.stage, record.run_id, frozenset(record.scopes))
-            seconds = float(record.attributes.get("seconds", 0.0))
-            executions[execution] = max(executions.get(execution, 0.0), seconds)
+            executions[execution] = max(executions.get(execution, 0.0), commit.seconds or 0.0)
     total: dict[str, float] = defaultdict(float)
     for (stage, _, _), seconds in executions.items():
         total[stage] += seconds

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 from llm_i2i_spark.base.contracts import TABLES, TRAINING_CURVE
+from llm_i2i_spark.base.run_record import Commit
 from llm_i2i_spark.evaluate.report.making import branches_of, stage_seconds, training_losses
 from llm_i2i_spark.pipeline.stages import STAGE_NAMES
 from tests.pipeline.memory_lake import Shop
 
 SYSTEMS = [("real", "swing"), ("llm_i2i", "swing"), ("real", "bm25")]
+
+
+def after(seconds: int, commit: Commit) -> Commit:
+    """A commit as if its stage had begun so many seconds before."""
+    started = commit.timestamp - timedelta(seconds=seconds)
+    return replace(commit, record=replace(commit.record, started=started.isoformat()))
 
 
 def test_seconds_are_those_of_the_runs_behind_the_systems(tmp_path: Path) -> None:
@@ -22,8 +31,7 @@ def test_seconds_are_those_of_the_runs_behind_the_systems(tmp_path: Path) -> Non
     shop.run("no_generator")  # not asked for below
     tables = list(TABLES)
     for table, history in shop.lake.histories.items():
-        for commit in history:
-            commit.record.attributes["seconds"] = 1.0 + tables.index(table)
+        history[:] = [after(1 + tables.index(table), commit) for commit in history]
     found = stage_seconds(shop.lake, SYSTEMS)
     assert list(found) == [name for name in STAGE_NAMES if name != "evaluate"]
     # The last of an execution's tables has the seconds of all of it; stage i2i ran twice.
