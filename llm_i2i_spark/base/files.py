@@ -91,7 +91,8 @@ def require_readable_name(path: Path) -> None:
     Raises:
         InputDataError: Spark passes over its name, or cannot open it.
     """
-    if path.is_file() and path.name.startswith(("_", ".")):
+    hidden = path.name.startswith(".") or (path.name.startswith("_") and "=" not in path.name)
+    if path.is_file() and hidden:
         raise InputDataError(
             f"Spark passes over files whose names begin with _ or a dot, as {path.name} does;"
             " rename it."
