@@ -23,6 +23,16 @@ class ConfigError(UserError):
     """
 
 
+def require_at_least_one(name: str, number: int) -> None:
+    """Check a number of things that somebody asks for.
+
+    Raises:
+        ConfigError: it is below 1.
+    """
+    if number < 1:
+        raise ConfigError(f"{name} must be at least 1, and is {number}.")
+
+
 class InputDataError(UserError):
     """Raw data or a file of the user's that is missing, unreadable, empty or of the wrong form."""
 

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
+from llm_i2i_spark.base.errors import ConfigError, InputDataError
+
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
 
@@ -60,6 +62,45 @@ def write_atomically(path: str | Path, content: str | bytes) -> None:
     """
     with open_atomically(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def require_file_place(path: str | Path) -> None:
+    """Make sure, before the work for it begins, that a file can be written to a path: its folder
+    may be missing, but can be made.
+
+    Args:
+        path: local path or URI, of which only the local ones are looked at.
+
+    Raises:
+        ConfigError: the path is a folder, or lies where nothing can be written.
+    """
+    if is_uri(str(path)) and not str(path).startswith("file:"):
+        return
+    target = _local_path(str(path))
+    if target.is_dir():
+        raise ConfigError(f"{path} is a folder; name a file in it, such as {target}/NAME.parquet.")
+    above = next(folder for folder in target.absolute().parents if folder.exists())
+    if not above.is_dir() or not os.access(above, os.W_OK):
+        why = "may not be written to" if above.is_dir() else "is a file"
+        raise ConfigError(f"{path} cannot be written, since {above} {why}; name another place.")
+
+
+def require_readable_name(path: Path) -> None:
+    """Make sure that Spark reads a local file at all.
+
+    Raises:
+        InputDataError: Spark passes over its name, or cannot open it.
+    """
+    hidden = path.name.startswith(".") or (path.name.startswith("_") and "=" not in path.name)
+    if path.is_file() and hidden:
+        raise InputDataError(
+            f"Spark passes over files whose names begin with _ or a dot, as {path.name} does;"
+            " rename it."
+        )
+    if path.is_file() and ":" in path.name:
+        raise InputDataError(
+            f"Spark cannot open files whose names hold a colon, as {path.name} does; rename it."
+        )
 
 
 @contextmanager

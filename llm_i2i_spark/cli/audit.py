@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
+from llm_i2i_spark.base.errors import require_at_least_one
 from llm_i2i_spark.cli.options import add_command, add_one_index, index_of
 from llm_i2i_spark.cli.session import open_project, show
 from llm_i2i_spark.config.config import Config
@@ -37,6 +38,7 @@ def _runs(options: argparse.Namespace, config: Config) -> None:
 def _trace(options: argparse.Namespace, config: Config) -> None:
     from llm_i2i_spark.audit.trace import trace_lines
 
+    require_at_least_one("--users", options.users)
     index = index_of(options)
     trace = open_project(config).trace(options.item, options.neighbor, users=options.users, **index)
     show(options, asdict(trace), trace_lines(trace))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from llm_i2i_spark.base.errors import ConfigError, InputDataError
+from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.base.errors import ConfigError, require_at_least_one
+from llm_i2i_spark.base.files import require_file_place
 from llm_i2i_spark.cli.options import (
     add_command,
     add_one_index,
@@ -17,6 +19,9 @@ from llm_i2i_spark.cli.options import (
 )
 from llm_i2i_spark.cli.session import open_project, print_line, show
 from llm_i2i_spark.config.config import Config
+
+if TYPE_CHECKING:
+    from llm_i2i_spark.serving.lookup import Lookup
 
 
 def add_commands(commands: Any) -> None:
@@ -29,7 +34,9 @@ def add_commands(commands: Any) -> None:
         _evaluate_index,
     )
     external.add_argument(
-        "file", metavar="FILE.parquet", help="columns item_id, rank, neighbor_id, score"
+        "file",
+        metavar="FILE",
+        help="Parquet, CSV, JSON lines or Delta: item_id, rank, neighbor_id, score",
     )
     serve = add_command(
         commands,
@@ -52,13 +59,17 @@ def add_commands(commands: Any) -> None:
 def _add_readers(commands: Any) -> None:
     lookup = add_command(commands, "lookup", "neighbours for a click list, as JSON lines", _lookup)
     clicks = lookup.add_argument_group("the clicks, oldest first")
-    clicks.add_argument("--items", metavar="A,B,...", help="item ids, comma-separated")
+    clicks.add_argument(
+        "--items",
+        metavar="A,B,...",
+        help="item ids, comma-separated, blanks around them or not",
+    )
     clicks.add_argument(
         "--item",
         action="append",
         default=[],
         metavar="ID",
-        help="one item id, commas and all; repeat it for several",
+        help="one item id, commas and all; repeat it for several, after those of --items",
     )
     lookup.add_argument("--k", type=int, default=10)
     export = add_command(
@@ -69,18 +80,38 @@ def _add_readers(commands: Any) -> None:
         commands, "recommend", "the best items of every user, from the index", _recommend
     )
     recommend.add_argument("--k", type=int, default=10)
-    recommend.add_argument("--out", required=True, metavar="PATH", help="Parquet, folder or URI")
+    recommend.add_argument(
+        "--out", required=True, metavar="FILE", help="a file, Parquet or .jsonl, or its URI"
+    )
     for each in (lookup, export):
         add_one_index(each)
     add_one_index(recommend, versions=False)
 
 
 def _lookup(options: argparse.Namespace, config: Config) -> None:
-    clicks = [item for item in (options.items or "").split(",") if item] + options.item
-    if not clicks:
+    require_at_least_one("--k", options.k)
+    typed = [*(options.items or "").split(","), *options.item]
+    if not any(item.strip() for item in typed):
         raise ConfigError("--items wants at least one item id, such as --items A,B.")
-    for row in open_project(config).lookup(clicks, options.k, **index_of(options)):
+    lookup = open_project(config).open_lookup(**index_of(options))
+    clicks = [_known_form(lookup, item) for item in typed if item.strip()]
+    rows = lookup.recommend(clicks, options.k)
+    _tell_unknown(lookup, clicks, found=bool(rows))
+    for row in rows:
         print_line(json.dumps(row))
+
+
+def _known_form(lookup: Lookup, item: str) -> str:
+    """An id without the blanks around it, unless the index has it with them."""
+    return item if lookup.knows(item) else item.strip()
+
+
+def _tell_unknown(lookup: Lookup, clicks: Sequence[str], found: bool) -> None:
+    unknown = [repr(item) for item in dict.fromkeys(clicks) if not lookup.knows(item)]
+    if unknown:
+        log_message(f"the index does not know {', '.join(unknown)}")
+    elif not found:
+        log_message("the index has no neighbours for these items that are not among them")
 
 
 def _index_export(options: argparse.Namespace, config: Config) -> None:
@@ -92,6 +123,8 @@ def _index_export(options: argparse.Namespace, config: Config) -> None:
 def _recommend(options: argparse.Namespace, config: Config) -> None:
     from llm_i2i_spark.serving.recommendations import write_recommendations
 
+    require_at_least_one("--k", options.k)
+    require_file_place(options.out)
     lists = open_project(config).recommend(options.k, **index_of(options))
     _show_written(options, write_recommendations(lists, options.out))
 
@@ -102,12 +135,7 @@ def _show_written(options: argparse.Namespace, rows: int) -> None:
 
 
 def _evaluate_index(options: argparse.Namespace, config: Config) -> None:
-    if not Path(options.file).exists():
-        raise InputDataError(
-            f"There is no file {options.file}; `llm-i2i index-export` writes one of the form it"
-            " must have."
-        )
-    result = open_project(config).evaluate_index(options.file, name=Path(options.file).stem)
+    result = open_project(config).evaluate_index(options.file)
     show(options, result.to_dict(), result.lines())
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from llm_i2i_spark.config.files import load_config
 
 N_USERS, N_ITEMS = 2_000, 2_000
 CONFIG_FILE = "config.yaml"
+PROGRAM = "llm-i2i"
 
 # A small log wants small batches (many steps) and the whole catalogue in the softmax, and more
 # users to calibrate on.
@@ -59,17 +62,30 @@ def quickstart_config(workdir: str, settings: Sequence[str]) -> Config:
 
 
 def next_steps(workdir: str) -> list[str]:
-    """Commands to try on a finished quickstart.
+    """Commands to try on a finished quickstart, in a fresh shell of the same folder.
 
     Args:
         workdir: as given to `quickstart_config`.
     """
-    config = f"--config {shlex.quote(str(Path(workdir) / CONFIG_FILE))}"
+    program = _program()
+    config = f"--config {shlex.quote(str(Path(workdir).expanduser() / CONFIG_FILE))}"
     return [
-        f"llm-i2i lookup {config} --items i0000,i0007",
-        f"llm-i2i audit runs {config}",
-        f"llm-i2i index-export {config} --out index.parquet",
+        f"{program} lookup {config} --items i0000,i0007",
+        f"{program} audit runs {config}",
+        f"{program} index-export {config} --out index.parquet",
     ]
+
+
+def _program() -> str:
+    """This program as a shell finds it: by its name where that is on the PATH, else as it was
+    started, such as `.venv/bin/llm-i2i`; under another program, by the interpreter.
+    """
+    started = Path(sys.argv[0])
+    if started.name != PROGRAM:
+        return f"{shlex.quote(sys.executable)} -m llm_i2i_spark"
+    found = shutil.which(PROGRAM)
+    by_name = started.is_absolute() and found is not None and Path(found) == started
+    return PROGRAM if by_name else shlex.quote(sys.argv[0])
 
 
 def _data(folder: Path, seed: int) -> tuple[Path, Path]:

@@ -84,20 +84,22 @@ def evaluate_index(
     )
     log = _split(interactions, holdout, target, protocol)
     against = _baseline(list(indexes), baseline)
-    return _evaluate(external_lists(indexes, size), list(indexes), against, log, items, settings)
+    return _evaluate(indexes, size, against, log, items, settings)
 
 
 def _evaluate(
-    index: DataFrame,
-    names: Sequence[str],
+    indexes: Mapping[str, Frame],
+    size: int,
     baseline: str,
     log: DataFrame,
     items: Frame | None,
     settings: EvaluationSettings,
 ) -> Evaluation:
-    catalogue = _catalogue(items, log)
+    names = list(indexes)
     with cached() as staged:
         rows = staged(log, "evaluate: interactions")
+        catalogue = staged(_catalogue(items, rows), "evaluate: items")
+        index = external_lists(indexes, size, catalogue)
         statistics = item_statistics(catalogue, rows, settings.long_tail_share)
         return evaluate_systems(
             Tables(index, rows, catalogue, statistics),

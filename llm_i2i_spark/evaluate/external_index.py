@@ -9,21 +9,32 @@ from functools import reduce
 import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, StructType
+from pyspark.sql.types import (
+    ArrayType,
+    FractionalType,
+    IntegralType,
+    StringType,
+    StructType,
+)
 
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import NEIGHBOR
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
+from llm_i2i_spark.evaluate.index_file import explained_index
 from llm_i2i_spark.evaluate.settings import settings_of
 from llm_i2i_spark.evaluate.systems import EXTERNAL, System
-from llm_i2i_spark.lake.frames import Frame, spark_frame, text_ids
+from llm_i2i_spark.lake.frames import Frame, spark_frame
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
 
 COLUMNS = ("item_id", "rank", "neighbor_id", "score")
 """Columns of an index with a row a neighbour."""
+
+LARGEST_WHOLE = 2.0**53
+"""From here on not every whole number is a number with decimals of 64 bits."""
 
 
 def evaluate_external_index(lake: Lake, config: Config, index: DataFrame, name: str) -> Evaluation:
@@ -35,13 +46,17 @@ def evaluate_external_index(lake: Lake, config: Config, index: DataFrame, name: 
         name: stands in the rows as variant and as run_id.
 
     Raises:
-        UserError: columns are missing, a score is null or not a number, or nothing is held out.
+        UserError: the index is not of that form, none of its items is known, or nothing is held
+            out.
     """
     settings = settings_of(config)
+    items = lake.read("items")
+    with explained_index(name):
+        lists = external_lists({name: index}, config.index.size, items)
     tables = Tables(
-        index=external_lists({name: index}, config.index.size),
+        index=lists,
         interactions=lake.read("interactions"),
-        items=lake.read("items"),
+        items=items,
         item_stats=lake.read("item_stats"),
     )
     with ExitStack() as stack:
@@ -54,30 +69,31 @@ def evaluate_external_index(lake: Lake, config: Config, index: DataFrame, name: 
         )
 
 
-def external_lists(indexes: Mapping[str, Frame], size: int) -> DataFrame:
+def external_lists(indexes: Mapping[str, Frame], size: int, items: DataFrame) -> DataFrame:
     """Indexes as one table of the contract `item_index`, with backbone `external`.
 
     Args:
         indexes: by name, which becomes the variant; each with a row a neighbour (item_id, rank,
             neighbor_id, score) or a row an item (item_id, neighbors as `to_index` gives them);
-            ids of any type are compared as text.
+            ids of any type are compared as text, whole numbers without a decimal point.
         size: lists are cut at this rank, so that an index is not better for being longer.
+        items: `item_id` of everything that can be recommended.
 
     Raises:
-        InputDataError: columns are missing, a field is null, a score is not a number, or one of
-            them holds several indexes.
+        InputDataError: columns are missing, a field is null, a rank or score is not a number, none
+            of the items is known, or one index holds several.
     """
-    frames = [_one_index(name, index, size) for name, index in indexes.items()]
+    frames = [_one_index(name, index, size, items) for name, index in indexes.items()]
     return reduce(DataFrame.unionByName, frames)
 
 
-def _one_index(name: str, index: Frame, size: int) -> DataFrame:
+def _one_index(name: str, index: Frame, size: int, items: DataFrame) -> DataFrame:
     if isinstance(index, pd.DataFrame) and "neighbors" in index.columns:
         index = _a_row_a_neighbor(index)
     frame = spark_frame(index)
     _check_one(frame)
     rows = _check_rows(frame if "neighbors" not in frame.columns else _exploded(frame))
-    return _group_neighbors(rows, size).select(
+    return _group_neighbors(_as_known(rows, items), size).select(
         F.lit(name).alias("variant"), F.lit(EXTERNAL).alias("backbone"), "item_id", "neighbors"
     )
 
@@ -117,10 +133,10 @@ def _group_neighbors(rows: DataFrame, size: int) -> DataFrame:
     known = "synthetic_share" in rows.columns
     share: Column = F.col("synthetic_share") if known else F.lit(None)
     neighbor = F.struct(
-        F.col("rank").cast("int").alias("rank"),
+        F.col("rank"),
         F.col("neighbor_id").alias("item_id"),
-        F.col("score").cast("double").alias("score"),
-        share.cast("double").alias("synthetic_share"),
+        F.col("score"),
+        share.try_cast("double").alias("synthetic_share"),
     )
     lists = (
         rows.where(F.col("rank") <= size)
@@ -146,16 +162,71 @@ def _check_one(frame: DataFrame) -> None:
 
 
 def _check_rows(frame: DataFrame) -> DataFrame:
+    """The rows with ids as text, ranks as whole numbers and scores as numbers."""
     missing = [name for name in COLUMNS if name not in frame.columns]
     if missing:
         raise InputDataError(
             f"The index needs the columns {', '.join(COLUMNS)} and lacks {', '.join(missing)}."
         )
-    wrong = " OR ".join(f"{name} IS NULL" for name in COLUMNS) + " OR isnan(score)"
-    bad = frame.where(wrong).count()
-    if bad:
+    rank, score = (F.col(name).try_cast("double") for name in ("rank", "score"))
+    rows = frame.withColumns(
+        {
+            "item_id": _id_text(frame, "item_id"),
+            "rank": F.when(rank % 1 == 0, rank.try_cast("int")),
+            "neighbor_id": _id_text(frame, "neighbor_id"),
+            "score": F.when(F.abs(score) < float("inf"), score),
+        }
+    )
+    wrong = {name: F.count_if(F.col(name).isNull()).alias(name) for name in COLUMNS}
+    bad = F.count_if(F.expr(" OR ".join(f"{name} IS NULL" for name in COLUMNS))).alias("bad")
+    counts = rows.agg(F.count("*").alias("rows"), bad, *wrong.values()).collect()[0]
+    if not counts["rows"]:
+        raise InputDataError("The index has no rows; write it again.")
+    if counts["bad"]:
+        named = ", ".join(name for name in COLUMNS if counts[name])
         raise InputDataError(
-            f"{bad:,} rows of the index have an empty field or a score that is not a number;"
-            " remove them first."
+            f"{counts['bad']:,} rows of the index have an empty field, or a rank or score that is"
+            f" not a number (in {named}); remove them first."
         )
-    return text_ids(frame, ("item_id", "neighbor_id"))
+    return rows
+
+
+def _id_text(frame: DataFrame, name: str) -> Column:
+    """An id as text; of a number with decimals only where it is whole, else null."""
+    kind, column = frame.schema[name].dataType, F.col(name)
+    if isinstance(kind, FractionalType):
+        exact = (column % 1 == 0) & (F.abs(column) < LARGEST_WHOLE)
+        return F.when(exact, column.try_cast("bigint").cast("string"))
+    if not isinstance(kind, (StringType, IntegralType)):
+        raise InputDataError(
+            f"Ids must be text or whole numbers, and column {name} is {kind.simpleString()};"
+            " cast it first."
+        )
+    return column.cast("string")
+
+
+def _as_known(rows: DataFrame, items: DataFrame) -> DataFrame:
+    """The rows, with their ids as the catalogue has them where a program wrote 7 as 7.0.
+
+    Raises:
+        InputDataError: none of the ids is known either way.
+    """
+    if _any_known(rows, items):
+        return rows
+    ids = ("item_id", "neighbor_id")
+    whole = rows.withColumns({name: F.regexp_replace(name, r"^(-?\d+)\.0+$", "$1") for name in ids})
+    if _any_known(whole, items):
+        log_message("the index writes its ids with .0 at the end; they are compared without it")
+        return whole
+    theirs, ours = (
+        ", ".join(repr(row["item_id"]) for row in frame.select("item_id").limit(3).collect())
+        for frame in (rows, items)
+    )
+    raise InputDataError(
+        f"None of the item ids of the index is known: it has ids such as {theirs}, and the log and"
+        f" catalogue have ids such as {ours}; write the index with the ids of the log."
+    )
+
+
+def _any_known(rows: DataFrame, items: DataFrame) -> bool:
+    return not rows.join(items.select("item_id"), "item_id", "left_semi").isEmpty()

@@ -16,9 +16,11 @@ from llm_i2i_spark.base.stage import PinnedRun, Stage
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.session import session_settings
+from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.storage_errors import storage_error
 from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.lake.worker_errors import worker_error
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
 from llm_i2i_spark.pipeline.planner import find_version
 
@@ -145,7 +147,14 @@ def _execute(lake: Lake, config: Config, stage: Stage, pinned: PinnedRun) -> Non
         with session_settings(lake.spark), StageRun(lake, config, stage, pinned) as run:
             stage.execute(run)
     except SPARK_ERRORS as error:
-        raise storage_error(error) or error from error
+        raise (
+            worker_error(error)
+            or storage_error(error)
+            or StageError(
+                f"Stage {stage.name} failed in Spark ({spark_reason(error)}); the same command goes"
+                " on from this stage once that is mended."
+            )
+        ) from error
 
 
 def _resolve_versions(lake: Lake, stage: Stage, results: Sequence[PlannedResult]) -> dict[str, int]:

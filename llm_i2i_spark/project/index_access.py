@@ -39,9 +39,38 @@ class IndexAccess(LakeAccess):
             version: of the table `item_index`; None for the latest.
 
         Raises:
+            UserError: there is no such index, or `k` is below 1.
+        """
+        return self.open_lookup(variant, backbone, version).recommend(items, k)
+
+    def open_lookup(
+        self,
+        variant: str | None = None,
+        backbone: str | None = None,
+        version: int | None = None,
+    ) -> Lookup:
+        """An index opened for many lookups, with the settings of this project; needs no Spark.
+
+        Args:
+            variant: of the index, as in `lookup`.
+            backbone: likewise.
+            version: likewise.
+
+        Raises:
             UserError: there is no such index.
         """
-        return self._open_lookup(variant, backbone, version).recommend(items, k)
+        from llm_i2i_spark.serving.index_reader import index_location
+        from llm_i2i_spark.serving.lookup import Lookup
+
+        settings = self._config.index
+        return Lookup.open(
+            index_location(self._config.lake),
+            variant,
+            backbone,
+            version,
+            settings.recent_items,
+            settings.decay,
+        )
 
     def index_export(
         self,
@@ -169,19 +198,3 @@ class IndexAccess(LakeAccess):
         from llm_i2i_spark.audit.runs import list_runs
 
         return list_runs(self.histories)
-
-    def _open_lookup(
-        self, variant: str | None, backbone: str | None, version: int | None
-    ) -> Lookup:
-        from llm_i2i_spark.serving.index_reader import index_location
-        from llm_i2i_spark.serving.lookup import Lookup
-
-        settings = self._config.index
-        return Lookup.open(
-            index_location(self._config.lake),
-            variant,
-            backbone,
-            version,
-            settings.recent_items,
-            settings.decay,
-        )

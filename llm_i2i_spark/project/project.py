@@ -135,15 +135,20 @@ class Project(IndexAccess):
         """The evaluation kit on an index that anyone made, against the held-out interactions here.
 
         Args:
-            path: Parquet with the columns item_id, rank, neighbor_id, score.
+            path: Parquet, CSV, JSON lines or a Delta folder with the columns item_id, rank,
+                neighbor_id, score; or what `index-export` writes.
             name: of the index in the result; None for the file's.
 
         Raises:
-            UserError: the file is not there or not of that form, or nothing is held out.
+            UserError: the file is not there or not of that form, none of its ids is known, or
+                nothing is held out.
         """
-        from llm_i2i_spark.evaluate.external_index import evaluate_external_index
+        with optional_imports():
+            from llm_i2i_spark.evaluate.external_index import evaluate_external_index
+            from llm_i2i_spark.evaluate.index_file import read_index_file, require_index_file
 
-        frame = self.lake.spark.read.parquet(str(path))
+        require_index_file(str(path))
+        frame = read_index_file(self.lake.spark, str(path))
         return evaluate_external_index(self.lake, self.config, frame, name or Path(path).stem)
 
     def serve(

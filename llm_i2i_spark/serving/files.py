@@ -19,7 +19,13 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from llm_i2i_spark.base.errors import ConfigError, StageError, UserError
-from llm_i2i_spark.base.files import flush, is_uri, move_into_place, write_atomically
+from llm_i2i_spark.base.files import (
+    flush,
+    is_uri,
+    move_into_place,
+    require_file_place,
+    write_atomically,
+)
 from llm_i2i_spark.serving.array_cache import SERVING_FOLDER
 from llm_i2i_spark.serving.base import Exporter, Generation
 
@@ -48,15 +54,13 @@ class FileExporter(Exporter):
 
     def check(self) -> None:
         """Make the folder and see whether it can be written."""
+        require_file_place(self.path)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UserError(
                 f"{self.shown} cannot be written ({error.strerror}); name another folder."
             ) from error
-        if not os.access(self._folder, os.W_OK) or self.path.is_dir():
-            why = "it is a folder" if self.path.is_dir() else "no permission"
-            raise UserError(f"{self.shown} cannot be written ({why}); name another file.")
 
     def live(self) -> Generation | None:
         """The record with the size and time of the file."""

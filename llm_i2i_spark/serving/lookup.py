@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.errors import ConfigError, require_at_least_one
 from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.kernels.id_search import find_ids
 from llm_i2i_spark.kernels.list_merge import WeightedLists, recommend, step_weights
@@ -123,7 +123,7 @@ class Lookup:
             k: suggestions at most.
 
         Raises:
-            ConfigError: the clicks are no list of ids, or `k` is below 0.
+            ConfigError: the clicks are no list of ids, or `k` is below 1.
         """
         latest_first = list(dict.fromkeys(reversed(_checked(clicks))))
         numbers = self._numbers(latest_first)
@@ -131,24 +131,29 @@ class Lookup:
         known = np.flatnonzero(recent >= 0)
         return self._merged(recent[known], self._weights[known], numbers[numbers >= 0], k)
 
+    def knows(self, item_id: str) -> bool:
+        """Whether the index has an item, with a list of its own or in that of another."""
+        return bool(self._numbers([item_id])[0] >= 0)
+
     def neighbors(self, item_id: str, k: int | None = None) -> list[Suggestion]:
         """The list of an item, best first; empty where it has none.
 
         Args:
             item_id: the item.
             k: neighbours at most; None for all.
+
+        Raises:
+            ConfigError: `k` is below 1.
         """
         numbers = self._numbers([item_id])
         known = numbers[numbers >= 0]
-        return self._merged(
-            known, self._one_list[: len(known)], known[:0], self._arrays.n_items if k is None else k
-        )
+        most = max(self._arrays.n_items, 1) if k is None else k
+        return self._merged(known, self._one_list[: len(known)], known[:0], most)
 
     def _merged(
         self, items: NDArray[np.int64], weights: Any, owned: NDArray[np.int64], k: int
     ) -> list[Suggestion]:
-        if k < 0:
-            raise ConfigError(f"k must be at least 0, and is {k}.")
+        require_at_least_one("k", k)
         arrays = self._arrays
         lists = WeightedLists(
             arrays.list_start[items],
@@ -159,7 +164,11 @@ class Lookup:
             arrays.synthetic_share,
         )
         found = recommend(
-            lists, np.array([0, len(items)]), owned.astype(np.int32), np.array([0, len(owned)]), k
+            lists,
+            np.array([0, len(items)]),
+            owned.astype(np.int32),
+            np.array([0, len(owned)]),
+            min(k, arrays.n_items),
         )
         shares = (
             found.synthetic_share

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError, UserError
+from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.run_record import new_run_id
 from llm_i2i_spark.serving.array_cache import load_arrays
 from llm_i2i_spark.serving.base import Exporter, Generation
@@ -41,6 +42,10 @@ def exporter_for(target: str | Path) -> Exporter:
     for exporter in EXPORTERS:
         if exporter.accepts(str(target)):
             return exporter(str(target))
+    if not is_uri(str(target)) and Path(target).is_dir():
+        raise ConfigError(
+            f"{target} is a folder; name a file in it, such as {target}/index.parquet."
+        )
     forms = ", ".join(exporter.form for exporter in EXPORTERS)
     raise ConfigError(f"There is no store for {str(target)!r}; a target looks like {forms}.")
 

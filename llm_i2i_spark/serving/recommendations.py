@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from llm_i2i_spark.base.errors import ConfigError
-from llm_i2i_spark.base.files import open_atomically
+from llm_i2i_spark.base.errors import require_at_least_one
+from llm_i2i_spark.base.files import open_atomically, require_file_place
 from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.kernels.list_merge import WeightedLists, recommend, step_weights
 from llm_i2i_spark.lake.user_batches import list_offsets, list_values, user_starts, whole_users
@@ -67,8 +67,7 @@ def recommend_users(
 
     from llm_i2i_spark.lake.click_lists import lists_of_clicks
 
-    if k < 1:
-        raise ConfigError(f"k must be at least 1, and is {k}.")
+    require_at_least_one("k", k)
     chosen, _, _ = select_index(index, variant, backbone)
     lists = chosen.select(
         "item_id",
@@ -88,9 +87,13 @@ def write_recommendations(recommendations: DataFrame, path: str | Path) -> int:
 
     Returns:
         The number of users.
+
+    Raises:
+        ConfigError: no file can be written there.
     """
     from llm_i2i_spark.lake.arrow_batches import stream_batches
 
+    require_file_place(path)
     batches = stream_batches(recommendations.orderBy("user_id"))
     write = _write_json if str(path).endswith(JSON_LINES) else _write_parquet
     with open_atomically(path) as file:

@@ -41,6 +41,43 @@ from llm_i2i_spark.cli.main import main
             ["index-export", "--set", "lake.root=l", "--out", "f", "--backbone", "ring"],
             "There is no backbone ring; the backbones are swing",
         ),
+        (["lookup", "--set", "lake.root=l", "--items", " , "], "--items"),
+        (["lookup", "--set", "lake.root=l", "--item", "a", "--k", "-1"], "--k must be at least 1"),
+        (["lookup", "--set", "lake.root=l", "--item", "a", "--k", "0"], "--k must be at least 1"),
+        (
+            ["recommend", "--set", "lake.root=l", "--out", "f.parquet", "--k", "0"],
+            "--k must be at least 1",
+        ),
+        (
+            [
+                "audit",
+                "trace",
+                "--set",
+                "lake.root=l",
+                "--item",
+                "a",
+                "--neighbor",
+                "b",
+                "--users",
+                "0",
+            ],
+            "--users must be at least 1",
+        ),
+        (["recommend", "--set", "lake.root=l", "--out", "/tmp"], "/tmp is a folder; name a file"),
+        (
+            ["recommend", "--set", "lake.root=l", "--out", "/dev/null/f.parquet"],
+            "since /dev/null is a file",
+        ),
+        (
+            ["index-export", "--set", "lake.root=l", "--out", "/tmp"],
+            "/tmp is a folder; name a file",
+        ),
+        (
+            ["index-export", "--set", "lake.root=l", "--out", "/dev/null/f.parquet"],
+            "since /dev/null is a file",
+        ),
+        (["config", "--set", "seed=99999999999999999999"], "seed: Input should be less than"),
+        (["config", "--set", "sft.alpha=nan"], "finite"),
         (["evaluate-index", "nowhere.parquet", "--set", "lake.root=l"], "nowhere.parquet"),
     ],
 )

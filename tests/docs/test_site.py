@@ -13,7 +13,9 @@ import pytest
 
 import llm_i2i_spark
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.config.files import known_keys
+from llm_i2i_spark.config.option_types import is_per_table, option_types
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -73,11 +75,13 @@ def test_every_mark_of_a_generated_part_is_filled_in(hooks: ModuleType) -> None:
     assert marks == set(hooks.GENERATED)
 
 
+def _options_of_each_table() -> set[str]:
+    return {key for key, kind in option_types(IngestConfig).items() if is_per_table(kind)}
+
+
 @pytest.mark.parametrize("page", [*PAGES, ROOT / "README.md"], ids=lambda page: page.stem)
 def test_every_option_that_a_page_sets_exists(page: Path) -> None:
-    known = set(known_keys())
-    # An option for each table is also one for both: ingest.format.items, ingest.format.
-    known |= {key.removesuffix(".items") for key in known if key.endswith(".items")}
+    known = {*known_keys(), *(f"ingest.{name}" for name in _options_of_each_table())}
     for first, second in SETTING.findall(page.read_text()):
         key = first or second
         assert key in known or key.startswith(("ingest.columns.", "spark.conf.")), key

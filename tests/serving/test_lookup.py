@@ -59,16 +59,28 @@ def test_an_unknown_click_takes_its_place_among_the_latest(lookup):
 
 def test_k_cuts(lookup):
     assert ids(lookup.recommend(["a"], k=1)) == ["b"]
-    assert lookup.recommend(["a"], k=0) == []
+    assert lookup.recommend(["a"], k=10**30) == lookup.recommend(["a"])
     assert ids(lookup.neighbors("a", k=2)) == ["b", "c"]
-    with pytest.raises(ConfigError, match="k must be at least 0, and is -1"):
-        lookup.recommend(["a"], k=-1)
+    for ask in (lookup.recommend, lookup.neighbors):
+        for wrong in (0, -1):
+            with pytest.raises(ConfigError, match=f"k must be at least 1, and is {wrong}"):
+                ask("a" if ask == lookup.neighbors else ["a"], k=wrong)
 
 
 def test_neighbors_are_the_list_as_it_stands(lookup):
     rows = lookup.neighbors("a")
     assert [(row["item_id"], row["score"], row["synthetic_share"]) for row in rows] == LISTS["a"]
     assert [row["rank"] for row in rows] == [1, 2, 3]
+
+
+def test_an_index_knows_what_it_has_a_list_of_and_what_is_in_one(lookup):
+    assert [lookup.knows(item) for item in ("a", "e", "nowhere", " a", "")] == [
+        True,
+        True,
+        False,
+        False,
+        False,
+    ]
 
 
 def test_unknown_items_give_nothing(lookup):

@@ -55,6 +55,21 @@ def test_no_message_shows_a_password(target, request):
     assert "hunter2" not in str(said.value)
 
 
+@pytest.mark.parametrize("ending", [".parquet", ".jsonl", ""])
+def test_a_folder_is_no_file_and_stays_as_it_is(tmp_path, lake, ending):
+    folder = tmp_path / f"folder{ending}"
+    folder.mkdir()
+    with pytest.raises(ConfigError, match="is a folder; name a file in it"):
+        publish(lake, folder)
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_file_in_folders_that_are_missing_is_written(tmp_path, lake):
+    target = tmp_path / "a b" / "é" / "in:dex.parquet"
+    assert publish(lake, target).rows == 3
+    assert pq.read_metadata(target).num_rows == 3
+
+
 def test_a_prefix_of_redis_is_its_own(redis_port, lake):
     import redis
 
