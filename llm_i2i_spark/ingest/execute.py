@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -32,10 +33,23 @@ from llm_i2i_spark.ingest.quarantine import (
     quarantined,
     refuse_bad_input,
 )
-from llm_i2i_spark.ingest.readers import INTERNAL, Source, explained, nanosecond_times, read_source
+from llm_i2i_spark.ingest.readers import (
+    INTERNAL,
+    MALFORMED,
+    Source,
+    explained,
+    nanosecond_times,
+    read_source,
+)
 from llm_i2i_spark.ingest.sessions import split_sessions
+from llm_i2i_spark.ingest.source_versions import (
+    SourceVersion,
+    changed_while_read,
+    require_unchanged,
+)
 from llm_i2i_spark.ingest.transform import build_items
 from llm_i2i_spark.lake.item_statistics import item_statistics
+from llm_i2i_spark.lake.sources import rows_digest
 from llm_i2i_spark.lake.splits import assign_folds, keep_one_per_pair, order_positions
 from llm_i2i_spark.lake.stage_run import StageRun
 
@@ -48,10 +62,11 @@ def execute(run: StageRun) -> None:
     Raises:
         UserError: the input cannot be read, has no good row, or too many bad ones; nothing is
             written then.
+        StageError: the input was changed while it was read; nothing is written then.
     """
     ingest = run.config.ingest
     with nanosecond_times(run.spark):
-        log = read_source(run.spark, ingest, "interactions")
+        log = _opened(run, "interactions")
         _check_columns(log, run.config)
         rows, counts = _checked(run, log, check_interactions(log, ingest), "interactions")
         good = rows.where(F.col("reason").isNull())
@@ -59,12 +74,14 @@ def execute(run: StageRun) -> None:
             log_message(f"ingest: {sentence}")
         bad, products = quarantined(rows, "interactions", run.run_id), None
         if ingest.items:
-            catalogue = read_source(run.spark, ingest, "items")
+            catalogue = _opened(run, "items")
             _check_title(catalogue)
             checked, of_items = _checked(run, catalogue, check_items(catalogue, ingest), "items")
             bad = bad.unionByName(quarantined(checked, "items", run.run_id))
             products, counts = checked.where("kept"), counts + of_items
         reasons = {reason: number for reason, number in counts.items() if reason is not None}
+        for table, version in _pinned(run).items():
+            require_unchanged(version, table, lambda: run.spark)
         interactions = run.written("interactions", _split(good, run.config))
         run.write("quarantine", bad, reasons=reasons)
         if products is not None:
@@ -74,6 +91,29 @@ def execute(run: StageRun) -> None:
         items = run.written("items", build_items(products, interactions))
         stats = item_statistics(items, interactions, ingest.long_tail_share)
         _report(interactions, items, run.written("item_stats", stats), reasons)
+
+
+def _pinned(run: StageRun) -> dict[str, SourceVersion]:
+    """The states of the raw tables that the run was planned on."""
+    pinned = run.pinned.external_inputs.items()
+    return {name: version for name, version in pinned if isinstance(version, SourceVersion)}
+
+
+def _opened(run: StageRun, table: str) -> Source:
+    """A raw table in its pinned state.
+
+    Raises:
+        StageError: it is a view, and its rows are no longer those of that state.
+    """
+    version = _pinned(run)[table]
+    source = read_source(run.spark, run.config.ingest, table, version)
+    if version.kind != "rows":
+        return source
+    with explained(source.path, f"ingest.{table}"):
+        rows = run.staged(source.frame, f"ingest: reading {table}")
+        if rows_digest(rows.drop(MALFORMED)) != version.digest:
+            raise changed_while_read(version, table)
+    return replace(source, frame=rows)
 
 
 def _checked(

@@ -1,16 +1,15 @@
-"""Paths of raw tables: the file format by their names, and digests by which a change is noticed. No
-Spark.
-"""
+"""Paths of raw tables: which files they name, and the file format by their names. No Spark."""
 
 from __future__ import annotations
 
-import hashlib
+import glob
+import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.files import is_uri
-from llm_i2i_spark.config.config import Config
 
 _TABLE = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
 _COMPRESSION = {".gz", ".bz2", ".zst", ".snappy", ".lz4", ".deflate"}
@@ -34,8 +33,7 @@ def local_path(path: str) -> Path | None:
     """The file or folder on this machine; None where the path is remote, names a table, or does not
     exist.
     """
-    if path.startswith("file:"):
-        path = re.sub(r"^file:/+", "/", path)
+    path = _without_scheme(path)
     if is_uri(path) or "\0" in path:
         return None
     local = Path(path).expanduser()
@@ -61,7 +59,7 @@ def container_of(path: str) -> str | None:
         return _by_ending(path)
     if (local / "_delta_log").is_dir():
         return "delta"
-    files = _data_files(local)
+    files = data_files(local)
     if not files:
         raise InputDataError(
             f"The folder {path} holds no data files; name the file or folder of the raw table."
@@ -80,44 +78,62 @@ def resolve_folder(path: str, table: str) -> str:
         any((local / name).is_file() for name in names) for names in _MOVIELENS_FILES.values()
     ):
         local = next(local / name for name in _MOVIELENS_FILES[table] if (local / name).is_file())
-    return str(local.resolve())
+    return os.path.abspath(local)
 
 
-def digest_sources(config: Config) -> dict[str, str]:
-    """Digests of the raw tables, for fingerprints: path, size and modification time of every file.
+def files_matching(pattern: str) -> list[Path]:
+    """The files and folders of this machine that a pattern such as `days/*.csv` names, sorted.
 
-    For a Delta folder the files of its log are enough, since every change is a commit. For a remote
-    path or a catalog table the digest is of the name alone: a change behind it is not noticed, and
-    the stage has to be run with `--force`.
+    `*`, `?`, `[...]` and `{a,b}` mean what they mean to Spark. Names that begin with `_` or `.` are
+    left out, unless the pattern begins so.
     """
-    named = {"interactions": config.ingest.interactions, "items": config.ingest.items}
-    return {name: _digest(path) for name, path in named.items() if path}
+    pattern = os.path.expanduser(_without_scheme(pattern))
+    if is_uri(pattern) or "\0" in pattern or not is_pattern(pattern):
+        return []
+    found = {match for one in _without_braces(pattern) for match in glob.glob(one)}
+    asked_for_hidden = Path(pattern).name.startswith(("_", "."))
+    kept = (Path(os.path.abspath(match)) for match in found)
+    return sorted(path for path in kept if asked_for_hidden or not _is_hidden(path.name))
 
 
-def _digest(path: str) -> str:
-    local = local_path(path)
-    lines = [path]
-    if local is not None:
-        log = local / "_delta_log"
-        folder = log if log.is_dir() else local
-        files = (
-            [local]
-            if local.is_file()
-            else sorted(file for file in folder.rglob("*") if file.is_file())
-        )
-        for file in files:
-            status = file.stat()
-            lines.append(f"{file.relative_to(local)} {status.st_size} {status.st_mtime_ns}")
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def is_pattern(path: str) -> bool:
+    """Whether a path has characters that stand for others."""
+    return any(mark in path for mark in "*?[{")
 
 
-def _data_files(folder: Path) -> list[Path]:
-    files = (file for file in folder.rglob("*") if file.is_file())
-    return sorted(
-        file
-        for file in files
-        if not any(part.startswith(("_", ".")) for part in file.relative_to(folder).parts)
-    )
+def literal_folder(pattern: str) -> Path:
+    """The folder that every match of a pattern lies in."""
+    parts = Path(os.path.abspath(os.path.expanduser(_without_scheme(pattern)))).parts
+    return Path(*(parts[: next(n for n, part in enumerate(parts) if is_pattern(part))]))
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The files below a folder that hold rows: hidden files and folders are left out, as Spark
+    leaves them out.
+    """
+    found = []
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not _is_hidden(name)]
+        found += [Path(place, name) for name in names if not _is_hidden(name)]
+    return sorted(found)
+
+
+def _without_scheme(path: str) -> str:
+    return re.sub(r"^file:/+", "/", path)
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or (name.startswith("_") and "=" not in name)
+
+
+def _without_braces(pattern: str) -> Iterator[str]:
+    """The patterns that one with `{a,b}` stands for."""
+    braces = re.search(r"\{([^{}]*)\}", pattern)
+    if braces is None:
+        yield pattern
+        return
+    for choice in braces[1].split(","):
+        yield from _without_braces(pattern[: braces.start()] + choice + pattern[braces.end() :])
 
 
 def _by_ending(path: str) -> str | None:

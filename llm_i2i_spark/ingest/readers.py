@@ -12,23 +12,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from delta.tables import DeltaTable
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, DataFrameReader, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructField, StructType
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.ingest.columns import Chosen, find_columns
-from llm_i2i_spark.ingest.paths import container_of, is_table_name, local_path, resolve_folder
+from llm_i2i_spark.ingest.paths import container_of
 from llm_i2i_spark.ingest.public_formats import (
     FORMATS,
     detect_public,
     line_fields,
     literals_to_json,
 )
+from llm_i2i_spark.ingest.source_versions import SourceVersion, find_source
 
 MALFORMED = "_malformed"
 LINE = "_line"
@@ -52,13 +52,16 @@ class Source:
     columns: dict[str, Chosen]
 
 
-def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source:
+def read_source(
+    spark: SparkSession, config: IngestConfig, table: str, version: SourceVersion | None = None
+) -> Source:
     """Open the raw log or catalogue; no row is read yet.
 
     Args:
         spark: the session.
         config: names the path or table, the format and the mapping of columns.
         table: `interactions` or `items`.
+        version: the state of it that is read; None for the present one.
 
     Raises:
         ConfigError: no path is given, or the format cannot be told.
@@ -72,13 +75,13 @@ def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source
         )
     stated: str = getattr(config.format, table)
     public: str | None = stated if stated in FORMATS else None
-    resolved = resolve_folder(path, table)
     with explained(path, f"ingest.{table}"):
-        container = _container(spark, resolved, stated, f"ingest.{table}")
+        version = version or find_source(path, table, lambda: spark)
+        container = _container(version, stated)
         frame = (
-            _read_json_lines(spark, resolved, stated, table)
+            _read_json_lines(spark, version, stated, table)
             if container == "json"
-            else _read(spark, resolved, container, public, table)
+            else _read(spark, version, container, public, table)
         )
         names = [name for name in frame.columns if name not in INTERNAL]
         public = public or detect_public(table, names)
@@ -130,74 +133,72 @@ def nanosecond_times(spark: SparkSession) -> Iterator[None]:
         spark.conf.set(_NANOS, before or "false")
 
 
-def _container(spark: SparkSession, path: str, file_format: str, key: str) -> str:
+def _container(version: SourceVersion, file_format: str) -> str:
     """How the rows are stored: parquet, csv, json, delta, table, or double_colon (`::` between
     fields).
     """
+    if version.kind in ("delta", "delta_table"):
+        return "delta"
+    if version.kind in ("table", "rows"):
+        return "table"
     if file_format in ("parquet", "csv", "json"):
         return file_format
-    found = container_of(path)
-    if found is None and is_table_name(path) and local_path(path) is None:
-        if spark.catalog.tableExists(path):
-            return "table"
-        raise InputDataError(
-            f"{path} is neither a file or folder here nor a table of the catalog; {key} must name"
-            " one."
-        )
-    if file_format == "delta":
-        return file_format
-    if found is None and local_path(path) is None:
-        # A remote folder is Delta, or has the format of its first file.
-        if DeltaTable.isDeltaTable(spark, path):
-            return "delta"
-        first = (
-            spark.read.format("binaryFile")
-            .option("recursiveFileLookup", "true")
-            .load(path)
-            .select("path")
-            .first()
-        )
-        found = container_of(first["path"]) if first else None
+    found = container_of(version.files[0])
     if found is not None:
         return found
     if file_format in FORMATS:
         return "csv" if file_format == "movielens" else "json"
     raise ConfigError(
-        f"The format of {path} cannot be told from its name; set ingest.format (parquet, csv, json,"
-        " delta, amazon2014, ...)."
+        f"The format of {version.path} cannot be told from its name; set ingest.format (parquet,"
+        " csv, json, delta, amazon2014, ...)."
     )
 
 
 def _read(
-    spark: SparkSession, path: str, container: str, public: str | None, table: str
+    spark: SparkSession, version: SourceVersion, container: str, public: str | None, table: str
 ) -> DataFrame:
     if container == "csv":
-        return _read_csv(spark, path, public, table)
+        return _read_csv(spark, version, public, table)
     if container == "double_colon":
         names = FORMATS["movielens"][table].headerless
-        return _csv(spark, path, _strings(names), sep="::", quote="", encoding="ISO-8859-1")
-    frame = (
-        spark.read.table(path) if container == "table" else spark.read.format(container).load(path)
-    )
+        return _csv(spark, version, _strings(names), sep="::", quote="", encoding="ISO-8859-1")
+    if container == "table":
+        frame = spark.read.table(version.path)
+    elif container == "delta":
+        reader = spark.read.format("delta").option("versionAsOf", str(version.version))
+        is_named = version.kind == "delta_table"
+        frame = reader.table(version.path) if is_named else reader.load(version.root)
+    else:
+        frame = _reader(spark, version).format(container).load(version.paths)
     return frame.withColumn(MALFORMED, F.lit(None).cast("string"))
 
 
-def _read_csv(spark: SparkSession, path: str, public: str | None, table: str) -> DataFrame:
+def _reader(spark: SparkSession, version: SourceVersion) -> DataFrameReader:
+    """A reader of the files of a source, which finds the columns that are in folder names."""
+    root = version.partition_root
+    return spark.read.option("basePath", root) if root else spark.read
+
+
+def _read_csv(
+    spark: SparkSession, version: SourceVersion, public: str | None, table: str
+) -> DataFrame:
     """CSV with a row a line, quotes doubled inside quotes, and the separator that is most frequent
     in the first line. All columns are text.
     """
-    first = _first_lines(spark, path, 1)
+    first = _first_lines(spark, version, 1)
     separator = max(",\t;|", key=lambda mark: first[0].count(mark)) if first else ","
     headerless = FORMATS[public][table].headerless if public in ("amazon2014", "amazon2018") else ()
     if headerless and first and "asin" not in first[0]:
-        return _csv(spark, path, _strings(headerless), sep=separator, quote='"', encoding="UTF-8")
-    named = spark.read.csv(path, header=True, sep=separator, quote='"', escape='"').schema
-    return _csv(spark, path, named, sep=separator, quote='"', encoding="UTF-8", header=True)
+        names = _strings(headerless)
+        return _csv(spark, version, names, sep=separator, quote='"', encoding="UTF-8")
+    reader = _reader(spark, version)
+    named = reader.csv(version.paths, header=True, sep=separator, quote='"', escape='"').schema
+    return _csv(spark, version, named, sep=separator, quote='"', encoding="UTF-8", header=True)
 
 
 def _csv(
     spark: SparkSession,
-    path: str,
+    version: SourceVersion,
     schema: StructType,
     *,
     sep: str,
@@ -206,8 +207,8 @@ def _csv(
     header: bool = False,
 ) -> DataFrame:
     schema = StructType(list(schema.fields)).add(MALFORMED, StringType())
-    return spark.read.csv(
-        path,
+    return _reader(spark, version).csv(
+        version.paths,
         schema,
         sep=sep,
         quote=quote,
@@ -225,12 +226,14 @@ def _strings(names: tuple[str, ...]) -> StructType:
     return StructType([StructField(name, StringType()) for name in names])
 
 
-def _read_json_lines(spark: SparkSession, path: str, file_format: str, table: str) -> DataFrame:
+def _read_json_lines(
+    spark: SparkSession, version: SourceVersion, file_format: str, table: str
+) -> DataFrame:
     """A JSON object a line, all simple values as text. Fields of public data sets are known; those
     of others are found by one pass over the file.
     """
-    lines = spark.read.text(path).select("value").where(F.trim("value") != "")
-    fields, literals = line_fields(_first_lines(spark, path, _SNIFFED_LINES))
+    lines = spark.read.text(version.paths).select("value").where(F.trim("value") != "")
+    fields, literals = line_fields(_first_lines(spark, version, _SNIFFED_LINES))
     public = file_format if file_format in FORMATS else None
     if file_format == "auto":
         public = detect_public(table, fields)
@@ -240,7 +243,7 @@ def _read_json_lines(spark: SparkSession, path: str, file_format: str, table: st
         schema: str | StructType = f"{FORMATS[public][table].fields}, {MALFORMED} string"
     else:
         inferred = spark.read.json(
-            path, primitivesAsString=True, columnNameOfCorruptRecord=MALFORMED
+            version.paths, primitivesAsString=True, columnNameOfCorruptRecord=MALFORMED
         ).schema
         schema = StructType([field for field in inferred.fields if field.name != MALFORMED]).add(
             MALFORMED, StringType()
@@ -252,6 +255,6 @@ def _read_json_lines(spark: SparkSession, path: str, file_format: str, table: st
     return parsed.select(LINE, "parsed.*")
 
 
-def _first_lines(spark: SparkSession, path: str, count: int) -> list[str]:
-    rows = spark.read.text(path).select("value").where(F.trim("value") != "").take(count)
+def _first_lines(spark: SparkSession, version: SourceVersion, count: int) -> list[str]:
+    rows = spark.read.text(version.paths).select("value").where(F.trim("value") != "").take(count)
     return [row["value"] for row in rows]

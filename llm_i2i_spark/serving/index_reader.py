@@ -145,7 +145,10 @@ def _readable(version: int | None) -> Iterator[None]:
     except (DeltaError, OSError, pa.ArrowException) as error:
         reason = str(error).splitlines()[0]
         which = "The latest version" if version is None else f"Version {version}"
-        raise TableNotFoundError(f"{which} of {TABLE} cannot be read ({reason}).") from error
+        mend = "run stage index again" if version is None else "look up another version"
+        raise TableNotFoundError(
+            f"{which} of {TABLE} cannot be read ({reason}); {mend}."
+        ) from error
 
 
 def _rows(

@@ -43,7 +43,8 @@ def similar(lake: Lake, version: int, variants: tuple[str, ...], *settings: str,
     config: Config = load_config([], ["lake.root=unused", *settings])
     names = backbones or (config.i2i.backbone,)
     scopes = [{"variant": variant, "backbone": name} for variant in variants for name in names]
-    run_stage(STAGE, lake, config, {"fused": version}, scopes)
+    inputs = {f"fused[variant={variant}]": "x" for variant in variants}  # as `put_rows` writes it
+    run_stage(STAGE, lake, config, {"fused": version}, scopes, inputs=inputs)
     written = lake.read("item_similarity").where(scope_condition(scopes))
     return sorted(map(tuple, written.collect()))
 
@@ -173,3 +174,17 @@ def test_a_cap_counts_the_users_of_each_variant_for_itself(lake):
     version = write_fused(lake, real + mended)
     found = similar(lake, version, ("real", "llm_i2i"), "i2i.swing.max_users_per_item=200")
     assert {(row[0], row[5]) for row in found} == {("real", 200), ("llm_i2i", 200)}
+
+
+def test_a_last_result_whose_files_were_vacuumed_is_computed_anew(lake, capsys):
+    rows = [("real", f"u{n}", item, 1.0, "real", None, None, 0) for n in range(9) for item in "abc"]
+    similar(lake, write_fused(lake, rows), ("real",))
+    version = write_fused(lake, [*rows, ("real", "u0", "d", 1.0, "real", None, None, 1)])
+    lake.spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+    try:
+        lake.spark.sql(f"VACUUM delta.`{lake.path('fused')}` RETAIN 0 HOURS")
+    finally:
+        lake.spark.conf.unset("spark.databricks.delta.retentionDurationCheck.enabled")
+    found = similar(lake, version, ("real",))
+    assert "is no longer readable (VACUUM removes old files)" in capsys.readouterr().err
+    assert found == similar(lake, version, ("real",), "i2i.incremental=false")

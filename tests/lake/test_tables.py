@@ -69,7 +69,7 @@ def test_a_retried_write_adds_nothing(spark: SparkSession, config: Config) -> No
         .mode("append")
         .option("userMetadata", record.to_json())
     )
-    retry.option("txnAppId", "llm_i2i.evaluate.metrics").option("txnVersion", version).save(
+    retry.option("txnAppId", f"llm_i2i.{record.run_id}.metrics").option("txnVersion", version).save(
         lake.path("metrics")
     )
     assert lake.read("metrics").count() == 1
