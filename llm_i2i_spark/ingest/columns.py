@@ -89,12 +89,13 @@ class Chosen:
     Attributes:
         names: of several, the first that is not null counts row by row.
         why: the reason in a few words, such as `same name`.
-        replaces_own: whether a mapping chose them though the table has a column of the same name.
+        replaces_other: whether a mapping chose them though another column has the same name, or a
+            usual one.
     """
 
     names: tuple[str, ...]
     why: str
-    replaces_own: bool = False
+    replaces_other: bool = False
 
 
 def find_columns(
@@ -176,8 +177,12 @@ class _Search:
         reasons = ("ingest.columns", "same name", "name in the public data set")
         for names, why in zip((by_mapping, same, by_data_set), reasons, strict=True):
             if names:
-                return Chosen(names, why, bool(same) and names != same)
+                return Chosen(names, why, names == by_mapping and self._has_other(name, names))
         return None
+
+    def _has_other(self, name: str, names: Sequence[str]) -> bool:
+        wanted = {_plain(one) for one in (name, *USUAL_NAMES[name].split(", "))}
+        return any(_plain(raw) in wanted for raw in self.found if raw not in names)
 
     def usual(self, name: str, taken: Collection[str]) -> Chosen | None:
         """The one column that has a usual name."""

@@ -73,9 +73,9 @@ def execute(run: StageRun) -> None:
             checked, of_items = _checked(run, catalogue, check_items(catalogue, ingest), "items")
             bad = bad.unionByName(quarantined(checked, "items", run.run_id))
             products, counts = checked.where("kept"), counts + of_items
+        reasons = {reason: number for reason, number in counts.items() if reason is not None}
         for table, version in _pinned(run).items():
             require_unchanged(version, table, lambda: run.spark)
-        reasons = {reason: number for reason, number in counts.items() if reason is not None}
         interactions = run.written("interactions", _split(good, run.config))
         run.write("quarantine", bad, reasons=reasons)
         if products is not None:

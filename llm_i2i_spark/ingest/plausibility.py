@@ -85,7 +85,7 @@ def _row_numbers(name: str, chosen: Chosen, rows: int, path: str) -> str:
         f" {'/'.join(chosen.names)}), so that no two {other} have one in common; if it numbers the"
         f" rows, {way_out}."
     )
-    if chosen.replaces_own or rows >= USELESS_ROWS:
+    if chosen.replaces_other or rows >= USELESS_ROWS:
         raise InputDataError(sentence[0].upper() + sentence[1:])
     return "IDS THAT NUMBER THE ROWS? " + sentence
 

@@ -33,6 +33,7 @@ from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.storage_errors import storage_error
 from llm_i2i_spark.lake.surviving_rows import surviving_rows
+from llm_i2i_spark.lake.upgrade import upgrade_table
 from llm_i2i_spark.lake.worker_errors import worker_error
 
 
@@ -200,24 +201,11 @@ class Lake:
         if not self.exists(table.name):
             self._create(table)
         else:
-            self._migrate(table)
+            present = self._handle(table.name).toDF().columns
+            upgrade_table(self.spark, self.sql_name(table.name), present, table)
         version = self.version(table.name)
         assert version is not None
         return version
-
-    def _migrate(self, table: Table) -> None:
-        """Add columns that the table lacks, and drop constraints that the contract has no more."""
-        where = f"delta.`{self.path(table.name)}`" if self.root else self._name(table.name)
-        present = self._handle(table.name).toDF().columns
-        if missing := [one for one in table.columns if one.name not in present]:
-            columns = ", ".join(f"{one.name} {one.type}" for one in missing)
-            self.spark.sql(f"ALTER TABLE {where} ADD COLUMNS ({columns})")
-        if table.retired_checks:
-            properties = self.spark.sql(f"SHOW TBLPROPERTIES {where}").select("key").collect()
-            keys = {row["key"] for row in properties}
-            for name in table.retired_checks:
-                if f"delta.constraints.{name}" in keys:
-                    self.spark.sql(f"ALTER TABLE {where} DROP CONSTRAINT {name}")
 
     def _create(self, table: Table) -> None:
         builder = DeltaTable.createIfNotExists(self.spark).addColumns(contract_schema(table))

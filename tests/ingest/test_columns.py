@@ -141,12 +141,14 @@ def test_a_catalogue_without_its_id_names_the_key_of_the_catalogue():
         find_columns("interactions", ["user_id", "product"][:1], {"item_id": "id"}, {}, "log.csv")
 
 
-def test_a_mapping_says_whether_it_replaces_the_own_name():
+def test_a_mapping_says_whether_it_replaces_another_column_that_would_fit():
     raw = ["id", "user_id", "item_id"]
-    chosen = find_columns("interactions", raw, {"item_id": "id"}, {}, "log.csv")["item_id"]
-    assert (chosen.names, chosen.why, chosen.replaces_own) == (("id",), "ingest.columns", True)
+    for columns in (raw, ["id", "user_id", "product_id"]):
+        chosen = find_columns("interactions", columns, {"item_id": "id"}, {}, "log.csv")["item_id"]
+        assert (chosen.names, chosen.why) == (("id",), "ingest.columns")
+        assert chosen.replaces_other
     for mapping, columns in (({"item_id": "id"}, raw[:2]), ({}, raw)):
-        assert not find_columns("interactions", columns, mapping, {}, "x")["item_id"].replaces_own
+        assert not find_columns("interactions", columns, mapping, {}, "x")["item_id"].replaces_other
 
 
 def test_a_column_that_is_one_thing_already_is_not_another_by_its_usual_name():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from llm_i2i_spark.backbones import Swing
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.ingest.stage import STAGE
@@ -356,3 +357,20 @@ def test_ids_that_cannot_be_told_apart_are_quarantined(shop):
     ).write.parquet(path)
     lake = shop.ingest("clicks.parquet", max_quarantine_share=1.0)
     assert shop.reasons(lake) == ["item_id is not valid UTF-8"]
+
+
+def test_a_user_of_50_000_clicks_beside_users_of_one_is_a_log_like_any_other(shop):
+    many, few = 50_000, 200
+    clicks = [f"bot,i{n % many},{1_700_000_000 + n}\n" for n in range(many)]
+    clicks += [f"once{n},i{n % 7},{1_700_000_000 + n}\n" for n in range(few)]
+    clicks += [f"twice{n},i{n % 7 + k},{1_700_000_000 + k}\n" for n in range(few) for k in (0, 1)]
+    shop.write("clicks.csv", "user_id,item_id,ts\n" + "".join(clicks))
+    lake = shop.ingest(split__holdout="last_1")
+    rows = lake.read("interactions")
+    held_out = {row["user_id"]: row["position"] for row in rows.where("fold = 'test'").collect()}
+    assert held_out == {"bot": many - 1} | {f"twice{n}": 1 for n in range(few)}
+    similar = Swing(max_users_per_item=100).similar_items(rows.select("user_id", "item_id"))
+    best = {row["item_id"]: row["neighbor_id"] for row in similar.collect() if row["support"] > 20}
+    # The cap keeps a thousand of the bot's items, and users of one item connect nothing.
+    assert set(best) == {f"i{n}" for n in range(8)}
+    assert all(abs(int(best[item][1:]) - int(item[1:])) == 1 for item in best)
