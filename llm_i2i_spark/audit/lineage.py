@@ -13,15 +13,16 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Row
 
 from llm_i2i_spark.audit.runs import utc
-from llm_i2i_spark.base.contract import Scope, scope_key, split_result_name
+from llm_i2i_spark.base.contract import Scope, result_name, scope_key, split_result_name
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import TableNotFoundError
-from llm_i2i_spark.base.run_record import Commit, RunRecord
+from llm_i2i_spark.base.run_record import Commit, RunRecord, fingerprint_in
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.tables import Lake
 
+FINGERPRINT_DIGITS = 64
 _FILES_GONE = (
     "FAILED_READ_FILE",
     "FileNotFound",
@@ -98,7 +99,7 @@ class Lineage:
                 seen.add(key)
                 yield origin
                 waiting += [
-                    self._origin(table, scope, version)
+                    self._origin(table, scope, self._version_read(origin, table, scope, version))
                     for table, scope, version in _direct_inputs(origin)
                     if table in TABLES
                 ]
@@ -201,6 +202,31 @@ class Lineage:
                     commit.record,
                 )
         return Origin(table, known, version, None, None, None, None, None)
+
+    def _version_read(self, origin: Origin, table: str, scope: Scope, version: int) -> int:
+        """The version of a table that holds what a result was made from: the recorded one, or,
+        where the table was made anew since and its versions began anew, the one of that content.
+
+        Raises:
+            TableNotFoundError: the table that was read is gone.
+        """
+        history, result = self._history(table), origin.record and origin.record.result(origin.scope)
+        read = result.inputs.get(result_name(table, scope), "") if result else ""
+        if not history or len(read) != FINGERPRINT_DIGITS:
+            return version
+        found = fingerprint_in(history, scope, version)
+        if found == read and version <= history[0].version:
+            return version
+        for commit in history:
+            made = commit.record.result(scope) if commit.record else None
+            if made is not None and made.fingerprint == read:
+                return commit.version
+        if found is None:
+            return version  # the history no longer reaches back to it
+        raise TableNotFoundError(
+            f"{table} was made anew since {origin.table} v{origin.written} read it, so what that"
+            f" was made from is gone; run the stages from {TABLES[table].stage} again."
+        )
 
     def _history(self, table: str) -> list[Commit]:
         if table not in self._histories:

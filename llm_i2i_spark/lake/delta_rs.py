@@ -35,6 +35,8 @@ from llm_i2i_spark.lake.lost_files import (
 )
 
 ARROW_TYPES = {"string": pa.string(), "bigint": pa.int64()}
+RECENT = 100
+"""Commits among which one that was just made is looked for."""
 
 
 def table_exists(path: str) -> bool:
@@ -245,7 +247,7 @@ class DeltaRsLake:
             # Under this name Spark's own DESCRIBE HISTORY shows the record like any other commit's.
             commit_properties=CommitProperties(custom_metadata={"userMetadata": record.to_json()}),
         )
-        return version_of(self.history(record.table), record), True
+        return version_of(self.history(record.table, RECENT), record), True
 
     def _drop(self, path: str, lost: Sequence[LostFile], record: RunRecord) -> None:
         """Let the log no longer name some files; those that are there get another name."""

@@ -19,10 +19,11 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from llm_i2i_spark.base.console import Progress, log_message
+from llm_i2i_spark.base.console import log_message
 
 LOCK_FILE = "_lock"
 POLL_SECONDS = 0.2
+TOLD_EVERY_SECONDS = 60.0
 
 _held = threading.local()
 """The lakes that this thread has locked: a run that begins inside another one does not wait."""
@@ -79,15 +80,16 @@ def _acquire(descriptor: int) -> None:
     except OSError as error:
         log_message(f"this file system has no locks ({error.strerror}): run one command at a time")
         return
-    log_message(f"{_owner(descriptor)} is at work in this lake; waiting for it (Ctrl-C leaves)")
-    started = time.monotonic()
-    with Progress("waiting for the other run", unit="s") as progress:
-        while True:
-            time.sleep(POLL_SECONDS)
-            with suppress(BlockingIOError):
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            progress.update(int(time.monotonic() - started))
+    log_message(f"at work in this lake is {_owner(descriptor)}; waiting for it (Ctrl-C leaves)")
+    started = told = time.monotonic()
+    while True:
+        time.sleep(POLL_SECONDS)
+        with suppress(BlockingIOError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        if time.monotonic() - told >= TOLD_EVERY_SECONDS:
+            told = time.monotonic()
+            log_message(f"  waiting for {told - started:,.0f} s; at work is {_owner(descriptor)}")
 
 
 def _write_owner(descriptor: int, command: str) -> None:
@@ -113,7 +115,7 @@ def _owner(descriptor: int) -> str:
             f" since {owner['started']})"
         )
     except (OSError, ValueError, KeyError, TypeError):
-        return "Another run"
+        return "another run"
 
 
 def _user() -> str:

@@ -183,7 +183,7 @@ class Lake:
             raise known or StageError(
                 f"Stage {record.stage} could not write {table.name} ({spark_reason(error)})."
             ) from error
-        return delta_rs.version_of(self.history(table.name), record)
+        return delta_rs.version_of(self.history(table.name, delta_rs.RECENT), record)
 
     def _surviving(
         self, table: Table, scopes: Sequence[Scope], lost: Sequence[LostFile]

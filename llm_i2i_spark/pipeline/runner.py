@@ -175,7 +175,8 @@ def _resolve_versions(lake: Lake, stage: Stage, results: Sequence[PlannedResult]
             continue
         inputs = {key: value for one in results for key, value in one.ingredients.inputs.items()}
         version = find_version(lake.history(table), inputs, scopes)
-        if version is None or lake.lost_files(table, version):
+        lost = [] if version is None else lake.lost_files(table, version)
+        if version is None or any(one.may_hold(scope) for one in lost for scope in scopes.values()):
             raise StageError(
                 f"Stage {stage.name} no longer finds the {', '.join(scopes)} of this run; another"
                 " run has replaced it meanwhile. Start this run again."

@@ -100,7 +100,10 @@ class Project(IndexAccess):
 
         stages_for(self._config, find_variants(variants), first, last)  # or a mistake is told now
         root = local_root(self._config.lake)
-        with self.lock(f"run --variants {','.join(variants)}"):
+        stages = "".join(
+            f" {key} {name}" for key, name in (("--from", first), ("--to", last)) if name
+        )
+        with self.lock(f"run --variants {','.join(variants)}{stages}"):
             plan = self._plan(self._inputs(), variants, backbones, first, last, force)
             run = self._run(plan, variants, backbones, on_stage)
             if leave_summary and root is not None:

@@ -14,6 +14,7 @@ from pyspark.sql.pandas.types import to_arrow_schema
 
 from llm_i2i_spark.base.contract import Scope, result_name, scope_condition, scope_key
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.external_input import ExternalInput
 from llm_i2i_spark.base.run_record import RunRecord, ScopeResult
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.base.variants import BASE_BRANCH
@@ -85,7 +86,7 @@ class Writer:
                 )
                 for scope in scopes
             },
-            external_inputs={} if reads else {"clicks.csv": "c5" * 32},
+            external_inputs={} if reads else {"clicks.csv": ExternalInput("c5" * 32)},
             settings=self.config.settings(*settings, "seed"),
         )
         return run.record(self.config, table, **attributes)

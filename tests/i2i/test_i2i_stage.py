@@ -188,3 +188,16 @@ def test_a_last_result_whose_files_were_vacuumed_is_computed_anew(lake, capsys):
     found = similar(lake, version, ("real",))
     assert "is no longer readable (VACUUM removes old files)" in capsys.readouterr().err
     assert found == similar(lake, version, ("real",), "i2i.incremental=false")
+
+
+def test_a_version_of_a_table_that_was_made_anew_is_not_built_upon(lake):
+    rows = [("real", f"u{n}", item, 1.0, "real", None, None, 0) for n in range(9) for item in "abc"]
+    scopes, config = (
+        [{"variant": "real", "backbone": "swing"}],
+        load_config([], ["lake.root=unused"]),
+    )
+    read = {"fused": write_fused(lake, rows)}
+    inputs = {"fused[variant=real]": "of the table that had this version before"}
+    run_stage(STAGE, lake, config, read, scopes, inputs=inputs)
+    similar(lake, write_fused(lake, rows[3:]), ("real",))
+    assert "saved_work" not in last_results(lake)["variant=real,backbone=swing"]

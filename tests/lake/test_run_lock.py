@@ -53,7 +53,9 @@ def test_the_second_names_the_first_and_waits_for_it(
         while not caplog.messages:
             waiting.join(0.05)
         assert not entered.is_set()
-        assert f"`llm-i2i run` (process {first.pid} of " in caplog.messages[0]
+        assert (
+            f"at work in this lake is `llm-i2i run` (process {first.pid} of " in caplog.messages[0]
+        )
         assert "waiting for it (Ctrl-C leaves)" in caplog.messages[0]
         first.communicate()
         waiting.join(30)
@@ -79,7 +81,7 @@ def test_whoever_waits_can_be_interrupted(tmp_path: Path) -> None:
         text=True,
     )
     assert second.stderr is not None
-    assert "is at work in this lake" in second.stderr.readline()
+    assert "at work in this lake is `llm-i2i run`" in second.stderr.readline()
     second.send_signal(signal.SIGINT)
     out, _ = second.communicate(timeout=30)
     assert out == ""
