@@ -41,6 +41,21 @@ def options() -> str:
     return "\n\n".join(parts)
 
 
+def columns() -> str:
+    """The columns that ingest reads, with their usual names."""
+    from llm_i2i_spark.ingest.columns import COLUMNS, MEANINGS, REQUIRED, USUAL_NAMES
+
+    rows = []
+    for table, names in COLUMNS.items():
+        for name in names:
+            if (table, name) == ("items", "item_id"):
+                continue
+            needed = name in REQUIRED["interactions"]
+            meaning = MEANINGS[name] + ("" if needed else "; optional")
+            rows.append((f"`{name}`", meaning, USUAL_NAMES[name]))
+    return _rows(("column", "what it holds", "usual names"), rows)
+
+
 def backbones() -> str:
     """Every backbone with what it needs of the interactions."""
     from llm_i2i_spark.backbones import BACKBONES
@@ -135,6 +150,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     for function in (
         tables,
         options,
+        columns,
         backbones,
         backbone_parameters,
         metrics,

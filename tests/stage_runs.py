@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -64,10 +65,13 @@ def run_stage(
     scopes: Sequence[Scope] = ({},),
     run_id: str = "r",
     read_scopes: dict[str, tuple[dict[str, str], ...]] | None = None,
+    inputs: dict[str, str] | None = None,
 ) -> None:
-    """Execute one stage on versions of its tables."""
+    """Execute one stage on versions of its tables; `inputs` are fingerprints of what is read."""
     pinned = pinned_run(stage.name, reads, scopes, run_id)
-    external = stage.external_inputs(config)
-    values = {**pinned.__dict__, "read_scopes": read_scopes or {}, "external_inputs": external}
-    with StageRun(lake, config, stage, PinnedRun(**values)) as run:
+    results = {key: replace(one, inputs=inputs or {}) for key, one in pinned.results.items()}
+    external = stage.external_inputs(config, lambda: lake.spark)
+    scoped = read_scopes or {}
+    pinned = replace(pinned, read_scopes=scoped, results=results, external_inputs=dict(external))
+    with StageRun(lake, config, stage, pinned) as run:
         stage.execute(run)

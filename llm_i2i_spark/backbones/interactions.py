@@ -65,13 +65,12 @@ def prepare(frame: DataFrame, backbone: Backbone) -> DataFrame:
             f" position or ts to {', '.join(columns)}."
         )
     weight = F.col("weight").cast("double") if "weight" in columns else F.lit(1.0)
-    by_weight = F.when(weight == 1.0, "real").otherwise("synthetic")
-    source = F.coalesce("source", F.lit("real")) if "source" in columns else by_weight
+    source = F.coalesce("source", F.lit("real")) if "source" in columns else F.lit("real")
     rows = frame.withColumns({"weight": weight}).withColumns({"source": source})
     _check(rows)
     is_real = F.col("source") == "real"
     merged = [
-        F.max("weight").alias("weight"),
+        F.coalesce(F.max(F.when(is_real, F.col("weight"))), F.max("weight")).alias("weight"),
         F.when(F.max(is_real), "real").otherwise("synthetic").alias("source"),
     ]
     if not backbone.needs_order:
@@ -87,9 +86,7 @@ def prepare(frame: DataFrame, backbone: Backbone) -> DataFrame:
 def _check(rows: DataFrame) -> None:
     """Raise a sentence where a row cannot be used."""
     without_id = F.col("user_id").isNull() | F.col("item_id").isNull()
-    fits = F.when(F.col("source") == "real", F.col("weight") == 1.0).otherwise(
-        (F.col("weight") > 0.0) & (F.col("weight") <= 1.0)
-    )
+    fits = (F.col("weight") > 0.0) & (F.col("weight") <= 1.0)
     found = rows.agg(
         F.count_if(without_id).alias("without_id"),
         F.count_if(~F.coalesce(fits, F.lit(False))).alias("odd_weight"),
@@ -102,7 +99,7 @@ def _check(rows: DataFrame) -> None:
         )
     if found["odd_weight"]:
         raise InputDataError(
-            f"{found['odd_weight']:,} of the interactions have a weight that does not fit: a row"
-            " whose source is real weighs 1, any other more than 0 and at most 1; divide the"
-            " weights by the largest, or leave the column out."
+            f"{found['odd_weight']:,} of the interactions have a weight that does not fit: it must"
+            " be more than 0 and at most 1; divide the weights by the largest, or leave the column"
+            " out."
         )

@@ -35,7 +35,7 @@ class Swing(CooccurrenceBackbone):
                   w_u w_v e_ui e_uj e_vi e_vj / (a2 + |I_u and I_v|),
         w_u = (a1 + sum of e_u)^-b
 
-    e are the weights of the interactions (1 for a real one) and I_u the items of user u. The
+    e are the weights of the interactions (1 for a plain click) and I_u the items of user u. The
     default a1, a2 and b are 0, 1 and 0.5.
     """
 

@@ -18,10 +18,11 @@ class Transitions(CooccurrenceBackbone):
     """Next-item transitions: how often, and how soon, users went from item i to item j.
 
         S(i, j) = sum over the users who clicked j at most `window` clicks after i of
-                  1 / (clicks from i to j)
+                  e_ui e_uj / (clicks from i to j)
 
-    With a window of 1 a first-order Markov chain, with more the sequential rules of Ludewig and
-    Jannach (UMUAI 2018). Not symmetric; synthetic interactions have no position and do not count.
+    e are the weights of the interactions (1 for a plain click). With a window of 1 a first-order
+    Markov chain, with more the sequential rules of Ludewig and Jannach (UMUAI 2018). Not symmetric;
+    synthetic interactions have no position and do not count.
     """
 
     name: ClassVar[str] = "transitions"

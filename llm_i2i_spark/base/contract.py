@@ -44,6 +44,7 @@ class Table:
         scope: columns by which results stand side by side: a run replaces its own scopes and leaves
             the others as they are; empty where the table holds one result.
         checks: SQL conditions that the engine enforces on every write, by name.
+        retired_checks: names of conditions that tables of earlier versions still enforce.
         cluster_by: columns of liquid clustering, where the table is read by key.
         append: whether runs only add rows.
         change_feed: whether Delta keeps what each commit changed, for a stage that follows changes.
@@ -56,6 +57,7 @@ class Table:
     columns: tuple[Column, ...]
     scope: tuple[str, ...] = ()
     checks: dict[str, str] = field(default_factory=dict)
+    retired_checks: tuple[str, ...] = ()
     cluster_by: tuple[str, ...] = ()
     append: bool = False
     change_feed: bool = False

@@ -29,7 +29,8 @@ INTERACTIONS = Table(
         "ts? timestamp: when, UTC; null where the log has no times",
         "position int: 0-based rank in the user's history, oldest first",
         "event string: kind of interaction; `click` where the log has none",
-        "weight double: strength given by the log, above 0; 1 where it has none",
+        "weight double: how much it counts, above 0: its own weight (`ingest.weight=use`) times "
+        "that of its event (`ingest.event_weights`); 1 without them",
         "fold string: train, valid or test",
     ),
     checks={
@@ -112,6 +113,8 @@ SFT_DISCRIMINATOR = Table(
         f"history array<{ITEM}>: items before it, oldest first",
         f"candidate {ITEM}: the item in question",
         "label boolean: true for the observed item, false for a sampled one",
+        "weight? double: in the loss, in (0, 1]: of the observed interaction relative to the "
+        "strongest; null, of earlier versions, is 1",
     ),
     scope=("branch",),
 )
@@ -183,7 +186,8 @@ FUSED = Table(
         VARIANT,
         "user_id string: whose",
         "item_id string: which item",
-        "weight double: of the edge, in (0, 1]; 1 for a real interaction",
+        "weight double: of the edge, in (0, 1]: of a real interaction relative to the strongest of "
+        "the log, so 1 where all weigh alike",
         "source string: real or synthetic",
         "confidence? double: of a synthetic row the calibrated one, of a real row p_yes",
         "ts? timestamp: of a real interaction, UTC",
@@ -193,8 +197,8 @@ FUSED = Table(
     checks={
         "known_source": "source IN ('real', 'synthetic')",
         "edge_weight": "weight > 0 AND weight <= 1",
-        "real_edge_weight": "source <> 'real' OR weight = 1",
     },
+    retired_checks=("real_edge_weight",),
     cluster_by=("item_id",),
     change_feed=True,
 )

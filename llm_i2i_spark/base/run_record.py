@@ -22,6 +22,8 @@ SAME_ROWS = frozenset(
     | {"ADD FEATURE", "DROP FEATURE", "COMPUTE STATS", "CREATE TABLE", "ADD COLUMNS"}
 )
 """Delta's names of operations that leave the rows of a table as they are."""
+LOST_FILES = "lost_files"
+"""Attribute of a run record: how many data files its commit dropped, since they were lost."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,8 @@ class ScopeResult:
     """One result in a table.
 
     Attributes:
-        fingerprint: digest of everything the result depends on.
+        fingerprint: digest of everything the result depends on; empty where rows of the result were
+            lost with their files, and the commit dropped what the log still said of them.
         inputs: fingerprint of each result that was read, by table and scope.
         code_digest: of the code that the result depends on; empty where it was not recorded.
     """
@@ -138,11 +141,38 @@ class Commit:
         return self.record is not None or self.operation not in SAME_ROWS
 
 
+@dataclass(frozen=True)
+class LostFile:
+    """A data file that is missing, or not as long as the log of its table says.
+
+    Attributes:
+        name: below the table's folder.
+        exists: whether a file of this name is there.
+        bounds: smallest and largest value by column, for the columns whose bounds are known.
+    """
+
+    name: str
+    exists: bool
+    bounds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    def may_hold(self, scope: Scope) -> bool:
+        """Whether rows of a scope may have been in it."""
+        return all(
+            name not in self.bounds or self.bounds[name][0] <= value <= self.bounds[name][1]
+            for name, value in scope.items()
+        )
+
+
 class Histories(Protocol):
     """What knows the commits of the tables: a lake, with Spark or without."""
 
     def history(self, table: str, limit: int | None = None) -> list[Commit]:
         """The commits of a table, latest first; empty where it does not exist."""
+
+    def lost_files(self, table: str, version: int | None = None) -> list[LostFile]:
+        """The data files of a version (the latest without one) that are not as its log says; empty
+        also where only reading them would tell.
+        """
 
 
 def commit_of(history: Sequence[Commit], scope: Scope, version: int | None = None) -> Commit | None:
@@ -167,23 +197,29 @@ def commit_of(history: Sequence[Commit], scope: Scope, version: int | None = Non
     return None
 
 
-def fingerprint_in(history: Sequence[Commit], scope: Scope) -> str | None:
-    """What tells the rows of a scope, as the latest version of a table holds them, from others.
+def fingerprint_in(
+    history: Sequence[Commit], scope: Scope, version: int | None = None
+) -> str | None:
+    """What tells the rows of a scope, as a version of a table holds them, from others.
 
     Args:
         history: the commits of the table, latest first.
         scope: whose rows.
+        version: of the table; None for the latest.
 
     Returns:
-        The fingerprint of the result; the version where something else than this package wrote the
-        rows; None where there are none.
+        The fingerprint of the result; version and time where something else than this package wrote
+        the rows; None where there are none, or where they were lost.
     """
-    commit = commit_of(history, scope)
+    commit = commit_of(history, scope, version)
     if commit is not None and commit.record is not None:
         result = commit.record.result(scope)
-        return result.fingerprint if result else None
-    foreign = foreign_commit(history)
-    return f"version {foreign.version}" if foreign else None
+        return (result.fingerprint or None) if result else None
+    foreign = foreign_commit([one for one in history if version is None or one.version <= version])
+    if foreign is None:
+        return None
+    # The time, since the versions of a table that is made anew begin anew.
+    return f"version {foreign.version} of {foreign.timestamp.astimezone(timezone.utc).isoformat()}"
 
 
 def foreign_commit(history: Sequence[Commit]) -> Commit | None:

@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 from llm_i2i_spark import __version__
 from llm_i2i_spark.base.contract import Scope, scope_key
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.external_input import ExternalInput
 from llm_i2i_spark.base.fingerprint import code_digest, imported_modules
-from llm_i2i_spark.base.run_record import RunRecord, ScopeResult, now
+from llm_i2i_spark.base.run_record import Histories, RunRecord, ScopeResult, now
 
 if TYPE_CHECKING:
     from llm_i2i_spark.config.config import Config
+
+OpenSession = Callable[[], Any]
+"""Gives the Spark session, and starts one where there is none."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,11 @@ class Stage:
         code: modules or folders of the package that its result depends on.
         code_with_imports: modules that count together with what they import from their own folder
             and from `kernels`.
-        external_inputs: digests of inputs outside the lake, by name.
+        external_inputs: the present state of inputs outside the lake, by name; its arguments are
+            the settings and what opens a Spark session, for inputs that only Spark sees.
+        lost: what is gone of a result that lies outside the tables, in words, None where nothing
+            is; its arguments are the lake, a version of the first table that the stage writes, and
+            the scope.
         prepare: starts what takes long and needs no table, before the first stage of a command;
             its arguments are the settings and the results to produce.
     """
@@ -40,7 +48,10 @@ class Stage:
     settings: tuple[str, ...]
     code: tuple[str, ...]
     code_with_imports: tuple[str, ...] = ()
-    external_inputs: Callable[[Config], dict[str, str]] = lambda config: {}
+    external_inputs: Callable[[Config, OpenSession], Mapping[str, ExternalInput]] = (
+        lambda config, session: {}
+    )
+    lost: Callable[[Histories, int, Scope], str | None] = lambda lake, version, scope: None
     prepare: Callable[[Config, Sequence[Scope]], None] = lambda config, scopes: None
 
     @property
@@ -83,7 +94,7 @@ class PinnedRun:
         read_scopes: which of the results in each of these tables are read.
         scopes: the results to produce; one empty dictionary for a stage without scopes.
         results: fingerprint and inputs of each, by `contract.scope_key`.
-        external_inputs: digests of inputs outside the lake, by name.
+        external_inputs: the pinned state of each input outside the lake, by name.
         settings: options that the results depend on, by dotted key.
         started: when it was pinned: UTC, ISO 8601.
     """
@@ -94,7 +105,7 @@ class PinnedRun:
     read_scopes: dict[str, tuple[dict[str, str], ...]] = field(default_factory=dict)
     scopes: tuple[dict[str, str], ...] = ({},)
     results: dict[str, ScopeResult] = field(default_factory=dict)
-    external_inputs: dict[str, str] = field(default_factory=dict)
+    external_inputs: dict[str, ExternalInput] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     started: str = field(default_factory=now)
 
@@ -111,7 +122,7 @@ class PinnedRun:
             stage=self.stage,
             table=table,
             reads=dict(self.reads),
-            external_inputs=dict(self.external_inputs),
+            external_inputs={name: one.digest for name, one in self.external_inputs.items()},
             scopes={**scopes, **self.results},
             settings=dict(self.settings),
             config_digest=config.digest(),
@@ -131,4 +142,6 @@ class PinnedRun:
         results = {key: ScopeResult(**result) for key, result in values["results"].items()}
         scopes = tuple(dict(scope) for scope in values["scopes"])
         reads = {table: tuple(one) for table, one in values["read_scopes"].items()}
-        return cls(**{**values, "read_scopes": reads, "scopes": scopes, "results": results})
+        external = {name: ExternalInput(**one) for name, one in values["external_inputs"].items()}
+        built = {"read_scopes": reads, "scopes": scopes, "results": results}
+        return cls(**{**values, **built, "external_inputs": external})

@@ -20,7 +20,7 @@ from llm_i2i_spark.base.errors import LlmI2iError
 from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.cli.options import Handler
 from llm_i2i_spark.cli.parser import build_parser
-from llm_i2i_spark.cli.session import OutputClosedError
+from llm_i2i_spark.cli.session import OutputClosedError, flush_output
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 
@@ -39,22 +39,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _interrupt)
     set_console("terminal")
     log = _Log()
-    options = build_parser().parse_args(arguments)
     try:
+        options = _parse(arguments)
         config = log.config = _load(options)
         execute: Handler = options.execute
         with optional_imports():
             execute(options, config)
     except LlmI2iError as error:
-        return _fail(str(error), error.exit_code)
+        internal = error.exit_code == 1 and error.__cause__ is not None
+        return _fail(_with_log(log, str(error)) if internal else str(error), error.exit_code)
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session is stopped in peace
         return _fail("Stopped; the same command goes on from the last complete stage.", INTERRUPTED)
     except OutputClosedError:
         return OUTPUT_CLOSED
     except Exception as error:
-        return _fail(_unexpected(log, error), 1)
+        return _fail(_with_log(log, _unexpected(error)), 1)
     return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    try:
+        return build_parser().parse_args(arguments)
+    except SystemExit:
+        flush_output()  # of --help
+        raise
 
 
 class _Log(logging.Handler):
@@ -107,15 +116,24 @@ def _load(options: argparse.Namespace) -> Config:
     return quickstart_config(options.workdir, options.set)
 
 
-def _unexpected(log: _Log, error: Exception) -> str:
-    """One line for the person; the whole traceback goes to the log."""
+def _unexpected(error: Exception) -> str:
+    """What went wrong that nobody foresaw, in one line."""
+    if "pyspark" in sys.modules:
+        from llm_i2i_spark.lake.spark_errors import is_of_spark, spark_reason
+
+        if is_of_spark(error):
+            return f"Spark failed: {spark_reason(error)}."
     first = (str(error).splitlines() or [""])[0][:200]
-    message = f"Unexpected {type(error).__name__}: {first}"
+    return f"Unexpected {type(error).__name__}: {first}."
+
+
+def _with_log(log: _Log, message: str) -> str:
+    """The message with the name of the log, which gets the whole traceback."""
     try:
         log.append(traceback.format_exc())
     except OSError:
         return message
-    return f"{message} (the whole of it is in {log.path})."
+    return f"{message.rstrip('.')} (the whole of it is in {log.path})."
 
 
 def _fail(message: str, code: int) -> int:

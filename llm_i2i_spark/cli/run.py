@@ -77,15 +77,21 @@ def _execute(
     options: argparse.Namespace, config: Config, first: str | None, last: str | None
 ) -> None:
     started = time.monotonic()
-    systems = systems_of(options)
-    run = open_project(config).run(**systems, first=first, last=last, force=options.force)
-    lines = ["", *run.lines(), "", f"report   {run.report}"] if run.metrics else []
     # A stage alone leaves the summary of the run that it belongs to as it is.
-    root = None if options.command in STAGES else local_root(config.lake)
-    if root is not None:
-        from llm_i2i_spark.pipeline.summary import write_summary
+    summarized = options.command not in STAGES
+    run = open_project(config).run(
+        **systems_of(options),
+        first=first,
+        last=last,
+        force=options.force,
+        leave_summary=summarized,
+    )
+    lines = ["", *run.lines(), "", f"report   {run.report}"] if run.metrics else []
+    root = local_root(config.lake)
+    if summarized and root is not None:
+        from llm_i2i_spark.pipeline.summary import FILE
 
-        lines.append(f"summary  {write_summary(root, run.summary)}")
+        lines.append(f"summary  {root / FILE}")
     show(options, run.summary, lines)
     log_message(f"done in {time.monotonic() - started:.0f} s")
 

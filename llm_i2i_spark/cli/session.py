@@ -6,7 +6,8 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llm_i2i_spark.config.config import Config
@@ -39,9 +40,25 @@ def print_line(text: str) -> None:
     Raises:
         OutputClosedError: nobody reads it any more.
     """
-    try:
+    with _closed_output_told():
         sys.stdout.write(text + "\n")
         sys.stdout.flush()
+
+
+def flush_output() -> None:
+    """Write out what others printed to standard output.
+
+    Raises:
+        OutputClosedError: nobody reads it any more.
+    """
+    with _closed_output_told():
+        sys.stdout.flush()
+
+
+@contextmanager
+def _closed_output_told() -> Iterator[None]:
+    try:
+        yield
     except BrokenPipeError:
         # The interpreter flushes once more at its end and would say so, if it could not.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -30,7 +30,13 @@ Fold = Literal["train", "valid", "test"]
 class Config(Section):
     """Every option of a run."""
 
-    seed: int = Field(42, description="of everything that is drawn at random")
+    seed: int = Field(
+        42,
+        ge=0,
+        lt=2**32,
+        description="of everything that is drawn at random; NumPy, scikit-learn, PyTorch and Spark "
+        "all take it",
+    )
     lake: LakeConfig = LakeConfig()
     spark: SparkConfig = SparkConfig()
     ingest: IngestConfig = IngestConfig()
@@ -129,7 +135,7 @@ class Config(Section):
         return Config.model_validate(values)
 
 
-DICTIONARIES = frozenset({"ingest.columns", "spark.conf"})
+DICTIONARIES = frozenset({"ingest.columns", "ingest.event_weights", "spark.conf"})
 """Options that are one value each, though they hold keys."""
 
 RUNTIME_KEYS = frozenset(runtime_options(Config))

@@ -7,7 +7,8 @@ from __future__ import annotations
 import difflib
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
+from datetime import date
+from pathlib import Path, PurePath
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
@@ -17,6 +18,9 @@ from pydantic.fields import FieldInfo
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.config.aliases import apply_aliases
 from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.config.option_types import with_tables_apart
+from llm_i2i_spark.config.setting import nested, parse_setting
+from llm_i2i_spark.config.yaml_text import read_yaml
 
 
 def load_config(
@@ -29,7 +33,7 @@ def load_config(
 
     Args:
         paths: YAML files; `extends: other.yaml` in a file loads that one (relative to it) first.
-        settings: such as `sft.alpha=4`; the value is read as YAML.
+        settings: such as `sft.alpha=4`; the value is read by the type of its option.
         base: a configuration below all of it.
         overrides: dotted key -> value, on top of all of it.
 
@@ -38,14 +42,12 @@ def load_config(
     """
     merged: dict[str, Any] = base.model_dump(by_alias=True, exclude_unset=True) if base else {}
     for path in paths:
-        _merge(merged, _read_yaml(Path(path)))
+        _merge(merged, _read_file(Path(path)))
     for setting in settings:
-        key, separator, value = setting.partition("=")
-        if not separator or not key:
-            raise ConfigError(f"--set wants key=value, such as sft.alpha=4, and got {setting!r}.")
-        _merge(merged, apply_aliases(_nested(key.strip(), _parse_value(key, value))))
+        _merge(merged, parse_setting(setting))
     for key, value in (overrides or {}).items():
-        _merge(merged, apply_aliases(_nested(key, value)))
+        _merge(merged, nested(tuple(key.split(".")), _text_of(value)))
+    _check_texts(merged)
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
@@ -104,50 +106,87 @@ def _comment(text: str, indent: str) -> list[str]:
     return textwrap.wrap(words, 100, initial_indent=prefix, subsequent_indent=prefix)
 
 
-def _read_yaml(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+def _read_file(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The settings of a file, over those of the file that it extends.
+
+    Args:
+        path: the file.
+        above: the files that extend it, resolved, the first one first.
+    """
     if not path.is_file():
+        what = "is a folder" if path.is_dir() else "is not there"
         raise ConfigError(
-            f"There is no configuration file {path}; `llm-i2i config > {path.name}` writes one with"
-            " every option to start from."
+            f"There is no configuration file {path} (it {what}); `llm-i2i config > my.yaml` writes"
+            " one with every option to start from."
         )
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}.") from None
+        content = read_yaml(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise ConfigError(f"{path} is not valid YAML ({error}); mend it there.") from None
+    content = {} if content is None else content
     if not isinstance(content, dict):
         raise ConfigError(
             f"{path} must hold sections such as `lake:` and `ingest:`, and holds a"
             f" {type(content).__name__}."
         )
     base = content.pop("extends", None)
-    if base is not None and (not isinstance(base, str) or path in above):
-        raise ConfigError(f"`extends` in {path} must name another file, and is {base!r}.")
-    merged = _read_yaml(path.parent / base, (*above, path)) if base else {}
-    _merge(merged, apply_aliases(content))
+    merged = {} if base is None else _read_base(path, base, (*above, path.resolve()))
+    _merge(merged, content)
     return merged
 
 
-def _parse_value(key: str, value: str) -> Any:
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ConfigError(
-            f"The value of --set {key} is not readable: {value!r}; quote it as YAML would."
-        ) from None
+def _read_base(path: Path, base: object, above: tuple[Path, ...]) -> dict[str, Any]:
+    if not isinstance(base, str):
+        raise ConfigError(f"`extends` in {path} must name one other file, and is {base!r}.")
+    other = path.parent / base
+    if other.resolve() in above:
+        circle = " -> ".join(one.name for one in (*above, other))
+        raise ConfigError(f"`extends` in {path} goes in a circle ({circle}); remove one of them.")
+    return _read_file(other, above)
 
 
-def _nested(key: str, value: Any) -> dict[str, Any]:
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    return dict(value)
+def _merge(target: dict[str, Any], layer: Mapping[str, Any]) -> None:
+    """Put a layer of settings on top of those that are there."""
+    _update(target, with_tables_apart(apply_aliases(dict(layer)), Config))
 
 
-def _merge(target: dict[str, Any], source: Mapping[str, Any]) -> None:
+def _update(target: dict[str, Any], source: Mapping[str, Any]) -> None:
     for key, value in source.items():
         if isinstance(value, Mapping) and isinstance(target.get(key), dict):
-            _merge(target[key], value)
+            _update(target[key], value)
         else:
             target[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _text_of(value: Any) -> Any:
+    """A date or a path as text, as a file would hold it."""
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value) if isinstance(value, PurePath) else value
+
+
+def _check_texts(values: Mapping[str, Any], prefix: str = "") -> None:
+    """Refuse text that neither a file system nor a table can hold.
+
+    Raises:
+        ConfigError: a text has a NUL character, or bytes that are not UTF-8.
+    """
+    for name, value in values.items():
+        key = f"{prefix}{name}"
+        if isinstance(value, Mapping):
+            _check_texts(value, f"{key}.")
+        for text in (name, value):
+            if isinstance(text, str) and ("\0" in text or not _is_unicode(text)):
+                what = "a NUL character" if "\0" in text else "bytes that are not UTF-8"
+                raise ConfigError(f"{ascii(key)[1:-1]} holds {what} ({text!a}); leave it out.")
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _explain(error: ValidationError) -> str:
@@ -160,5 +199,5 @@ def _explain(error: ValidationError) -> str:
         )
         hint = f"; did you mean {near[0]}?" if near else "; `llm-i2i config` prints all keys."
         return f"There is no option {key}{hint}"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{key}: {message} (got {problem['input']!r})." if key else f"{message}."
+    message = problem["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+    return f"{key}: {message} (got {problem['input']!r:.200})." if key else f"{message}."

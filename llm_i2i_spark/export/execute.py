@@ -13,6 +13,7 @@ from llm_i2i_spark.export.transform import (
     sequence_examples,
     user_sequences,
 )
+from llm_i2i_spark.lake.interaction_weights import measure_weights
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.user_histories import build_histories
 
@@ -25,8 +26,12 @@ def execute(run: StageRun) -> None:
     """
     config, export = run.config, run.config.export
     interactions, items = run.read("interactions"), run.read("items")
+    seen = interactions.where(F.col("fold").isin(*config.model_folds))
+    weighed = seen.withColumn("weight", measure_weights(seen).relative())
     # One more than a row of examples holds, since a calibration user's last item is withheld.
-    histories = build_histories(interactions, items, config.model_folds, export.sequence_length + 1)
+    histories = build_histories(
+        weighed, items, config.model_folds, export.sequence_length + 1, ["weight"]
+    )
     sequences = user_sequences(histories, run.read("item_stats"), config.sft.alpha, config.sft.beta)
     marked = mark_calibration(sequences, export.calibration_share, config.seed)
     users = run.staged(marked, "export: histories")

@@ -15,5 +15,5 @@ STAGE = Stage(
         "split.protocol",
         "split.holdout",
     ),
-    code=("export", "lake/user_histories"),
+    code=("export", "lake/user_histories", "lake/interaction_weights"),
 )

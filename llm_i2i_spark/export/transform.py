@@ -15,28 +15,32 @@ def user_sequences(
     histories: DataFrame, item_stats: DataFrame, alpha: float, beta: float
 ) -> DataFrame:
     """Every item of a history with its loss weight: alpha for a long-tail item, beta otherwise
-    (LLM-I2I, section 3.1).
+    (LLM-I2I, section 3.1), times the weight of the interaction.
 
     Args:
-        histories: `user_id, history array<struct<item_id, text>>`.
+        histories: `user_id, history array<struct<item_id, text, weight>>`; weight in (0, 1].
         item_stats: `item_id, is_long_tail`, of the training fold.
         alpha: loss weight of a long-tail item.
         beta: loss weight of any other item.
 
     Returns:
-        `user_id, sequence array<struct<item_id, text, loss_weight>>`, oldest first.
+        `user_id, sequence array<struct<item_id, text, loss_weight, weight>>`, oldest first.
     """
-    weight = F.when(F.coalesce("is_long_tail", F.lit(False)), F.lit(float(alpha))).otherwise(
+    of_tail = F.when(F.coalesce("is_long_tail", F.lit(False)), F.lit(float(alpha))).otherwise(
         F.lit(float(beta))
     )
-    entry = F.struct("position", "item_id", "text", weight.alias("loss_weight"))
+    loss_weight = (of_tail * F.col("weight")).alias("loss_weight")
+    entry = F.struct("position", "item_id", "text", loss_weight, "weight")
     return (
         histories.select("user_id", F.posexplode("history").alias("position", "entry"))
-        .select("user_id", "position", "entry.item_id", "entry.text")
+        .select("user_id", "position", "entry.item_id", "entry.text", "entry.weight")
         .join(item_stats.select("item_id", "is_long_tail"), "item_id", "left")
         .groupBy("user_id")
         .agg(F.sort_array(F.collect_list(entry)).alias("ordered"))
-        .select("user_id", F.transform("ordered", _target).alias("sequence"))
+        .select(
+            "user_id",
+            F.transform("ordered", lambda entry: entry.dropFields("position")).alias("sequence"),
+        )
     )
 
 
@@ -83,7 +87,7 @@ def sequence_examples(users: DataFrame, sequence_length: int, history_length: in
         "user_id",
         F.lit("train").alias("split"),
         _history_before(F.lit(0), history_length).alias("history"),
-        targets.alias("targets"),
+        F.transform(targets, _target).alias("targets"),
     )
     return train.unionByName(_calibration_examples(users, history_length))
 
@@ -100,7 +104,7 @@ def instruct_examples(users: DataFrame, history_length: int) -> DataFrame:
         "user_id",
         F.lit("train").alias("split"),
         _history_before(F.col("position"), history_length).alias("history"),
-        F.array("target").alias("targets"),
+        F.array(_target(F.col("target"))).alias("targets"),
     )
     return train.unionByName(_calibration_examples(users, history_length))
 
@@ -126,7 +130,8 @@ def discriminator_examples(
         seed: of the sample.
 
     Returns:
-        Rows of the table `sft_discriminator`; rows of one (user, position) share their history.
+        Rows of the table `sft_discriminator`; rows of one (user, position) share their history and
+        the weight of the observed interaction.
     """
     targets = users.select(
         "user_id", "sequence", F.posexplode("sequence").alias("position", "target")
@@ -139,6 +144,7 @@ def discriminator_examples(
         F.struct("target.item_id", "target.text").alias("candidate"),
         F.lit(True).alias("label"),
         F.lit(0).alias("sample"),
+        F.col("target.weight").alias("weight"),
     )
     return observed.unionByName(_random_negatives(prompts, items, negatives, seed)).select(
         F.concat_ws("|", "user_id", F.lpad("position", 6, "0"), F.lpad("sample", 3, "0")).alias(
@@ -149,6 +155,7 @@ def discriminator_examples(
         "history",
         "candidate",
         "label",
+        "weight",
     )
 
 
@@ -184,6 +191,7 @@ def _random_negatives(prompts: DataFrame, items: DataFrame, negatives: int, seed
             F.struct("item_id", "text").alias("candidate"),
             F.lit(False).alias("label"),
             "sample",
+            F.col("target.weight").alias("weight"),
         )
     )
 
@@ -223,7 +231,7 @@ def _calibration_examples(users: DataFrame, history_length: int) -> DataFrame:
         "user_id",
         F.lit("calibration").alias("split"),
         _history_before(F.size("sequence"), history_length).alias("history"),
-        F.array("withheld").alias("targets"),
+        F.array(_target(F.col("withheld"))).alias("targets"),
     )
 
 

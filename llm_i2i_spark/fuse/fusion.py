@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame
 from llm_i2i_spark.base.sections.fuse import FuseConfig
 from llm_i2i_spark.base.variants import Fusion
 from llm_i2i_spark.fuse.transform import (
+    as_typical,
     confident_rows,
     credible_real_rows,
     generator_confidence,
@@ -22,7 +23,11 @@ YES = 0.5
 
 
 def fuse_rows(
-    rule: Fusion, real: DataFrame, models: Mapping[str, DataFrame], settings: FuseConfig
+    rule: Fusion,
+    real: DataFrame,
+    models: Mapping[str, DataFrame],
+    settings: FuseConfig,
+    typical: float = 1.0,
 ) -> DataFrame:
     """The interactions of one variant: columns of the table `fused` but for `variant`.
 
@@ -31,6 +36,7 @@ def fuse_rows(
         real: from `transform.real_rows`.
         models: the tables that the rule reads (`scored`, `candidates`), of the variant's branch.
         settings: weights and thresholds.
+        typical: mean weight of the real rows.
     """
     if not rule.reads:
         return real
@@ -38,7 +44,7 @@ def fuse_rows(
     kept = credible_real_rows(real, models["scored"], least)
     if rule.synthetic == "none":
         return kept
-    return kept.unionByName(SYNTHETIC_ROWS[rule.synthetic](models, settings))
+    return kept.unionByName(as_typical(SYNTHETIC_ROWS[rule.synthetic](models, settings), typical))
 
 
 def _by_confidence(models: Mapping[str, DataFrame], settings: FuseConfig) -> DataFrame:

@@ -8,5 +8,5 @@ STAGE = Stage(
     name="fuse",
     reads=("interactions", "scored", "candidates"),
     settings=("fuse", "split.protocol", "split.holdout"),
-    code=("fuse",),
+    code=("fuse", "lake/interaction_weights"),
 )

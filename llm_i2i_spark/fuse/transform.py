@@ -1,24 +1,28 @@
-"""Edge weights of interactions: 1 for a real one, at most 1 for a synthetic one."""
+"""Edge weights of interactions, at most 1: of a real one relative to the strongest of the log, of a
+synthetic one by its confidence.
+"""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 
-def real_rows(interactions: DataFrame, folds: Sequence[str]) -> DataFrame:
-    """The real interactions of some folds, each with weight 1.
+def real_rows(interactions: DataFrame, weight: Column) -> DataFrame:
+    """The real interactions.
+
+    Args:
+        interactions: of the folds that models may see.
+        weight: of the edge; 1 where the log weighs all alike.
 
     Returns:
         The columns of the table `fused` without `variant`; confidence is null, until
         `credible_real_rows` joins the discriminator's score.
     """
-    return interactions.where(F.col("fold").isin(*folds)).select(
+    return interactions.select(
         "user_id",
         "item_id",
-        F.lit(1.0).alias("weight"),
+        weight.alias("weight"),
         F.lit("real").alias("source"),
         F.lit(None).cast("double").alias("confidence"),
         "ts",
@@ -75,6 +79,17 @@ def soft_rows(pairs: DataFrame, scale: float, min_weight: float) -> DataFrame:
     """
     weight = F.least(F.lit(1.0), F.col("confidence") / F.lit(float(scale)))
     return _synthetic(pairs, weight).where((F.col("weight") >= min_weight) & (F.col("weight") > 0))
+
+
+def as_typical(synthetic: DataFrame, typical: float) -> DataFrame:
+    """Synthetic rows weighed as real ones are: one of full confidence counts as much as a real
+    interaction does on average, not as the strongest of them.
+
+    Args:
+        synthetic: weights beside real rows of weight 1.
+        typical: mean weight of the real rows.
+    """
+    return synthetic.withColumn("weight", F.col("weight") * F.lit(typical))
 
 
 def confident_rows(pairs: DataFrame, threshold: float) -> DataFrame:

@@ -9,7 +9,10 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.base import Backbone, PreviousResult
 from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.contract import Scope, scope_key
+from llm_i2i_spark.base.contract import Scope, result_name, scope_key
+from llm_i2i_spark.base.errors import TableNotFoundError
+from llm_i2i_spark.base.run_record import ScopeResult, fingerprint_in
+from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.stage_run import StageRun
 
 
@@ -19,7 +22,8 @@ def find_previous(
     """The last result of a variant and backbone, where a new one can be built upon it.
 
     It can if it has the same parameters, seed and code, if a row of the backbone changes only with
-    the interactions of its item's users, and if the change feed of `fused` reaches back to it.
+    the interactions of its item's users, and if it and the change feed of `fused` since then are
+    still readable.
 
     Args:
         run: the execution of stage i2i.
@@ -41,19 +45,31 @@ def find_previous(
         return None
     if result.code_digest != planned.code_digest:
         return None
-    if before >= now:
+    if before >= now or not _is_version_read(run, scope["variant"], before, result):
         return None
-    changed = _changed_items(run, scope["variant"], before, now)
-    if changed is None:
-        log_message(
-            "  the change feed of fused does not reach back to the last result: all rows are"
-            " computed"
-        )
-        return None
-    return PreviousResult(
-        run.staged(changed, "i2i: what changed"),
-        run.lake.read("item_similarity", commit.version, scope),
+    try:
+        changed = _changed_items(run, scope["variant"], before, now)
+        if changed is not None:
+            changed = run.staged(changed, "i2i: what changed")
+            rows = run.lake.read("item_similarity", commit.version, scope)
+            rows.agg(F.bit_xor(F.xxhash64("item_id"))).collect()  # opens all of its files
+            return PreviousResult(changed, rows)
+    except (*SPARK_ERRORS, TableNotFoundError):
+        pass
+    log_message(
+        "  the last result, or what has changed since, is no longer readable (VACUUM removes old"
+        " files): all rows are computed"
     )
+    return None
+
+
+def _is_version_read(run: StageRun, variant: str, version: int, result: ScopeResult) -> bool:
+    """Whether a version of `fused` is the one that a result was made from; in a table that was made
+    anew it is another one.
+    """
+    scope = {"variant": variant}
+    found = fingerprint_in(run.lake.history("fused"), scope, version)
+    return found is not None and found == result.inputs.get(result_name("fused", scope))
 
 
 def _changed_items(run: StageRun, variant: str, before: int, now: int) -> DataFrame | None:

@@ -5,25 +5,49 @@ statistics.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.ingest.event_weights import EVENT_WEIGHT, with_event_weights
+from llm_i2i_spark.ingest.formats.base import INTERNAL
+from llm_i2i_spark.ingest.plausibility import (
+    check_ids,
+    count_contradictions,
+    count_events,
+    describe_events,
+    describe_join,
+    describe_times,
+)
 from llm_i2i_spark.ingest.quarantine import (
+    NOT_A_TIME,
+    OUTSIDE,
     check_interactions,
     check_items,
     describe,
     quarantined,
     refuse_bad_input,
 )
-from llm_i2i_spark.ingest.readers import Source, explained, nanosecond_times, read_source
+from llm_i2i_spark.ingest.readers import Source, nanosecond_times, read_source
+from llm_i2i_spark.ingest.sessions import split_sessions
+from llm_i2i_spark.ingest.source_versions import (
+    SourceVersion,
+    changed_while_read,
+    require_unchanged,
+)
 from llm_i2i_spark.ingest.transform import build_items
 from llm_i2i_spark.lake.item_statistics import item_statistics
+from llm_i2i_spark.lake.sources import rows_digest
+from llm_i2i_spark.lake.spark_errors import explained
 from llm_i2i_spark.lake.splits import assign_folds, keep_one_per_pair, order_positions
 from llm_i2i_spark.lake.stage_run import StageRun
+
+SAMPLED_TIMES = 20
 
 
 def execute(run: StageRun) -> None:
@@ -32,75 +56,198 @@ def execute(run: StageRun) -> None:
     Raises:
         UserError: the input cannot be read, has no good row, or too many bad ones; nothing is
             written then.
+        StageError: the input was changed while it was read; nothing is written then.
     """
     ingest = run.config.ingest
     with nanosecond_times(run.spark):
-        log = read_source(run.spark, ingest, "interactions")
-        _check_order(log, run.config)
-        rows, reasons = _checked(run, log, check_interactions(log, ingest), "interactions")
+        log = _opened(run, "interactions")
+        _check_columns(log, run.config)
+        rows, counts = _checked(run, log, check_interactions(log, ingest), "interactions")
+        good = rows.where(F.col("reason").isNull())
+        for sentence in oddities(log, good, counts[None], ingest):
+            log_message(f"ingest: {sentence}")
         bad, products = quarantined(rows, "interactions", run.run_id), None
         if ingest.items:
-            catalogue = read_source(run.spark, ingest, "items")
-            checked, more = _checked(run, catalogue, check_items(catalogue, ingest), "items")
+            catalogue = _opened(run, "items")
+            _check_title(catalogue)
+            checked, of_items = _checked(run, catalogue, check_items(catalogue, ingest), "items")
             bad = bad.unionByName(quarantined(checked, "items", run.run_id))
-            products, reasons = checked.where("kept"), reasons + more
-        interactions = run.written("interactions", _split(rows, log, run.config))
-        run.write("quarantine", bad, reasons=dict(reasons))
+            products, counts = checked.where("kept"), counts + of_items
+        for table, version in _pinned(run).items():
+            require_unchanged(version, table, lambda: run.spark)
+        reasons = {reason: number for reason, number in counts.items() if reason is not None}
+        interactions = run.written("interactions", _split(good, run.config))
+        run.write("quarantine", bad, reasons=reasons)
+        if products is not None:
+            clicked = interactions.select("item_id").distinct()
+            for sentence in describe_join(clicked, products, catalogue.path):
+                log_message(f"ingest: {sentence}")
         items = run.written("items", build_items(products, interactions))
         stats = item_statistics(items, interactions, ingest.long_tail_share)
         _report(interactions, items, run.written("item_stats", stats), reasons)
 
 
+def _pinned(run: StageRun) -> dict[str, SourceVersion]:
+    """The states of the raw tables that the run was planned on."""
+    pinned = run.pinned.external_inputs.items()
+    return {name: version for name, version in pinned if isinstance(version, SourceVersion)}
+
+
+def _opened(run: StageRun, table: str) -> Source:
+    """A raw table in its pinned state.
+
+    Raises:
+        StageError: it is a view, and its rows are no longer those of that state.
+    """
+    version = _pinned(run)[table]
+    rows = None
+    if version.kind == "rows":
+        with explained(version.path, f"ingest.{table}"):
+            rows = run.staged(run.spark.read.table(version.path), f"ingest: reading {table}")
+            if rows_digest(rows) != version.digest:
+                raise changed_while_read(version, table)
+    return read_source(run.spark, run.config.ingest, table, version, rows)
+
+
 def _checked(
     run: StageRun, source: Source, checked: DataFrame, table: str
-) -> tuple[DataFrame, Counter[str]]:
-    """The checked rows, computed once, and the number of bad ones by reason, after refusing what is
-    too bad.
+) -> tuple[DataFrame, Counter[str | None]]:
+    """The checked rows, computed once, and their number by reason (None: good), after refusing what
+    is too bad.
     """
     with explained(source.path, f"ingest.{table}"):
         rows = run.staged(checked, f"ingest: reading {table}")
         counted = rows.groupBy("reason").agg(F.count("*").alias("rows")).collect()
-    counts = {row["reason"]: int(row["rows"]) for row in counted}
-    log_message(f"ingest: read {sum(counts.values()):,} rows of {source.path} ({_found(source)})")
-    refuse_bad_input(counts, table, source.path, run.config.ingest.max_quarantine_share)
-    return rows, Counter(
-        {reason: number for reason, number in counts.items() if reason is not None}
+    counts = Counter({row["reason"]: int(row["rows"]) for row in counted})
+    log_message(
+        f"ingest: read {sum(counts.values()):,} rows of {source.path}"
+        f" ({_found(source, run.config.ingest)})"
     )
+    remark = time_remark(rows, source) if "ts" in source.columns else ""
+    refuse_bad_input(counts, table, source.path, run.config.ingest.max_quarantine_share, remark)
+    if remark:
+        log_message(f"ingest: some rows have no time{remark}")
+    return rows, counts
 
 
-def _check_order(log: Source, config: Config) -> None:
+def _check_columns(log: Source, config: Config) -> None:
+    """Stop or warn where the options need a column that the log has not.
+
+    Raises:
+        ConfigError: they cannot do without it.
+    """
+    ingest, listed = config.ingest, ", ".join(_raw_names(log))
+    if ingest.weight == "use" and "weight" not in log.columns:
+        raise ConfigError(
+            f"ingest.weight=use needs a column of weights and {log.path} has none of that name, but"
+            f" {listed}; name it with --set ingest.columns.weight=COLUMN."
+        )
+    if ingest.event_weights and "event" not in log.columns:
+        raise ConfigError(
+            f"ingest.event_weights needs a column of events and {log.path} has none, but {listed};"
+            " name it with --set ingest.columns.event=COLUMN."
+        )
     if "ts" in log.columns:
         return
     if config.split.holdout == "time":
         raise ConfigError(
-            f"split.holdout=time needs times and {log.path} has none; map ingest.columns.ts or set"
-            " split.holdout=last_2."
+            f"split.holdout=time needs times and {log.path} has none, but {listed}; map"
+            " ingest.columns.ts or set split.holdout=last_2."
+        )
+    if ingest.session_gap:
+        raise ConfigError(
+            f"ingest.session_gap needs times and {log.path} has none, but {listed}; map"
+            " ingest.columns.ts or leave ingest.session_gap out."
         )
     if "pos" not in log.columns:
+        held_out = (
+            f"; the rows that split.holdout={config.split.holdout} holds out are not the last"
+            " clicks, and no figure of the evaluation is about the future"
+            if config.split.holdout != "none"
+            else ""
+        )
         log_message(
-            f"ingest: {log.path} has neither ts nor pos, so a user's rows are ordered by item_id"
-            " and 'last' means nothing in time"
+            f"ingest: THE ORDER OF THE CLICKS IS UNKNOWN: {log.path} has neither ts nor pos, so a"
+            f" user's rows are ordered by item_id{held_out}. It has {listed}: name the time with"
+            " --set ingest.columns.ts=COLUMN"
         )
 
 
-def _split(rows: DataFrame, log: Source, config: Config) -> DataFrame:
-    ingest, has_pos, has_ts = config.ingest, "pos" in log.columns, "ts" in log.columns
-    good = rows.where(F.col("reason").isNull())
-    pairs = keep_one_per_pair(good, ingest.deduplicate_keep, has_pos=has_pos)
-    ordered = order_positions(pairs, ingest.tie_order, config.seed, has_pos=has_pos, has_ts=has_ts)
+def _check_title(catalogue: Source) -> None:
+    if "title" not in catalogue.columns:
+        log_message(
+            f"ingest: {catalogue.path} has no column title, so no item has one; it has"
+            f" {', '.join(_raw_names(catalogue))}: name it with --set ingest.columns.title=COLUMN"
+        )
+
+
+def oddities(log: Source, good: DataFrame, rows: int, config: IngestConfig) -> Iterator[str]:
+    """Sentences on what is odd about the good rows, of which there are `rows`.
+
+    Raises:
+        InputDataError: nothing can be learnt from them.
+    """
+    yield from check_ids(good, rows, log.columns, log.path)
+    if "event" in log.columns:
+        yield from describe_events(count_events(good), config.event_weights)
+    if {"ts", "pos"} <= set(log.columns):
+        wrong, steps = count_contradictions(good, rows)
+        if wrong:
+            yield (
+                f"pos falls in {wrong:,} of {steps:,} steps in which ts rises: ts orders the clicks"
+                " and pos only those of one moment; ingest.columns.pos=none leaves pos alone,"
+                " ingest.columns.ts=none goes by pos"
+            )
+
+
+def time_remark(rows: DataFrame, source: Source) -> str:
+    """How the times of quarantined rows could be read."""
+    about_time = F.col("reason").startswith(NOT_A_TIME) | F.col("reason").startswith(OUTSIDE)
+    sample = rows.where(about_time).select("raw").limit(SAMPLED_TIMES).collect()
+    return describe_times([row["raw"] for row in sample], source.columns)
+
+
+def _split(good: DataFrame, config: Config) -> DataFrame:
+    """The good rows as histories: sessions where they are wanted, a row a pair, in order, with its
+    weight and fold.
+    """
+    ingest, strongest = config.ingest, []
+    gap = ingest.session_gap_seconds
+    if gap is not None:
+        good = split_sessions(good, gap)
+    if ingest.event_weights:
+        good, strongest = with_event_weights(good, ingest.event_weights), [EVENT_WEIGHT]
+    pairs = keep_one_per_pair(good, ingest.deduplicate_keep, strongest)
+    if strongest:
+        pairs = pairs.withColumn("weight", F.col("weight") * F.col(EVENT_WEIGHT))
+    ordered = order_positions(pairs, ingest.tie_order, config.seed)
     folds = assign_folds(ordered, config.split.holdout, config.split.holdout_share)
     return folds.select("user_id", "item_id", "ts", "position", "event", "weight", "fold")
 
 
-def _found(source: Source) -> str:
-    return ", ".join(
-        name if names == (name,) else f"{name} from {'/'.join(names)}"
-        for name, names in source.columns.items()
+def _found(source: Source, config: IngestConfig) -> str:
+    """The columns and what is made of them, as the line on the raw table says it."""
+    columns = ", ".join(
+        name if chosen.names == (name,) else f"{name} from {'/'.join(chosen.names)}"
+        for name, chosen in source.columns.items()
     )
+    parts = [columns]
+    if "weight" in source.columns and config.weight == "ignore":
+        parts.append("weight is ignored, ingest.weight=use counts it")
+    if "event" in source.columns and config.event_weights:
+        weights = ", ".join(f"{event} {value:g}" for event, value in config.event_weights.items())
+        parts.append(f"event weights {weights}")
+    if "ts" in source.columns and config.session_gap:
+        parts.append(f"sessions end after {config.session_gap}")
+    return "; ".join(parts)
+
+
+def _raw_names(source: Source) -> list[str]:
+    return [name for name in source.frame.columns if name not in INTERNAL]
 
 
 def _report(
-    interactions: DataFrame, items: DataFrame, stats: DataFrame, reasons: Counter[str]
+    interactions: DataFrame, items: DataFrame, stats: DataFrame, reasons: dict[str, int]
 ) -> None:
     # Each user has one row at position 0, so users are counted without a shuffle.
     folds = [F.count_if(F.col("fold") == fold).alias(fold) for fold in ("train", "valid", "test")]

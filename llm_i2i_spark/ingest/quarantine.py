@@ -5,20 +5,32 @@ reason.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timezone
-from functools import reduce
+from functools import partial, reduce
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from llm_i2i_spark.base.errors import ConfigError, InputDataError
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
-from llm_i2i_spark.ingest.readers import INTERNAL, LINE, MALFORMED, Source
-from llm_i2i_spark.ingest.values import id_text, is_blank, is_simple, number_of, text_of, time_of
+from llm_i2i_spark.ingest.formats.base import INTERNAL, LINE, MALFORMED, REASON
+from llm_i2i_spark.ingest.readers import Source
+from llm_i2i_spark.ingest.times import day_bound, time_format, time_of
+from llm_i2i_spark.ingest.values import (
+    has_lone_surrogate,
+    id_text,
+    is_blank,
+    is_garbled,
+    is_json,
+    is_simple,
+    number_of,
+    text_of,
+)
 
 MAX_ID_BYTES = 1024
 MALFORMED_LINE = "line is malformed"
+NOT_A_TIME = "ts is not a time"
+OUTSIDE = "ts is not within"
 REPEATED_ITEM = "item_id is repeated"
 LONG_TITLE = "title is too long"
 HARMLESS = (REPEATED_ITEM, LONG_TITLE)
@@ -26,7 +38,7 @@ HARMLESS = (REPEATED_ITEM, LONG_TITLE)
 too long stays without the title.
 """
 
-Reason = tuple[Column, str]
+Reason = tuple[Column, str | Column]
 
 
 def check_interactions(source: Source, config: IngestConfig) -> DataFrame:
@@ -34,43 +46,46 @@ def check_interactions(source: Source, config: IngestConfig) -> DataFrame:
 
     Args:
         source: the raw log.
-        config: bounds of `ts`.
+        config: how times are written, bounds of `ts`, whether weights are used.
 
     Returns:
         user_id, item_id, event string; ts timestamp; pos bigint or double; weight double; reason
         string, null on good rows; raw string, the row as JSON, null on good rows. Without a raw
-        column ts and pos are null, event `click`, weight 1.
+        column ts and pos are null, event `click`; weight is 1 without one, or where weights are
+        ignored.
 
     Raises:
-        ConfigError: a bound is not a day.
+        ConfigError: a bound is not a day, or `ingest.ts_format` not a pattern.
         InputDataError: a column's type cannot hold what it should.
     """
     columns = source.columns
+    read_time = partial(time_of, written=time_format(config, source.frame.sparkSession))
+    weighted = config.weight == "use" and "weight" in columns
     rows = source.frame.select(
         *_ids(source, "user_id"),
         *_ids(source, "item_id"),
-        (_value(source, "ts", time_of) if "ts" in columns else F.lit(None).cast("timestamp")).alias(
-            "ts"
-        ),
+        (
+            _value(source, "ts", read_time) if "ts" in columns else F.lit(None).cast("timestamp")
+        ).alias("ts"),
         (
             _value(source, "pos", number_of) if "pos" in columns else F.lit(None).cast("bigint")
         ).alias("pos"),
         F.coalesce(
             *([_value(source, "event", text_of)] if "event" in columns else []), F.lit("click")
         ).alias("event"),
-        (_weight(source) if "weight" in columns else F.lit(1.0)).cast("double").alias("weight"),
-        F.col(MALFORMED).isNotNull().alias("malformed"),
+        (_weight(source) if weighted else F.lit(1.0)).cast("double").alias("weight"),
+        _malformed(source.frame).alias("malformed"),
         _raw(source.frame).alias("raw"),
     )
-    reasons = [(F.col("malformed"), MALFORMED_LINE), *_bad_id("user_id"), *_bad_id("item_id")]
+    reasons = [_if_malformed(), *_bad_id("user_id"), *_bad_id("item_id")]
     if "ts" in columns:
-        reasons.append((F.col("ts").isNull(), "ts is not a time"))
-        reasons.append((_outside(config), f"ts is not within {config.min_ts} and {config.max_ts}"))
+        reasons.append((F.col("ts").isNull(), NOT_A_TIME))
+        reasons.append((_outside(config), f"{OUTSIDE} {config.min_ts} and {config.max_ts}"))
     if "pos" in columns:
         reasons.append((F.col("pos").isNull(), "pos is not a number"))
-    reasons.append(
-        (F.col("weight").isNull() | (F.col("weight") <= 0), "weight is not a positive number")
-    )
+    if weighted:
+        positive = F.coalesce(F.col("weight") > 0, F.lit(False))
+        reasons.append((~positive, "weight is not a positive number"))
     names = ("user_id", "item_id", "ts", "pos", "event", "weight", "reason")
     checked = rows.withColumn("reason", _first_reason(reasons))
     return checked.select(*names, F.when(F.col("reason").isNotNull(), F.col("raw")).alias("raw"))
@@ -101,10 +116,10 @@ def check_items(source: Source, config: IngestConfig) -> DataFrame:
             for name in parts
         ),
         _extra(source).alias("extra"),
-        F.col(MALFORMED).isNotNull().alias("malformed"),
+        _malformed(source.frame).alias("malformed"),
         _raw(source.frame).alias("raw"),
     )
-    fatal = _first_reason([(F.col("malformed"), MALFORMED_LINE), *_bad_id("item_id")])
+    fatal = _first_reason([_if_malformed(), *_bad_id("item_id")])
     long_title = F.char_length("title") > config.max_title_chars
     rows = rows.withColumn("fatal", fatal).withColumn(
         "long_title", F.coalesce(long_title, F.lit(False))
@@ -142,7 +157,7 @@ def quarantined(checked: DataFrame, table: str, run_id: str) -> DataFrame:
 
 
 def refuse_bad_input(
-    counts: dict[str | None, int], table: str, path: str, max_share: float
+    counts: dict[str | None, int], table: str, path: str, max_share: float, remark: str = ""
 ) -> None:
     """Stop before anything is written where too many rows are bad, or none is good.
 
@@ -153,6 +168,7 @@ def refuse_bad_input(
         table: `interactions` or `items`.
         path: of the raw table, for messages.
         max_share: highest share of bad rows among all.
+        remark: what may help, after the reasons.
 
     Raises:
         InputDataError: the share is exceeded, or the log has no good row.
@@ -163,7 +179,7 @@ def refuse_bad_input(
         if reason is not None and reason not in HARMLESS
     }
     total = sum(counts.values())
-    described = describe(bad)
+    described = describe(bad) + remark
     if sum(bad.values()) > max_share * total:
         raise InputDataError(
             f"{sum(bad.values()):,} of {total:,} rows of {path} are bad ({described}); mend them or"
@@ -184,7 +200,17 @@ def describe(counts: dict[str, int]) -> str:
 
 
 def _first_reason(reasons: list[Reason]) -> Column:
-    return F.coalesce(*(F.when(condition, F.lit(reason)) for condition, reason in reasons))
+    return F.coalesce(*(F.when(condition, reason) for condition, reason in reasons))
+
+
+def _malformed(frame: DataFrame) -> Column:
+    """Why a row could not be parsed; null on good rows."""
+    reason = F.col(REASON) if REASON in frame.columns else F.lit(None)
+    return F.when(F.col(MALFORMED).isNotNull(), F.coalesce(reason, F.lit(MALFORMED_LINE)))
+
+
+def _if_malformed() -> Reason:
+    return F.col("malformed").isNotNull(), F.col("malformed")
 
 
 def _bad_id(name: str) -> list[Reason]:
@@ -193,48 +219,51 @@ def _bad_id(name: str) -> list[Reason]:
         (~F.col(f"{name}_given"), f"{name} is missing"),
         (text.isNull(), f"{name} is not a whole number"),
         (is_blank(text), f"{name} is blank"),
+        (is_garbled(text), f"{name} is not valid UTF-8"),
+        (F.col(f"{name}_halved"), f"{name} has half a surrogate pair"),
+        (is_json(text), f"{name} is JSON, not an id"),
         (F.octet_length(text) > MAX_ID_BYTES, f"{name} is over {MAX_ID_BYTES} bytes"),
     ]
 
 
 def _outside(config: IngestConfig) -> Column:
     micros = F.unix_micros("ts")
-    return (micros < _day(config.min_ts, "min_ts")) | (micros >= _day(config.max_ts, "max_ts"))
-
-
-def _day(text: str, key: str) -> int:
-    """Microseconds since 1970 of a day or a time, in UTC unless it names a time zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(
-            f"ingest.{key} must be a day such as 1995-01-01, and is {text!r}."
-        ) from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
-    return round(moment.timestamp()) * 1_000_000
+    earliest, latest = day_bound(config.min_ts, "min_ts"), day_bound(config.max_ts, "max_ts")
+    return (micros < earliest) | (micros >= latest)
 
 
 def _value(source: Source, name: str, convert: Callable[[Column, DataType, str], Column]) -> Column:
     kinds = {field.name: field.dataType for field in source.frame.schema.fields}
-    return F.coalesce(*(convert(_raw_column(raw), kinds[raw], raw) for raw in source.columns[name]))
+    return F.coalesce(
+        *(convert(_raw_column(raw), kinds[raw], raw) for raw in source.columns[name].names)
+    )
 
 
-def _ids(source: Source, name: str) -> tuple[Column, Column]:
-    given = reduce(Column.__or__, (_raw_column(raw).isNotNull() for raw in source.columns[name]))
-    return _value(source, name, id_text).alias(name), given.alias(f"{name}_given")
+def _ids(source: Source, name: str) -> tuple[Column, Column, Column]:
+    """The id, whether there was one, and whether it lost half a character on its way."""
+    text = _value(source, name, id_text)
+    line = F.col(LINE) if LINE in source.frame.columns else F.lit(None).cast("string")
+    return (
+        text.alias(name),
+        _given(source, name).alias(f"{name}_given"),
+        has_lone_surrogate(text, line).alias(f"{name}_halved"),
+    )
+
+
+def _given(source: Source, name: str) -> Column:
+    raw = (_raw_column(raw).isNotNull() for raw in source.columns[name].names)
+    return reduce(Column.__or__, raw)
 
 
 def _weight(source: Source) -> Column:
     """The weight: 1 where the raw column is null, null where it holds no number."""
-    given = reduce(
-        Column.__or__, (_raw_column(raw).isNotNull() for raw in source.columns["weight"])
-    )
-    return F.when(given, _value(source, "weight", number_of).cast("double")).otherwise(1.0)
+    number = _value(source, "weight", number_of).cast("double")
+    return F.when(_given(source, "weight"), number).otherwise(1.0)
 
 
 def _extra(source: Source) -> Column:
     """The remaining columns of simple types, as text by name, nulls left out."""
-    used = {raw for names in source.columns.values() for raw in names} | set(INTERNAL)
+    used = {raw for chosen in source.columns.values() for raw in chosen.names} | set(INTERNAL)
     rest = [
         field.name
         for field in source.frame.schema.fields

@@ -1,40 +1,48 @@
-"""Raw tables as Spark frames: Parquet, CSV, JSON lines, Delta, catalog tables, and the public data
-sets.
+"""Raw tables as Spark frames, whatever form they have: the door between files and columns.
 
-Every frame has a column `_malformed`: the line that could not be parsed, null on good rows. Frames
-of JSON lines also have the line itself in `_line`, so that a quarantined row is exactly the line of
-the file.
+Every frame has a column `_malformed`, the text of a row that could not be parsed, null on good
+rows, and `_reason`, why it could not. Frames of JSON also have the object as it is written in
+`_line`, so that a quarantined row is exactly what the file has.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
-from delta.tables import DeltaTable
-from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.types import StringType, StructField, StructType
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
-from llm_i2i_spark.ingest.columns import find_columns
-from llm_i2i_spark.ingest.paths import container_of, is_table_name, local_path, resolve_folder
-from llm_i2i_spark.ingest.public_formats import (
-    FORMATS,
-    detect_public,
-    line_fields,
-    literals_to_json,
+from llm_i2i_spark.ingest.columns import COLUMNS, USUAL_NAMES, Chosen, find_columns
+from llm_i2i_spark.ingest.formats.base import INTERNAL, Fact, Form, Given
+from llm_i2i_spark.ingest.formats.columnar import TABLE, Columnar, without_faults
+from llm_i2i_spark.ingest.formats.explode import explode_rows, flatten_objects
+from llm_i2i_spark.ingest.formats.files import RawFiles, raw_files
+from llm_i2i_spark.ingest.formats.find_form import find_form
+from llm_i2i_spark.ingest.formats.headers import NoHeaderError, WrongHeaderError
+from llm_i2i_spark.ingest.formats.json_text import JsonText
+from llm_i2i_spark.ingest.public import (
+    PUBLIC,
+    known_names,
+    layout_of,
+    public_by_columns,
+    public_by_file,
+    public_by_width,
+    public_name,
 )
+from llm_i2i_spark.ingest.public.finish import finished
+from llm_i2i_spark.ingest.public.layout import Layout
+from llm_i2i_spark.ingest.source_versions import SourceVersion, find_source
+from llm_i2i_spark.lake.spark_errors import explained
 
-MALFORMED = "_malformed"
-LINE = "_line"
-INTERNAL = (MALFORMED, LINE)
-_SNIFFED_LINES = 20
+_A_NAME = re.compile(r"[^\W\d][\w .:-]{0,40}|_\w+")
 _NANOS = "spark.sql.legacy.parquet.nanosAsLong"
+_PARTITION_TYPES = "spark.sql.sources.partitionColumnTypeInference.enabled"
 
 
 @dataclass(frozen=True)
@@ -44,74 +52,219 @@ class Source:
     Attributes:
         path: as configured, for messages.
         frame: its rows, read when an action needs them.
-        columns: column that ingest reads -> the raw columns behind it, the first that is not null
-            counts.
+        columns: column that ingest reads -> the raw columns behind it.
+        facts: what it was taken for, and why.
     """
 
     path: str
     frame: DataFrame
-    columns: dict[str, tuple[str, ...]]
+    columns: dict[str, Chosen]
+    facts: tuple[Fact, ...] = ()
 
 
-def read_source(spark: SparkSession, config: IngestConfig, table: str) -> Source:
-    """Open the raw log or catalogue; no row is read yet.
+@dataclass(frozen=True)
+class RawTable:
+    """The rows of a raw table, before anybody has asked which column is which.
+
+    Attributes:
+        path: as configured.
+        frame: all columns, `_malformed`, `_reason`.
+        public: the data set that it is a table of; None for unknown.
+        known: column that ingest reads -> its names in that data set.
+        facts: what it was taken for, and why.
+        options: options of this table, without `ingest.`, by which it is read the same way.
+    """
+
+    path: str
+    frame: DataFrame
+    public: str | None
+    known: dict[str, tuple[str, ...]]
+    facts: tuple[Fact, ...]
+    options: dict[str, str]
+
+    @property
+    def names(self) -> list[str]:
+        """The columns of the table itself."""
+        return [name for name in self.frame.columns if name not in INTERNAL]
+
+
+def read_source(
+    spark: SparkSession,
+    config: IngestConfig,
+    table: str,
+    version: SourceVersion | None = None,
+    rows: DataFrame | None = None,
+) -> Source:
+    """Open the raw log or catalogue and find its columns; of rows, no more is read than it takes to
+    tell the form.
 
     Args:
         spark: the session.
         config: names the path or table, the format and the mapping of columns.
         table: `interactions` or `items`.
+        version: the state of it that is read; None for the present one.
+        rows: those of a view, where they are at hand; None to read it.
 
     Raises:
         ConfigError: no path is given, or the format cannot be told.
         InputDataError: nothing is there, or a column is missing.
     """
+    return as_source(read_raw(spark, config, table, version, rows), config, table)
+
+
+def as_source(raw: RawTable, config: IngestConfig, table: str) -> Source:
+    """A raw table with its columns found.
+
+    Raises:
+        UserError: a column is missing, or a mapping names none.
+    """
+    try:
+        columns = find_columns(table, raw.names, config.columns, raw.known, raw.path)
+    except InputDataError as error:
+        if all(_A_NAME.fullmatch(name) for name in raw.names):
+            raise
+        raise InputDataError(
+            f"{str(error).rstrip('.')}; if these are no names but data, say the names in order:"
+            f" --set ingest.header.{table}=NAME,NAME,..."
+        ) from None
+    return Source(raw.path, raw.frame, columns, raw.facts)
+
+
+def read_raw(
+    spark: SparkSession,
+    config: IngestConfig,
+    table: str,
+    version: SourceVersion | None = None,
+    rows: DataFrame | None = None,
+    limit: int | None = None,
+) -> RawTable:
+    """Open the raw log or catalogue, without asking for any column.
+
+    Args:
+        spark: the session.
+        config: names the path or table and the format.
+        table: `interactions` or `items`.
+        version: the state of it that is read; None for the present one.
+        rows: those of a view, where they are at hand; None to read it.
+        limit: read only about so many rows of the files; None for all.
+
+    Raises:
+        ConfigError: no path is given, or the format cannot be told.
+        InputDataError: nothing is there, or it cannot be read.
+    """
     path = config.interactions if table == "interactions" else config.items
     if not path:
         raise ConfigError(
-            f"Say where the raw {table} are: --set ingest.{table}=PATH (Parquet, CSV, JSON lines,"
-            " Delta or a table name)."
+            f"Say where the raw {table} are: --set ingest.{table}=PATH (a file, a folder, a pattern"
+            " such as days/*.csv, or a table name)."
         )
     stated: str = getattr(config.format, table)
-    public: str | None = stated if stated in FORMATS else None
-    resolved = resolve_folder(path, table)
-    with explained(path, f"ingest.{table}"):
-        container = _container(spark, resolved, stated, f"ingest.{table}")
-        frame = (
-            _read_json_lines(spark, resolved, stated, table)
-            if container == "json"
-            else _read(spark, resolved, container, public, table)
-        )
-        names = [name for name in frame.columns if name not in INTERNAL]
-        public = public or detect_public(table, names)
-        if public == "movielens" and "genres" in names:
-            frame = frame.withColumn("genres", F.replace("genres", F.lit("|"), F.lit(", ")))
-    known = FORMATS[public][table].columns if public else {}
-    return Source(path, frame, find_columns(table, names, config.columns, known, path))
+    public = public_name(stated)
+    with explained(path, f"ingest.{table}"), partitions_as_text(spark):
+        version = version or find_source(path, table, lambda: spark, public)
+        files, form, layout, public = _find(spark, config, version, table)
+        frame = form.read(spark, files, limit) if rows is None else without_faults(rows)
+        facts = form.facts
+        names = set(frame.columns)
+        if stated == "auto" and public is None:
+            public = public_by_columns(table, names)
+            layout = layout_of(public, table, files.name) if public else None
+        if public:
+            why = "as ingest.format says" if stated == public else "by its name or its columns"
+            facts = (Fact("data set", public, why), *facts)
+        explode = getattr(config.explode, table) or (layout.explode if layout else None)
+        if explode:
+            frame = explode_rows(frame, explode, path=path, table=table)
+            facts += (Fact("explode", explode, "a row for each element of the list"),)
+        frame = flatten_objects(finished(frame, layout) if layout else frame)
+    options = {"format": public} if public else form.options
+    if explode and not (layout and layout.explode == explode):
+        options["explode"] = explode
+    known = dict(layout.columns) if layout else {}
+    return RawTable(version.path, frame, public, known, facts, options)
 
 
-@contextmanager
-def explained(path: str, key: str) -> Iterator[None]:
-    """Turn an error of Spark about an unreadable source into one sentence.
-
-    Raises:
-        InputDataError: something inside the block failed in Spark.
-    """
+def _find(
+    spark: SparkSession, config: IngestConfig, version: SourceVersion, table: str
+) -> tuple[RawFiles, Form, Layout | None, str | None]:
+    """The files, their form, and the public data set that they are known by."""
+    stated: str = getattr(config.format, table)
+    public = public_name(stated)
+    files = raw_files(version, _published_names(table))
+    columnar = _columnar(version)
+    if columnar is not None:
+        layout = layout_of(public, table, version.path) if public else None
+        return files, columnar, layout, public
+    given = _given(config, table)
+    if public:
+        layout = layout_of(public, table, files.name)
+        if layout is None:
+            raise ConfigError(f"{public} is a log alone; set ingest.format.{table} to another.")
+        return files, find_form(spark, files, _of_layout(given, layout)), layout, public
+    by_name = public_by_file(table, files.name) if stated == "auto" else None
+    layout = layout_of(by_name, table, files.name) if by_name else None
+    if layout and not given.header:
+        try:
+            return files, find_form(spark, files, _of_layout(given, layout)), layout, by_name
+        except WrongHeaderError:
+            pass  # a file of the same name, and another form
     try:
-        yield
-    except (PySparkException, Py4JError) as error:
-        # Failed tasks arrive as plain Java errors, whose first line only names the call.
-        lines = [
-            line.strip(": ")
-            for line in str(error).splitlines()
-            if line.strip() and "error occurred while calling" not in line
-        ]
-        reason = lines[0] if lines else type(error).__name__
-        missing = "PATH_NOT_FOUND" in reason or "TABLE_OR_VIEW_NOT_FOUND" in reason
-        what = "There is nothing at" if missing else f"Spark cannot read ({reason[:200]})"
-        raise InputDataError(
-            f"{what} {path}; {key} must name a file, a folder or a table, and ingest.format its"
-            " format."
-        ) from error
+        form = find_form(spark, files, given)
+    except NoHeaderError as error:
+        raise error.with_formats(public_by_width(table, len(error.header))) from None
+    if isinstance(form, JsonText) and stated == "auto":
+        named = public_by_columns(table, form.names)
+        layout = layout_of(named, table, files.name) if named else None
+        if layout:
+            return files, replace(form, fields=layout.fields), layout, named
+    return files, form, None, None
+
+
+def _published_names(table: str) -> tuple[str, ...]:
+    """Names of the files that public data sets have for a table."""
+    layouts = (one for tables in PUBLIC.values() for one in tables.get(table, ()))
+    return tuple(file for one in layouts for file in one.files if "*" not in file)
+
+
+def _columnar(version: SourceVersion) -> Columnar | None:
+    """A table of the catalog, or of Delta; None for files."""
+    if version.kind in ("delta", "delta_table"):
+        facts = (Fact("format", "delta", version.description),)
+        return Columnar("delta", facts, version.version, version.kind == "delta_table")
+    if version.kind in ("table", "rows"):
+        return Columnar(TABLE, (Fact("format", TABLE, "of the catalog"),), in_catalog=True)
+    return None
+
+
+def _given(config: IngestConfig, table: str) -> Given:
+    stated: str = getattr(config.format, table)
+    mapped = {name.lower() for name in config.columns.values()}
+    return Given(
+        table=table,
+        format="auto" if stated in PUBLIC else stated,
+        separator=getattr(config.separator, table),
+        encoding=getattr(config.encoding, table),
+        header=getattr(config.header, table),
+        known_names=known_names() | _usual_names(table) | mapped,
+    )
+
+
+def _usual_names(table: str) -> frozenset[str]:
+    """Names, in small letters, that the columns of many logs and catalogues have."""
+    names = {*COLUMNS[table], *chain(*(USUAL_NAMES[one].split(", ") for one in COLUMNS[table]))}
+    return frozenset(chain(names, (name.replace(" ", "_") for name in names)))
+
+
+def _of_layout(given: Given, layout: Layout) -> Given:
+    return replace(
+        given,
+        format=given.format if given.format != "auto" else layout.format,
+        separator=given.separator or layout.separator,
+        fallback_encoding=layout.encoding,
+        usual_header=layout.header,
+        quoted=layout.quoted,
+        fields=layout.fields,
+    )
 
 
 @contextmanager
@@ -119,140 +272,31 @@ def nanosecond_times(spark: SparkSession) -> Iterator[None]:
     """Let Spark read Parquet times in nanoseconds, as pandas writes them, as integers, where the
     platform allows to set this.
     """
+    with _setting(spark, _NANOS, "true"):
+        yield
+
+
+@contextmanager
+def partitions_as_text(spark: SparkSession) -> Iterator[None]:
+    """Let Spark read the value of a folder `item_id=007` as the text that it is, where the platform
+    allows to set this.
+    """
+    with _setting(spark, _PARTITION_TYPES, "false"):
+        yield
+
+
+@contextmanager
+def _setting(spark: SparkSession, key: str, value: str) -> Iterator[None]:
     try:
-        before = spark.conf.get(_NANOS, "false")
-        spark.conf.set(_NANOS, "true")
+        before = spark.conf.get(key, None)
+        spark.conf.set(key, value)
     except PySparkException:
         yield
         return
     try:
         yield
     finally:
-        spark.conf.set(_NANOS, before or "false")
-
-
-def _container(spark: SparkSession, path: str, file_format: str, key: str) -> str:
-    """How the rows are stored: parquet, csv, json, delta, table, or double_colon (`::` between
-    fields).
-    """
-    if file_format in ("parquet", "csv", "json"):
-        return file_format
-    found = container_of(path)
-    if found is None and is_table_name(path) and local_path(path) is None:
-        if spark.catalog.tableExists(path):
-            return "table"
-        raise InputDataError(
-            f"{path} is neither a file or folder here nor a table of the catalog; {key} must name"
-            " one."
-        )
-    if file_format == "delta":
-        return file_format
-    if found is None and local_path(path) is None:
-        # A remote folder is Delta, or has the format of its first file.
-        if DeltaTable.isDeltaTable(spark, path):
-            return "delta"
-        first = (
-            spark.read.format("binaryFile")
-            .option("recursiveFileLookup", "true")
-            .load(path)
-            .select("path")
-            .first()
-        )
-        found = container_of(first["path"]) if first else None
-    if found is not None:
-        return found
-    if file_format in FORMATS:
-        return "csv" if file_format == "movielens" else "json"
-    raise ConfigError(
-        f"The format of {path} cannot be told from its name; set ingest.format (parquet, csv, json,"
-        " delta, amazon2014, ...)."
-    )
-
-
-def _read(
-    spark: SparkSession, path: str, container: str, public: str | None, table: str
-) -> DataFrame:
-    if container == "csv":
-        return _read_csv(spark, path, public, table)
-    if container == "double_colon":
-        names = FORMATS["movielens"][table].headerless
-        return _csv(spark, path, _strings(names), sep="::", quote="", encoding="ISO-8859-1")
-    frame = (
-        spark.read.table(path) if container == "table" else spark.read.format(container).load(path)
-    )
-    return frame.withColumn(MALFORMED, F.lit(None).cast("string"))
-
-
-def _read_csv(spark: SparkSession, path: str, public: str | None, table: str) -> DataFrame:
-    """CSV with a row a line, quotes doubled inside quotes, and the separator that is most frequent
-    in the first line. All columns are text.
-    """
-    first = _first_lines(spark, path, 1)
-    separator = max(",\t;|", key=lambda mark: first[0].count(mark)) if first else ","
-    headerless = FORMATS[public][table].headerless if public in ("amazon2014", "amazon2018") else ()
-    if headerless and first and "asin" not in first[0]:
-        return _csv(spark, path, _strings(headerless), sep=separator, quote='"', encoding="UTF-8")
-    named = spark.read.csv(path, header=True, sep=separator, quote='"', escape='"').schema
-    return _csv(spark, path, named, sep=separator, quote='"', encoding="UTF-8", header=True)
-
-
-def _csv(
-    spark: SparkSession,
-    path: str,
-    schema: StructType,
-    *,
-    sep: str,
-    quote: str,
-    encoding: str,
-    header: bool = False,
-) -> DataFrame:
-    schema = StructType(list(schema.fields)).add(MALFORMED, StringType())
-    return spark.read.csv(
-        path,
-        schema,
-        sep=sep,
-        quote=quote,
-        escape=quote,
-        encoding=encoding,
-        header=header,
-        # A file of the folder whose header has other columns is an error, not shifted values.
-        enforceSchema=not header,
-        mode="PERMISSIVE",
-        columnNameOfCorruptRecord=MALFORMED,
-    )
-
-
-def _strings(names: tuple[str, ...]) -> StructType:
-    return StructType([StructField(name, StringType()) for name in names])
-
-
-def _read_json_lines(spark: SparkSession, path: str, file_format: str, table: str) -> DataFrame:
-    """A JSON object a line, all simple values as text. Fields of public data sets are known; those
-    of others are found by one pass over the file.
-    """
-    lines = spark.read.text(path).select("value").where(F.trim("value") != "")
-    fields, literals = line_fields(_first_lines(spark, path, _SNIFFED_LINES))
-    public = file_format if file_format in FORMATS else None
-    if file_format == "auto":
-        public = detect_public(table, fields)
-    if literals:
-        lines = lines.mapInArrow(literals_to_json, "value string")
-    if public is not None:
-        schema: str | StructType = f"{FORMATS[public][table].fields}, {MALFORMED} string"
-    else:
-        inferred = spark.read.json(
-            path, primitivesAsString=True, columnNameOfCorruptRecord=MALFORMED
-        ).schema
-        schema = StructType([field for field in inferred.fields if field.name != MALFORMED]).add(
-            MALFORMED, StringType()
-        )
-    options = {"mode": "PERMISSIVE", "columnNameOfCorruptRecord": MALFORMED}
-    parsed = lines.select(
-        F.col("value").alias(LINE), F.from_json("value", schema, options).alias("parsed")
-    )
-    return parsed.select(LINE, "parsed.*")
-
-
-def _first_lines(spark: SparkSession, path: str, count: int) -> list[str]:
-    rows = spark.read.text(path).select("value").where(F.trim("value") != "").take(count)
-    return [row["value"] for row in rows]
+        if before is None:
+            spark.conf.unset(key)
+        else:
+            spark.conf.set(key, before)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.ingest.paths import digest_sources
+from llm_i2i_spark.ingest.source_versions import find_sources
 
 STAGE = Stage(
     name="ingest",
     reads=(),
     settings=("ingest", "split.holdout", "split.holdout_share"),
     code=("ingest", "lake/splits", "lake/item_statistics"),
-    external_inputs=digest_sources,
+    external_inputs=find_sources,
 )

@@ -24,8 +24,11 @@ from pyspark.sql.types import (
 from llm_i2i_spark.base.errors import InputDataError
 
 PATH_SEPARATOR = " > "
-_NUMBER = r"^\s*[+-]?\d+(\.\d+)?\s*$"
 _WHITESPACE = r"[\s\p{Z}]+"
+_HIGH, _LOW = r"\\u[dD][89abAB][0-9a-fA-F]{2}", r"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+# An even number of backslashes before it is escaped backslashes.
+_UNESCAPED = r"(?<!\\)(?:\\\\)*"
+_LONE_SURROGATE = rf"{_UNESCAPED}{_HIGH}(?!{_LOW})|(?<!{_HIGH}){_UNESCAPED}{_LOW}"
 # Control, format, private and surrogate characters; the joiners U+200C and U+200D belong to scripts
 # and emoji and stay.
 _INVISIBLE = r"[\p{Cc}\p{Co}\p{Cs}[\p{Cf}&&[^\x{200C}\x{200D}]]]"
@@ -60,42 +63,6 @@ def id_text(column: Column, kind: DataType, name: str) -> Column:
     )
 
 
-def time_of(column: Column, kind: DataType, name: str) -> Column:
-    """A timestamp from a time type, a number since 1970, or text (a number, or ISO 8601); null
-    where the value is not a time.
-
-    Numbers are seconds below 10^11 in magnitude, milliseconds below 10^14, microseconds below
-    10^17, else nanoseconds: each unit then covers the years 1973 to 5138. Text and dates without a
-    zone are in the session's zone, UTC in our own sessions.
-
-    Raises:
-        InputDataError: the column's type cannot hold times.
-    """
-    if isinstance(kind, (TimestampType, TimestampNTZType, DateType)):
-        return column.cast("timestamp")
-    if isinstance(kind, NumericType):
-        return _since_1970(column.cast("double"))
-    if isinstance(kind, StringType):
-        return F.when(column.rlike(_NUMBER), _since_1970(column.try_cast("double"))).otherwise(
-            column.try_cast("timestamp")
-        )
-    raise InputDataError(
-        f"Times must be timestamps, dates, numbers or text, and column {name} is"
-        f" {kind.simpleString()}; map another as ts."
-    )
-
-
-def _since_1970(number: Column) -> Column:
-    size = F.abs(number)
-    micros = (
-        F.when(size < 1e11, number * 1e6)
-        .when(size < 1e14, number * 1e3)
-        .when(size < 1e17, number)
-        .when(size < 1e19, number / 1e3)
-    )
-    return F.timestamp_micros(F.round(micros).try_cast("bigint"))
-
-
 def number_of(column: Column, kind: DataType, name: str) -> Column:
     """A number, integers as bigint and all else as double; null where the value is not one (other
     text, NaN, infinity).
@@ -110,7 +77,7 @@ def number_of(column: Column, kind: DataType, name: str) -> Column:
         return F.when(F.abs(number) < float("inf"), number)
     raise InputDataError(
         f"Column {name} must hold numbers and is {kind.simpleString()}; map another in"
-        " ingest.columns."
+        " ingest.columns, or none."
     )
 
 
@@ -130,7 +97,7 @@ def text_of(column: Column, kind: DataType, name: str) -> Column:
     else:
         raise InputDataError(
             f"Column {name} must hold text or lists of text and is {kind.simpleString()}; map"
-            " another in ingest.columns."
+            " another in ingest.columns, or none."
         )
     return F.when(~is_blank(text), text)
 
@@ -145,6 +112,29 @@ def is_simple(kind: DataType) -> bool:
 def is_blank(text: Column) -> Column:
     """Whether text has nothing but whitespace of any script."""
     return text.rlike(r"^[\s\p{Z}]*$")
+
+
+def is_garbled(text: Column) -> Column:
+    """Whether text was not UTF-8 where it came from: invalid bytes, or the replacement character
+    that a decoder puts in their place, by which different ids become one.
+    """
+    return ~F.is_valid_utf8(text) | text.contains("\ufffd")
+
+
+def has_lone_surrogate(text: Column, line: Column) -> Column:
+    """Whether text stands for half a character: JSON can escape one half of a surrogate pair alone,
+    and Spark reads `?` for it, by which different ids become one.
+
+    Args:
+        text: as it was read.
+        line: the line of JSON that it was read from; null elsewhere.
+    """
+    return text.contains("?") & F.coalesce(line.rlike(_LONE_SURROGATE), F.lit(False))
+
+
+def is_json(text: Column) -> Column:
+    """Whether text is a JSON object or array: what a field that sometimes holds one is read as."""
+    return text.rlike(r"^\s*[{\[]") & F.get_json_object(text, "$").isNotNull()
 
 
 def prompt_text(text: Column, max_chars: int) -> Column:

@@ -18,7 +18,7 @@ from llm_i2i_spark.kernels.arrays import (
     UInt64Array,
 )
 from llm_i2i_spark.kernels.compiled import compiled
-from llm_i2i_spark.kernels.edge_format import CAPPED, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import CAPPED, WEIGHTED
 
 # Unsigned, as is all that the inner loops index by: numba would check a signed index for being
 # negative.
@@ -33,10 +33,11 @@ class UserCsr(NamedTuple):
     Attributes:
         keys: (users,) 32-bit hash of the user's id; orders the users in every sum.
         indptr: (users + 1,) offsets into `indices`.
-        indices: (entries,) edges: item index << ITEM_SHIFT with the bits SYNTHETIC and CAPPED. By
-            item index within a row, or by the order of the clicks for backbones that need it.
-        data: (synthetic entries,) weights of the synthetic edges in the order of `indices`; every
-            other edge weighs 1.
+        indices: (entries,) edges: item index << ITEM_SHIFT with the bits SYNTHETIC, CAPPED and
+            WEIGHTED. By item index within a row, or by the order of the clicks for backbones that
+            need it.
+        data: (weighted entries,) weights of the edges with the bit WEIGHTED in the order of
+            `indices`; every other edge weighs 1.
     """
 
     keys: Int32Array
@@ -127,7 +128,7 @@ def _comes_first(csr: UserCsr, left: int, right: int) -> bool:
     if n_left != n_right:
         return bool(n_left < n_right)
     data_left, data_right = _data_start(csr, left), _data_start(csr, right)
-    for offset in range(_count_synthetic(csr, left)):
+    for offset in range(_count_weighted(csr, left)):
         w, v = csr.data[data_left + offset], csr.data[data_right + offset]
         if w != v:
             return bool(w < v)
@@ -135,10 +136,10 @@ def _comes_first(csr: UserCsr, left: int, right: int) -> bool:
 
 
 @compiled
-def _count_synthetic(csr: UserCsr, user: int) -> int:
+def _count_weighted(csr: UserCsr, user: int) -> int:
     count = 0
     for entry in range(csr.indptr[user], csr.indptr[user + 1]):
-        count += csr.indices[entry] & SYNTHETIC
+        count += (csr.indices[entry] & WEIGHTED) != 0
     return count
 
 
@@ -146,7 +147,7 @@ def _count_synthetic(csr: UserCsr, user: int) -> int:
 def _data_start(csr: UserCsr, user: int) -> int:
     count = 0
     for entry in range(csr.indptr[user]):
-        count += csr.indices[entry] & SYNTHETIC
+        count += (csr.indices[entry] & WEIGHTED) != 0
     return count
 
 
@@ -158,7 +159,7 @@ def entry_weights(csr: UserCsr) -> Float64Array:
     weights = np.ones(len(csr.indices))
     position = 0
     for entry in range(len(csr.indices)):
-        if csr.indices[entry] & SYNTHETIC:
+        if csr.indices[entry] & WEIGHTED:
             weights[entry] = csr.data[position]
             position += 1
     return weights

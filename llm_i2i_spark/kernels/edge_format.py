@@ -5,16 +5,23 @@ encoded, and how a sum is rounded.
 from __future__ import annotations
 
 SYNTHETIC = 1
-"""Bit of an edge: a model proposed the interaction; its weight stands beside the edges."""
+"""Bit of an edge: a model proposed the interaction."""
 
 CAPPED = 2
 """Bit of an edge: hash sampling left this user out of the users that the item's row sums over."""
 
-ITEM_SHIFT = 2
-"""An edge is one uint32: the item index above its two bits, so there are at most 2^29 items."""
+WEIGHTED = 4
+"""Bit of an edge: its weight stands beside the edges; every other edge weighs 1. An edge that a
+model proposed always carries it, so that edges of the bit SYNTHETIC are never all without weights.
+"""
 
-DICTIONARY_SHIFT = 1
-"""Before items have an index, a row is its position in the batch's dictionary above SYNTHETIC."""
+ITEM_SHIFT = 3
+"""An edge is one uint32: the item index above its three bits, so there are at most 2^29 items.
+Before items have an index, it is the position in the batch's dictionary.
+"""
+
+ITEM_BITS = SYNTHETIC | CAPPED | WEIGHTED
+"""All that stands below the item."""
 
 NO_BLOCK = 2**16 - 1
 """Block of an item whose row is not computed."""

@@ -18,7 +18,7 @@ from llm_i2i_spark.kernels.arrays import (
     run_starts,
 )
 from llm_i2i_spark.kernels.csr import UserCsr
-from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, WEIGHTED
 from llm_i2i_spark.kernels.hash_sampling import sampling_hashes
 
 USER_SHIFT = np.uint64(32)
@@ -29,8 +29,8 @@ class Interactions(NamedTuple):
 
     Attributes:
         users: (n,) indices into the users' keys.
-        edges: (n,) with the bit SYNTHETIC.
-        weights: (n,), or empty where every edge is real.
+        edges: (n,) with the bits SYNTHETIC and WEIGHTED.
+        weights: (n,), or empty where no edge has the bit WEIGHTED.
         positions: (n,) position in the user's sequence, or empty where rows are wanted by item
             index.
     """
@@ -72,7 +72,7 @@ def group_by_user(
         lengths[lengths == 1] = 0
     if len(rows.positions):
         rows = rows.take(np.lexsort((rows.edges, rows.positions, rows.users)))
-    weights = rows.weights[_is_synthetic(rows)] if len(rows.weights) else rows.weights
+    weights = rows.weights[_is_weighted(rows)] if len(rows.weights) else rows.weights
     kept = lengths > 0
     indptr = np.append(0, np.cumsum(lengths[kept], dtype=np.int64))
     return UserCsr(*map(read_only, (keys[kept], indptr, rows.edges, weights)))
@@ -118,5 +118,5 @@ def _sample_items(
     return rows.take(kept)
 
 
-def _is_synthetic(rows: Interactions) -> BoolArray:
-    return (rows.edges & SYNTHETIC).astype(np.bool_)
+def _is_weighted(rows: Interactions) -> BoolArray:
+    return (rows.edges & WEIGHTED).astype(np.bool_)

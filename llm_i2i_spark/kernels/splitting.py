@@ -9,7 +9,7 @@ import numpy as np
 from llm_i2i_spark.kernels.arrays import Int64Array, UInt16Array
 from llm_i2i_spark.kernels.compiled import compiled
 from llm_i2i_spark.kernels.csr import ITEM_SHIFT, NO_BLOCK, UserCsr
-from llm_i2i_spark.kernels.edge_format import CAPPED, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import CAPPED, WEIGHTED
 
 
 class BlockRows(NamedTuple):
@@ -72,7 +72,7 @@ def _data_starts(csr: UserCsr) -> Int64Array:
         for user in range(len(csr.keys)):
             count = 0
             for edge in csr.indices[csr.indptr[user] : csr.indptr[user + 1]]:
-                count += edge & SYNTHETIC
+                count += (edge & WEIGHTED) != 0
             starts[user + 1] = starts[user] + count
     return starts
 

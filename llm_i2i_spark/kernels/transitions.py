@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 
 from llm_i2i_spark.kernels.compiled import compiled
-from llm_i2i_spark.kernels.csr import ITEM_SHIFT, ItemBlock, UserCsr
+from llm_i2i_spark.kernels.csr import ITEM_SHIFT, ItemBlock, UserCsr, entry_weights
 from llm_i2i_spark.kernels.edge_format import SYNTHETIC
 from llm_i2i_spark.kernels.hash_sampling import users_of_block
 from llm_i2i_spark.kernels.top_k import (
@@ -21,8 +21,8 @@ from llm_i2i_spark.kernels.top_k import (
 
 @compiled
 def transitions_block(csr: UserCsr, block: ItemBlock, window: int, top_k: int) -> Neighbors:
-    """S(i, j) = sum of 1 / (clicks from i to j) over the users who clicked j at most `window` real
-    clicks after i.
+    """S(i, j) = sum of e_ui e_uj / (clicks from i to j) over the users who clicked j at most
+    `window` real clicks after i.
 
     With a window of one a first-order Markov chain; with more the sequential rules of Ludewig and
     Jannach (UMUAI 2018).
@@ -39,6 +39,8 @@ def transitions_block(csr: UserCsr, block: ItemBlock, window: int, top_k: int) -
         interaction has no position in a sequence.
     """
     items = users_of_block(csr, block)
+    weights = entry_weights(csr)
+    weighted = len(weights) > 0
     n_items = len(block.block_of_item)
     support, touched = np.zeros(n_items, np.uint32), np.empty(n_items, np.uint32)
     sums, scores = np.zeros(n_items), np.empty(n_items)
@@ -60,7 +62,10 @@ def transitions_block(csr: UserCsr, block: ItemBlock, window: int, top_k: int) -
                     touched[n_touched] = other
                     n_touched += 1
                 support[other] += 1
-                sums[other] += 1.0 / (entry - own)
+                if weighted:
+                    sums[other] += weights[own] * weights[entry] / (entry - own)
+                else:
+                    sums[other] += 1.0 / (entry - own)
         for position in range(n_touched):
             other = touched[position]
             scores[position] = sums[other]

@@ -6,8 +6,10 @@ with it; `lake.tables.Lake` is the same lake with Spark.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,10 +23,11 @@ from numpy.typing import NDArray
 from llm_i2i_spark.base import errors
 from llm_i2i_spark.base.contract import Scope, scope_condition, scope_of
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.run_record import Commit, RunRecord, commit_of
+from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.delta_files import file_name, row_masks
 from llm_i2i_spark.lake.location import local_root, missing_table, retention_properties
+from llm_i2i_spark.lake.lost_files import find_lost_files, open_table, with_losses
 
 ARROW_TYPES = {"string": pa.string(), "bigint": pa.int64()}
 
@@ -36,7 +39,7 @@ def table_exists(path: str) -> bool:
 
 def table_version(path: str) -> int | None:
     """The latest version of the table in a local folder; None where there is none."""
-    return int(DeltaTable(path).version()) if table_exists(path) else None
+    return int(open_table(path).version()) if table_exists(path) else None
 
 
 def table_history(path: str, limit: int | None = None) -> list[Commit]:
@@ -47,7 +50,48 @@ def table_history(path: str, limit: int | None = None) -> list[Commit]:
         limit: how many of the latest; None for all that are kept.
     """
     return (
-        [_commit(entry) for entry in DeltaTable(path).history(limit)] if table_exists(path) else []
+        [_commit(entry) for entry in open_table(path).history(limit)] if table_exists(path) else []
+    )
+
+
+def table_losses(path: str, version: int | None = None) -> list[LostFile]:
+    """The data files of a version (the latest without one) that are not as the log says; empty
+    where there is no table.
+    """
+    return find_lost_files(path, version) if table_exists(path) else []
+
+
+def surviving_files(path: str, lost: Sequence[LostFile]) -> list[str] | None:
+    """The names of the data files that are as the log says; None where some of their rows were
+    deleted in place.
+    """
+    table = open_table(path)
+    gone = {file_name(file.name) for file in lost}
+    names = [name for name in map(file_name, table.file_uris()) if name not in gone]
+    return None if row_masks(table).keys() & set(names) else sorted(names)
+
+
+def retention_differs(path: str, properties: Mapping[str, str]) -> bool:
+    """Whether a table that exists keeps its old versions for another time than it should."""
+    if not table_exists(path):
+        return False
+    found = open_table(path).metadata().configuration
+    return any(found.get(key) != value for key, value in properties.items())
+
+
+def version_of(history: Sequence[Commit], record: RunRecord) -> int:
+    """The version that a commit with this very record made, whatever was committed since.
+
+    Raises:
+        StageError: the history has no such commit.
+    """
+    written = record.to_json()
+    for commit in history:
+        if commit.record is not None and commit.record.to_json() == written:
+            return commit.version
+    raise errors.StageError(
+        f"Stage {record.stage} wrote {record.table}, and the table's history does not show it;"
+        " another program is writing this lake: start the run again when it has ended."
     )
 
 
@@ -101,6 +145,14 @@ class DeltaRsLake:
         """The commits of a table, latest first; empty where it does not exist."""
         return table_history(self.path(table), limit)
 
+    def lost_files(self, table: str, version: int | None = None) -> list[LostFile]:
+        """The data files of a version that are not as the log says."""
+        return table_losses(self.path(table), version)
+
+    def retention_differs(self) -> bool:
+        """Whether a table keeps its old versions for another time than `lake.retention_days`."""
+        return any(retention_differs(self.path(table), self._properties) for table in TABLES)
+
     def read(
         self, table: str, version: int | None, columns: Sequence[str], scope: Scope | None = None
     ) -> pa.Table:
@@ -137,7 +189,7 @@ class DeltaRsLake:
                 f"Version {version} of {table} cannot be read ({reason}); run stage"
                 f" {contract.stage} again."
             ) from error
-        rows = pa.concat_tables(parts) if parts else None
+        rows = pa.concat_tables(parts, promote_options="default") if parts else None
         if rows is None or rows.num_rows == 0:
             raise errors.InputDataError(
                 f"Version {version} of {table} has no rows; run stage {contract.stage} on a longer"
@@ -146,16 +198,30 @@ class DeltaRsLake:
         keys = [name for name in contract.key if name not in contract.scope and name in columns]
         return rows.sort_by([(name, "ascending") for name in keys]) if keys else rows
 
-    def commit(self, rows: Sequence[dict[str, Any]], record: RunRecord) -> tuple[int, bool]:
+    def commit(
+        self,
+        rows: Sequence[dict[str, Any]],
+        record: RunRecord,
+        usable: Callable[[Scope], bool] = lambda scope: True,
+    ) -> tuple[int, bool]:
         """Replace the scopes named in the record by some rows, in one commit that carries it.
+
+        Args:
+            rows: of the contract.
+            record: who writes, from what.
+            usable: whether the rows of a result that is already there can be left as they are.
 
         Returns:
             (version, added): the version that holds the rows, and False where these very results
             were already there.
         """
         contract, path = TABLES[record.table], self.path(record.table)
-        history = self.history(record.table)
-        if history and all(_is_there(history, key, record) for key in record.scopes):
+        history, lost = self.history(record.table), self.lost_files(record.table)
+        if lost:
+            self._drop(path, lost, with_losses(replace(record, scopes={}), history, lost))
+        elif history and all(
+            _is_there(history, key, record) and usable(scope_of(key)) for key in record.scopes
+        ):
             return history[0].version, False
         fields = [
             pa.field(column.name, ARROW_TYPES[column.type], nullable=column.nullable)
@@ -174,9 +240,15 @@ class DeltaRsLake:
             # Under this name Spark's own DESCRIBE HISTORY shows the record like any other commit's.
             commit_properties=CommitProperties(custom_metadata={"userMetadata": record.to_json()}),
         )
-        version = self.version(record.table)
-        assert version is not None
-        return version, True
+        return version_of(self.history(record.table), record), True
+
+    def _drop(self, path: str, lost: Sequence[LostFile], record: RunRecord) -> None:
+        """Let the log no longer name some files; those that are there get another name."""
+        for file in lost:
+            if file.exists:
+                Path(path, file.name).rename(Path(path, f".{file.name}.damaged"))
+        metadata = CommitProperties(custom_metadata={"userMetadata": record.to_json()})
+        open_table(path).repair(commit_properties=metadata)
 
 
 def _read_file(

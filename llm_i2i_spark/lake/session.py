@@ -49,6 +49,17 @@ _LOCAL_SETTINGS = {
 }
 _SESSION_SETTINGS = ("spark.databricks.delta.snapshotPartitions",)
 """Those of them that a session which is already active takes, where nobody has set them."""
+_CHECKSUMS = {
+    "parquet.page.write-checksum.enabled": "true",
+    "parquet.page.verify-checksum.enabled": "true",
+}
+"""What every session must do with the pages of Parquet files."""
+_RESULT_SETTINGS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.caseSensitive": "false",
+}
+"""What decides the rows of a result, and so must be the same in every session."""
 # Most of a short job's time goes into compiling code that runs once: the JVM's second compiler and
 # Spark's generated classes.
 _SHORT_JOB_SETTINGS = {
@@ -98,7 +109,51 @@ def _adopt(active: SparkSession, settings: SparkConfig) -> SparkSession:
                 active.conf.set(key, _LOCAL_SETTINGS[key])
     for key, value in settings.conf.items():
         active.conf.set(key, value)
+    for key, value in _CHECKSUMS.items():
+        _require(active, key, value)
     return active
+
+
+@contextmanager
+def session_settings(spark: SparkSession) -> Iterator[None]:
+    """Make the session one in which results are what they are in any other, for the length of the
+    block: times are UTC, casts and names follow Spark's defaults. What its owner had set comes back
+    afterwards.
+
+    Raises:
+        MissingDependencyError: the platform does not allow it.
+    """
+    before: dict[str, str | None] = {}
+    try:
+        for key, value in _RESULT_SETTINGS.items():
+            found = spark.conf.get(key, None)
+            _require(spark, key, value)
+            before[key] = found
+        yield
+    finally:
+        for key, found in before.items():
+            with suppress(*SPARK_ERRORS):
+                if found is None:
+                    spark.conf.unset(key)
+                else:
+                    spark.conf.set(key, found)
+
+
+def _require(spark: SparkSession, key: str, value: str) -> None:
+    """Set an option of the session, unless it, or the cluster's own configuration, has it so.
+
+    Raises:
+        MissingDependencyError: the platform does not allow it.
+    """
+    if value in (spark.conf.get(key, None), spark.conf.get(f"spark.hadoop.{key}", None)):
+        return
+    try:
+        spark.conf.set(key, value)
+    except SPARK_ERRORS as error:
+        raise MissingDependencyError(
+            f"The active Spark session does not let {key} be set, and results rely on it: set"
+            f" {key}={value} in the configuration of the cluster."
+        ) from error
 
 
 def check_java() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FOLDER = "_sources"
+RECENT_COMMITS = 100
 
 
 def as_spark(spark: SparkSession, frame: DataFrame | pd.DataFrame) -> DataFrame:
@@ -34,24 +35,31 @@ def save_source(spark: SparkSession, root: str, name: str, frame: DataFrame | pd
         frame: any columns; a row is a row of the raw table.
 
     Returns:
-        The path of the table.
+        The path of the table and the version that holds the rows: `PATH@vN`.
     """
     path = f"{root}/{FOLDER}/{name}"
     rows = as_spark(spark, frame)
-    digest = _digest(rows)
-    if DeltaTable.isDeltaTable(spark, path):
-        latest: Any = DeltaTable.forPath(spark, path).history(1).select("userMetadata").collect()
-        if latest[0]["userMetadata"] == digest:
-            return path
-    writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
-    with show_task_progress(spark, f"writing {name}"):
-        writer.option("userMetadata", digest).save(path)
-    return path
+    digest = rows_digest(rows)
+    if not DeltaTable.isDeltaTable(spark, path) or _commits(spark, path, 1)[0][1] != digest:
+        writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+        with show_task_progress(spark, f"writing {name}"):
+            writer.option("userMetadata", digest).save(path)
+    # Another process may have written its own rows since.
+    found = _commits(spark, path, RECENT_COMMITS)
+    version = next(version for version, written in found if written == digest)
+    return f"{path}@v{version}"
 
 
-def _digest(rows: DataFrame) -> str:
+def _commits(spark: SparkSession, path: str, limit: int) -> list[tuple[int, str | None]]:
+    """Version and digest of the latest commits of a table, latest first."""
+    history = DeltaTable.forPath(spark, path).history(limit).select("version", "userMetadata")
+    return [(row["version"], row["userMetadata"]) for row in history.collect()]
+
+
+def rows_digest(rows: DataFrame) -> str:
     """Of the schema and the multiset of rows: equal content, equal digest, in any order."""
-    row = F.to_json(F.struct(*(F.col(f"`{name}`") for name in rows.columns)))
+    columns = F.struct(*(F.col(f"`{name}`") for name in rows.columns))
+    row = F.to_json(columns, {"timeZone": "UTC"})
     hashes = [F.xxhash64(F.lit(seed), row).cast("decimal(38,0)") for seed in (1, 2)]
     sums = rows.agg(F.count("*"), *(F.sum(one) for one in hashes))
     counted = [str(value) for value in sums.collect()[0]]

@@ -6,6 +6,7 @@ sum depends on order.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from pyspark.sql import DataFrame, Window
@@ -35,7 +36,7 @@ def split_interactions(
 
     Args:
         interactions: user_id, item_id, and ts or position (a user's rows in order, numbers of any
-            kind) or both; more columns stay.
+            kind) or both, position for rows of equal ts; more columns stay.
         holdout: which rows are held out, see `assign_folds`.
         holdout_share: of the rows, for `holdout="time"`.
         tie_order: order of rows with equal ts, see `order_positions`.
@@ -58,8 +59,7 @@ def split_interactions(
         {name: F.lit(None).cast(kind) for name, kind in absent.items() if name not in given}
         | {"pos": F.col("position") if has_pos else F.lit(None).cast("bigint")}
     )
-    pairs = keep_one_per_pair(rows, "last", has_pos=has_pos)
-    ordered = order_positions(pairs, tie_order, seed, has_pos=has_pos, has_ts=has_ts)
+    ordered = order_positions(keep_one_per_pair(rows, "last"), tie_order, seed)
     folds = assign_folds(ordered, holdout, holdout_share)
     return folds.select(*(name for name in given if name != "position"), "position", "fold")
 
@@ -82,49 +82,48 @@ def _check_order(rows: DataFrame, holdout: Holdout, *, has_pos: bool, has_ts: bo
 
 
 def keep_one_per_pair(
-    rows: DataFrame, keep: Literal["last", "first"], *, has_pos: bool
+    rows: DataFrame, keep: Literal["last", "first"], strongest: Sequence[str] = ()
 ) -> DataFrame:
-    """One row for each user and item: the latest or earliest by pos, or by ts without pos; between
-    equals by ts, event, weight.
+    """One row for each user and item: the latest or earliest by ts, then pos; between equals by
+    event, weight.
 
     Args:
-        rows: user_id, item_id, ts, pos, event, weight.
+        rows: user_id, item_id, ts, pos, event, weight; ts or pos null in all rows where the log has
+            none.
         keep: which row of a repeated pair stays.
-        has_pos: whether the log has a column pos.
+        strongest: columns whose highest value among the rows of a pair counts, whichever stays.
     """
-    order = [F.col(name) for name in (*(("pos", "ts") if has_pos else ("ts",)), "event", "weight")]
+    order = [F.col(name) for name in ("ts", "pos", "event", "weight")]
     ordered = [column.desc() if keep == "last" else column.asc() for column in order]
-    pair = Window.partitionBy("user_id", "item_id").orderBy(*ordered)
+    pair = Window.partitionBy("user_id", "item_id")
     # Partitioned by user alone, the rows need no second shuffle for the positions in a history.
-    ranked = rows.repartition("user_id").withColumn("choice", F.row_number().over(pair))
+    ranked = rows.repartition("user_id").withColumns(
+        {name: F.max(name).over(pair) for name in strongest}
+        | {"choice": F.row_number().over(pair.orderBy(*ordered))}
+    )
     return ranked.where(F.col("choice") == 1).drop("choice")
 
 
 def order_positions(
-    rows: DataFrame,
-    tie_order: Literal["given", "shuffled"],
-    seed: int,
-    *,
-    has_pos: bool,
-    has_ts: bool,
+    rows: DataFrame, tie_order: Literal["given", "shuffled"], seed: int
 ) -> DataFrame:
     """Add `position`, the 0-based index of a row in its user's history.
 
-    `given`: by pos, then ts, then item_id (by ts, then item_id, without pos). `shuffled`: by ts,
-    equal times in the order of xxhash64(seed, user_id, item_id), and pos is not used; a log without
-    ts has no ties but those of pos. A log with neither is ordered by item_id, or by the hash.
+    `given`: by ts, equal times by pos, then item_id. `shuffled`: by ts, equal times in the order of
+    xxhash64(seed, user_id, item_id), and pos is not used; a log without ts has no ties but those of
+    pos. A log with neither is ordered by item_id, or by the hash.
 
     Args:
-        rows: user_id, item_id, ts, pos.
+        rows: user_id, item_id, ts, pos; ts or pos null in all rows where the log has none.
         tie_order: how rows with equal ts are ordered.
         seed: of the hash.
-        has_pos: whether the log has a column pos.
-        has_ts: whether the log has a column ts.
     """
-    shuffle = [F.xxhash64(F.lit(seed), "user_id", "item_id")] if tie_order == "shuffled" else []
-    by_ts = [F.col("ts")] if has_ts else []
-    by_pos = [F.col("pos")] if has_pos and not (shuffle and has_ts) else []
-    user = Window.partitionBy("user_id").orderBy(*by_pos, *by_ts, *shuffle, "item_id")
+    if tie_order == "shuffled":
+        by_pos = F.when(F.col("ts").isNull(), F.col("pos"))
+        ties = [by_pos, F.xxhash64(F.lit(seed), "user_id", "item_id")]
+    else:
+        ties = [F.col("pos")]
+    user = Window.partitionBy("user_id").orderBy("ts", *ties, "item_id")
     return rows.withColumn("position", F.row_number().over(user) - 1)
 
 

@@ -13,15 +13,19 @@ from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.run_record import Commit, commit_of
 from llm_i2i_spark.base.stage import PinnedRun, Stage
+from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.materialize import materialized
+from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.lake.worker_errors import worker_error
 
 if TYPE_CHECKING:
     from llm_i2i_spark.config.config import Config
 
 
 class StageRun:
-    """What a stage's `execute` gets. As a context manager it ends what was staged.
+    """What a stage's `execute` gets. As a context manager it ends what was staged, and makes one
+    sentence of an error of Spark.
 
     Args:
         lake: the tables.
@@ -122,3 +126,8 @@ class StageRun:
         trace: TracebackType | None,
     ) -> None:
         self._staged.close()
+        if isinstance(error, SPARK_ERRORS):
+            raise worker_error(error) or StageError(
+                f"Stage {self.stage.name} failed in Spark ({spark_reason(error)}); the same command"
+                " goes on from this stage once that is mended."
+            ) from error

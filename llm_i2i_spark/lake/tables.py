@@ -15,7 +15,7 @@ from pyspark.sql.types import StringType, StructType
 from llm_i2i_spark.base.contract import Scope, Table, scope_condition
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import ConfigError, StageError, TableNotFoundError
-from llm_i2i_spark.base.run_record import Commit, RunRecord
+from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.lake import delta_rs
@@ -28,7 +28,10 @@ from llm_i2i_spark.lake.location import (
     require_location,
     retention_properties,
 )
+from llm_i2i_spark.lake.lost_files import with_losses
+from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.spark_progress import show_task_progress
+from llm_i2i_spark.lake.surviving_rows import surviving_rows
 from llm_i2i_spark.lake.worker_errors import worker_error
 
 
@@ -73,7 +76,13 @@ class Lake:
         """The commits of a table, latest first; empty where it does not exist."""
         if self._is_local:
             return delta_rs.table_history(self.path(table), limit)
-        return read_commits(self._handle(table), limit) if self._exists(table) else []
+        return read_commits(self._handle(table), limit) if self.exists(table) else []
+
+    def lost_files(self, table: str, version: int | None = None) -> list[LostFile]:
+        """The data files of a version that are not as the log says, where the lake is local; on an
+        object store only reading would tell, and the list is empty.
+        """
+        return delta_rs.table_losses(self.path(table), version) if self._is_local else []
 
     def read(self, table: str, version: int | None = None, scope: Scope | None = None) -> DataFrame:
         """A table at a version (the latest without one), all rows or those of one scope.
@@ -81,7 +90,7 @@ class Lake:
         Raises:
             TableNotFoundError: the table does not exist, or the version is no longer readable.
         """
-        if not self._exists(table):
+        if not self.exists(table):
             raise missing_table(table, self.root or self._schema)
         reader = self.spark.read.format("delta")
         if version is not None:
@@ -90,7 +99,7 @@ class Lake:
             frame = reader.load(self.path(table)) if self.root else reader.table(self._name(table))
         except SPARK_ERRORS as error:
             raise TableNotFoundError(
-                f"Version {version} of {table} cannot be read ({str(error).splitlines()[0]})."
+                f"Version {version} of {table} cannot be read ({spark_reason(error)})."
             ) from error
         frame = _with_scope_columns(frame, TABLES[table])
         return frame.where(scope_condition((scope,))) if scope else frame
@@ -129,7 +138,8 @@ class Lake:
         carries the run record; the rows of other scopes stay.
 
         A retry of the same run adds nothing: the commit's transaction version is the table version
-        that it is meant to create.
+        that it is meant to create. Files of the table that are lost leave its log with the same
+        commit, and the record then names the results that had rows in them.
 
         Args:
             frame: rows with the contract's columns and types; other columns are an error, never
@@ -147,15 +157,18 @@ class Lake:
         """
         table = TABLES[record.table]
         before = self._prepare(table)
+        rows, lost = _fit(frame, table), self.lost_files(table.name)
+        if lost:
+            record = with_losses(record, self.history(table.name), lost)
+            rows = self._surviving(table, scopes, lost).union(rows)
         writer = (
-            _fit(frame, table)
-            .write.format("delta")
-            .mode("append" if table.append else "overwrite")
+            rows.write.format("delta")
+            .mode("append" if table.append and not lost else "overwrite")
             .option("userMetadata", record.to_json())
-            .option("txnAppId", f"llm_i2i.{record.stage}.{table.name}")
+            .option("txnAppId", f"llm_i2i.{record.run_id}.{table.name}")
             .option("txnVersion", before + 1)
         )
-        if table.scope and scopes:
+        if table.scope and scopes and not lost:
             writer = writer.option("replaceWhere", _replaced(table, scopes))
         try:
             with show_task_progress(self.spark, title or f"{record.stage}: {table.name}"):
@@ -165,25 +178,44 @@ class Lake:
                     writer.saveAsTable(self._name(table.name))
         except SPARK_ERRORS as error:
             raise worker_error(error) or StageError(
-                f"Stage {record.stage} could not write {table.name}: {_reason(error)}"
+                f"Stage {record.stage} could not write {table.name} ({spark_reason(error)})."
             ) from error
+        return delta_rs.version_of(self.history(table.name), record)
+
+    def _surviving(
+        self, table: Table, scopes: Sequence[Scope], lost: Sequence[LostFile]
+    ) -> DataFrame:
+        """The rows that a write leaves as they are, from the files that are not lost."""
+        rows = surviving_rows(self.spark, self.path(table.name), contract_schema(table), lost)
+        if table.append:
+            return rows
+        return rows.where(f"NOT coalesce({_replaced(table, scopes)}, false)")
+
+    def _prepare(self, table: Table) -> int:
+        """Make the table where it is missing, constraints included, and bring one of an earlier
+        version up to the contract; its latest version.
+        """
+        if not self.exists(table.name):
+            self._create(table)
+        else:
+            self._migrate(table)
         version = self.version(table.name)
         assert version is not None
         return version
 
-    def _prepare(self, table: Table) -> int:
-        """Make the table where it is missing, constraints included, and give a table of version 0.1
-        the columns of its scope; its latest version.
-        """
-        if not self._exists(table.name):
-            self._create(table)
-        elif missing := _missing_scope(self._handle(table.name).toDF(), table):
-            columns = ", ".join(f"{name} STRING" for name in missing)
-            where = f"delta.`{self.path(table.name)}`" if self.root else self._name(table.name)
+    def _migrate(self, table: Table) -> None:
+        """Add columns that the table lacks, and drop constraints that the contract has no more."""
+        where = f"delta.`{self.path(table.name)}`" if self.root else self._name(table.name)
+        present = self._handle(table.name).toDF().columns
+        if missing := [one for one in table.columns if one.name not in present]:
+            columns = ", ".join(f"{one.name} {one.type}" for one in missing)
             self.spark.sql(f"ALTER TABLE {where} ADD COLUMNS ({columns})")
-        version = self.version(table.name)
-        assert version is not None
-        return version
+        if table.retired_checks:
+            properties = self.spark.sql(f"SHOW TBLPROPERTIES {where}").select("key").collect()
+            keys = {row["key"] for row in properties}
+            for name in table.retired_checks:
+                if f"delta.constraints.{name}" in keys:
+                    self.spark.sql(f"ALTER TABLE {where} DROP CONSTRAINT {name}")
 
     def _create(self, table: Table) -> None:
         builder = DeltaTable.createIfNotExists(self.spark).addColumns(contract_schema(table))
@@ -199,7 +231,8 @@ class Lake:
             builder = builder.property(key, value)
         builder.execute()
 
-    def _exists(self, table: str) -> bool:
+    def exists(self, table: str) -> bool:
+        """Whether there is such a table."""
         if self.root is None:
             return self.spark.catalog.tableExists(self._name(table))
         if self._is_local:
@@ -210,6 +243,10 @@ class Lake:
         if self.root is None:
             return DeltaTable.forName(self.spark, self._name(table))
         return DeltaTable.forPath(self.spark, self.path(table))
+
+    def sql_name(self, table: str) -> str:
+        """A table as SQL statements name it."""
+        return f"delta.`{self.path(table)}`" if self.root else self._name(table)
 
     def _name(self, table: str) -> str:
         return f"{self._schema}.{table}"
@@ -242,7 +279,7 @@ def _with_scope_columns(frame: DataFrame, table: Table) -> DataFrame:
 
 def _replaced(table: Table, scopes: Sequence[Scope]) -> str:
     """The condition for the rows that a write replaces."""
-    condition = scope_condition(tuple(scopes))
+    condition = scope_condition(tuple(scopes)) if table.scope and scopes else "true"
     if any(scope.get("branch") == BASE_BRANCH for scope in scopes):
         condition = f"branch IS NULL OR {condition}"  # rows that version 0.1 wrote
     return condition
@@ -256,15 +293,3 @@ def _fit(frame: DataFrame, table: Table) -> DataFrame:
         wrong = sorted(set(wanted.items()) ^ set(found.items()))
         raise StageError(f"Rows for {table.name} do not fit its contract at {wrong}.")
     return frame.select(*table.names)
-
-
-def _reason(error: Exception) -> str:
-    """The line of a Spark or JVM failure that tells most: a broken constraint, a worker's own
-    error, else the first.
-    """
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    for sign in ("CHECK constraint", "NOT NULL", "Error: ", "Exception: "):
-        for line in lines:
-            if sign in line:
-                return line[:500]
-    return lines[0][:500] if lines else type(error).__name__

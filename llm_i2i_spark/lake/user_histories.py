@@ -11,7 +11,11 @@ from pyspark.sql import functions as F
 
 
 def build_histories(
-    interactions: DataFrame, items: DataFrame, folds: Sequence[str], latest: int
+    interactions: DataFrame,
+    items: DataFrame,
+    folds: Sequence[str],
+    latest: int,
+    more: Sequence[str] = (),
 ) -> DataFrame:
     """One row a user with the latest items in order, each with the text that prompts show.
 
@@ -23,24 +27,30 @@ def build_histories(
         items: `item_id, text`; an item without a row is shown by its id.
         folds: the folds that models may see.
         latest: how many items of a user at the most.
+        more: further columns of the interactions that each entry has.
 
     Returns:
-        `user_id string, history array<struct<item_id: string, text: string>>`, oldest first, never
-        empty.
+        `user_id string, history array<struct<item_id: string, text: string, ...>>`, oldest first,
+        never empty.
     """
     recent = Window.partitionBy("user_id").orderBy(F.desc("position"))
     return (
         interactions.where(F.col("fold").isin(*folds))
-        .select("user_id", "item_id", "position", F.row_number().over(recent).alias("steps_back"))
+        .select(
+            "user_id", "item_id", "position", *more, F.row_number().over(recent).alias("steps_back")
+        )
         .where(F.col("steps_back") <= latest)
         .join(items.select("item_id", "text"), "item_id", "left")
         .groupBy("user_id")
         .agg(
             F.sort_array(
-                F.collect_list(F.struct("position", "item_id", _text().alias("text")))
+                F.collect_list(F.struct("position", "item_id", _text().alias("text"), *more))
             ).alias("ordered")
         )
-        .select("user_id", F.transform("ordered", _without_position).alias("history"))
+        .select(
+            "user_id",
+            F.transform("ordered", lambda entry: entry.dropFields("position")).alias("history"),
+        )
     )
 
 
@@ -61,7 +71,3 @@ def user_bucket(buckets: int, seed: int) -> Column:
 
 def _text() -> Column:
     return F.coalesce(F.col("text"), F.col("item_id"))
-
-
-def _without_position(entry: Column) -> Column:
-    return F.struct(entry["item_id"].alias("item_id"), entry["text"].alias("text"))

@@ -83,7 +83,10 @@ class ItemVocabulary:
         for level in range(length - 1):
             distinct = len(np.unique(residual, axis=0))
             clusters = MiniBatchKMeans(
-                min(size, distinct), random_state=seed + level, batch_size=4096, n_init=1
+                min(size, distinct),
+                random_state=(seed + level) % 2**32,
+                batch_size=4096,
+                n_init=1,
             ).fit(residual)
             levels.append(clusters.labels_.astype(np.int64) + level * size)
             residual -= clusters.cluster_centers_[clusters.labels_]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from llm_i2i_spark.base.contract import scope_key
+from llm_i2i_spark.base.external_input import ExternalInput
 from llm_i2i_spark.base.fingerprint import Ingredients
 from llm_i2i_spark.base.run_record import Commit
 from llm_i2i_spark.base.stage import Stage
@@ -19,6 +20,7 @@ class PlannedResult:
         scope: which.
         config: the settings that it is made with.
         ingredients: what it depends on.
+        external_inputs: the pinned state of each input outside the lake, by name.
         reads: the scopes of each table that it is made from.
         reasons: why it has to be made; empty where it is up to date.
         present: the commit of each table that holds the result, where it is up to date.
@@ -27,6 +29,7 @@ class PlannedResult:
     scope: dict[str, str]
     config: Config
     ingredients: Ingredients
+    external_inputs: dict[str, ExternalInput]
     reads: dict[str, tuple[dict[str, str], ...]]
     reasons: tuple[str, ...]
     present: dict[str, Commit]

@@ -8,14 +8,19 @@ them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from llm_i2i_spark.base.contract import Scope, result_name, scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import TableNotFoundError
+from llm_i2i_spark.base.external_input import ExternalInput
 from llm_i2i_spark.base.fingerprint import Ingredients
 from llm_i2i_spark.base.run_record import (
+    LOST_FILES,
     Commit,
     Histories,
+    LostFile,
+    ScopeResult,
     commit_of,
     fingerprint_in,
     foreign_commit,
@@ -23,6 +28,7 @@ from llm_i2i_spark.base.run_record import (
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import VARIANTS, Variant, find_variant
 from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
 
 System = tuple[Variant, str]
@@ -52,6 +58,7 @@ def make_plan(
     config: Config,
     systems: Sequence[System],
     stages: Sequence[Stage],
+    inputs: PinnedInputs,
     force: bool = False,
 ) -> Plan:
     """Compare what the tables hold with what these systems need.
@@ -61,12 +68,14 @@ def make_plan(
         config: the settings.
         systems: pairs of a variant and a backbone.
         stages: in order, from `stages_for`.
+        inputs: what lies outside the lake.
         force: everything has to be made.
 
     Raises:
-        TableNotFoundError: a stage before the first one of `stages` has not written what is read.
+        TableNotFoundError: a stage before the first one of `stages` has not written what is read,
+            or its files are gone.
     """
-    return _Planner(histories, config, systems, force).plan(stages)
+    return _Planner(histories, config, systems, inputs, force).plan(stages)
 
 
 class _Planner:
@@ -75,12 +84,14 @@ class _Planner:
         histories: Histories,
         config: Config,
         systems: Sequence[System],
+        inputs: PinnedInputs,
         force: bool,
     ) -> None:
         self._histories, self._config, self._force = histories, config, force
-        self._systems = tuple(systems)
+        self._systems, self._inputs = tuple(systems), inputs
         self._expected: dict[tuple[str, str], str] = {}
         self._commits: dict[str, list[Commit]] = {}
+        self._lost: dict[str, list[LostFile]] = {}
 
     def plan(self, stages: Sequence[Stage]) -> Plan:
         planned = []
@@ -116,6 +127,7 @@ class _Planner:
         reads = dict(self._reads_of(stage, scope, variant))
         settings = [key.format(**scope) for key in stage.settings]
         rule = variant.ingredients if variant and stage.scope == ("variant",) else {}
+        external = self._external_inputs(stage, config, scope)
         ingredients = Ingredients(
             stage=stage.name,
             scope=scope,
@@ -124,16 +136,44 @@ class _Planner:
                 for table, scopes in reads.items()
                 for one in scopes
             },
-            external_inputs=stage.external_inputs(config),
+            external_inputs={name: one.digest for name, one in external.items()},
             settings=config.settings(*settings, "seed") | rule,
             code_digest=stage.code_digest(scope),
         )
         present = self._present(stage, ingredients)
         finished = len(present) == len(stage.writes)
         reasons = () if finished else self._reasons(stage, ingredients, present)
+        reasons = reasons or self._losses(stage, scope)
         if self._force and not reasons:
             reasons = ("asked for again",)
-        return PlannedResult(scope, config, ingredients, reads, reasons, present)
+        return PlannedResult(scope, config, ingredients, dict(external), reads, reasons, present)
+
+    def _external_inputs(
+        self, stage: Stage, config: Config, scope: Scope
+    ) -> dict[str, ExternalInput]:
+        """The inputs outside the lake; one that this machine does not see counts as unchanged."""
+        found = dict(self._inputs.of(stage, config))
+        commit = commit_of(self._history(stage.writes[0]), TABLES[stage.writes[0]].scope_of(scope))
+        known = commit.record.external_inputs if commit and commit.record else {}
+        for name, one in found.items():
+            if not one.digest:
+                found[name] = replace(one, digest=known.get(name, ""))
+        return found
+
+    def _losses(self, stage: Stage, scope: Scope) -> tuple[str, ...]:
+        """Why a result that the tables hold cannot be read; empty where it can."""
+        for table in stage.writes:
+            if self._are_lost(table, TABLES[table].scope_of(scope)):
+                return (f"files of {table} are missing",)
+        version = self._history(stage.writes[0])[0].version
+        gone = stage.lost(self._histories, version, scope)
+        return (gone,) if gone else ()
+
+    def _are_lost(self, table: str, scope: Scope) -> bool:
+        """Whether rows of a result were in files that are not there any more."""
+        if table not in self._lost:
+            self._lost[table] = self._histories.lost_files(table)
+        return any(file.may_hold(scope) for file in self._lost[table])
 
     def _reads_of(
         self, stage: Stage, scope: dict[str, str], variant: Variant | None
@@ -167,6 +207,11 @@ class _Planner:
         present = fingerprint_in(self._history(table), scope)
         if present is None:
             raise _not_there(stage, table, scope, bool(self._history(table)))
+        if self._are_lost(table, scope):
+            raise TableNotFoundError(
+                f"Stage {stage.name} reads {result_name(table, scope)}, whose files are missing;"
+                f" run stage {TABLES[table].stage} again, or leave out --from."
+            )
         return present
 
     def _present(self, stage: Stage, ingredients: Ingredients) -> dict[str, Commit]:
@@ -182,12 +227,14 @@ class _Planner:
         self, stage: Stage, ingredients: Ingredients, present: Mapping[str, Commit]
     ) -> tuple[str, ...]:
         for table in stage.writes:
-            history = self._history(table)
-            commit = commit_of(history, TABLES[table].scope_of(ingredients.scope))
+            history, scope = self._history(table), TABLES[table].scope_of(ingredients.scope)
+            commit = commit_of(history, scope)
             if commit is None or commit.record is None:
                 if foreign_commit(history) is not None:
                     return (f"something else wrote {table}",)
                 return ("its last run did not finish",) if present else ("no result yet",)
+            if commit.record.scopes.get(scope_key(scope)) == ScopeResult(""):
+                return (f"files of {table} were missing",)
             differences = ingredients.differences(commit.record)
             if differences:
                 return tuple(differences)
@@ -208,9 +255,33 @@ def find_result(history: Sequence[Commit], table: str, ingredients: Ingredients)
     scope = contract.scope_of(ingredients.scope)
     latest = commit_of(history, scope)
     for commit in history if contract.append else [latest]:
-        result = commit.record.result(scope) if commit and commit.record else None
+        if commit is None or commit.record is None:
+            continue
+        result = commit.record.result(scope)
         if result is not None and result.fingerprint == ingredients.fingerprint:
             return commit
+        if LOST_FILES in commit.record.attributes:
+            return None  # rows of older commits may have been in those files
+    return None
+
+
+def find_version(
+    history: Sequence[Commit], expected: Mapping[str, str], scopes: Mapping[str, Scope]
+) -> int | None:
+    """The latest version of a table that holds exactly some results, whatever was written since.
+
+    Args:
+        history: of the table, latest first.
+        expected: fingerprints by the name of the result.
+        scopes: by the name of the result.
+
+    Returns:
+        None where no version holds all of them.
+    """
+    for commit in history:
+        version = commit.version
+        if all(fingerprint_in(history, scopes[one], version) == expected[one] for one in scopes):
+            return version
     return None
 
 

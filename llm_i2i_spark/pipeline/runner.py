@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contract import result_name, scope_key
+from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError
-from llm_i2i_spark.base.run_record import Commit, fingerprint_in
+from llm_i2i_spark.base.fingerprint import Ingredients
+from llm_i2i_spark.base.run_record import Commit
 from llm_i2i_spark.base.stage import PinnedRun, Stage
+from llm_i2i_spark.lake.session import session_settings
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
-from llm_i2i_spark.pipeline.planner import find_result
+from llm_i2i_spark.pipeline.planner import find_version
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,20 @@ class StageOutcome:
         return {table: commit.rows for table, commit in self.commits.items()}
 
 
-def skip_plan(plan: Plan) -> list[StageOutcome]:
+OnStage = Callable[[StageOutcome], None]
+"""Called with the outcome of each stage, when all its tables are committed."""
+
+
+def skip_plan(plan: Plan, on_stage: OnStage) -> list[StageOutcome]:
     """The outcomes of a plan in which everything is up to date; needs no session."""
-    return [
-        _skipped(planned, _heading(number, plan))
-        for number, planned in enumerate(plan.stages, start=1)
-    ]
+    outcomes = []
+    for number, planned in enumerate(plan.stages, start=1):
+        outcomes.append(_skipped(planned, _heading(number, plan)))
+        on_stage(outcomes[-1])
+    return outcomes
 
 
-def run_plan(lake: Lake, plan: Plan, run_id: str) -> list[StageOutcome]:
+def run_plan(lake: Lake, plan: Plan, run_id: str, on_stage: OnStage) -> list[StageOutcome]:
     """Run the stages of a plan in order; one whose tables already hold its results is left alone.
 
     A killed command is resumed by giving it again: the stages that had committed all their tables
@@ -63,12 +71,13 @@ def run_plan(lake: Lake, plan: Plan, run_id: str) -> list[StageOutcome]:
         lake: the tables.
         plan: from `make_plan`.
         run_id: of the records.
+        on_stage: called after each stage.
 
     Returns:
         An outcome a stage.
 
     Raises:
-        StageError: another run changed what this one reads or writes.
+        StageError: another run replaced what this one reads, and it is no longer readable.
     """
     for planned in plan.stages:
         wanted = [result for result in planned.results if not result.up_to_date]
@@ -81,6 +90,7 @@ def run_plan(lake: Lake, plan: Plan, run_id: str) -> list[StageOutcome]:
             outcomes.append(_skipped(planned, heading))
         else:
             outcomes.append(_run_stage(lake, planned, run_id, heading))
+        on_stage(outcomes[-1])
     return outcomes
 
 
@@ -109,14 +119,17 @@ def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> 
     wanted = [result for result in planned.results if not result.up_to_date]
     versions = _resolve_versions(lake, stage, wanted)
     read = ", ".join(f"{table} v{version}" for table, version in versions.items())
-    log_message(f"{heading}: reads {read or ', '.join(wanted[0].ingredients.external_inputs)}")
+    outside = ", ".join(
+        f"{name} ({one.description})" for name, one in wanted[0].external_inputs.items()
+    )
+    log_message(f"{heading}: reads {read or outside}")
     kept = len(planned.results) - len(wanted)
     if kept:
         names = ", ".join(scope_key(result.scope) for result in wanted)
         log_message(f"  for {names}; {kept} other results are up to date")
     for group in _same_settings(wanted):
         pinned = _pin(stage, group, versions, run_id)
-        with StageRun(lake, group[0].config, stage, pinned) as run:
+        with session_settings(lake.spark), StageRun(lake, group[0].config, stage, pinned) as run:
             stage.execute(run)
     commits = _check_written(lake, stage, wanted)
     seconds = time.monotonic() - started
@@ -126,22 +139,29 @@ def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> 
 
 
 def _resolve_versions(lake: Lake, stage: Stage, results: Sequence[PlannedResult]) -> dict[str, int]:
-    """The version of each table that is read, once it is sure that it holds what was planned."""
+    """The version of each table that holds what was planned, and is no longer the latest one where
+    another run has written the table meanwhile.
+
+    Raises:
+        StageError: no version that can still be read holds it.
+    """
     versions: dict[str, int] = {}
     for table in stage.reads:
-        scopes = [scope for result in results for scope in result.reads.get(table, ())]
+        scopes = {
+            result_name(table, scope): scope
+            for result in results
+            for scope in result.reads.get(table, ())
+        }
         if not scopes:
             continue
-        history = lake.history(table)
-        for result in results:
-            for scope in result.reads.get(table, ()):
-                name = result_name(table, scope)
-                if fingerprint_in(history, scope) != result.ingredients.inputs[name]:
-                    raise StageError(
-                        f"Stage {stage.name} found another {name} than this run made; another run"
-                        " may have written it meanwhile. Start this run again."
-                    )
-        versions[table] = history[0].version
+        inputs = {key: value for one in results for key, value in one.ingredients.inputs.items()}
+        version = find_version(lake.history(table), inputs, scopes)
+        if version is None or lake.lost_files(table, version):
+            raise StageError(
+                f"Stage {stage.name} no longer finds the {', '.join(scopes)} of this run; another"
+                " run has replaced it meanwhile. Start this run again."
+            )
+        versions[table] = version
     return versions
 
 
@@ -172,7 +192,7 @@ def _pin(
         read_scopes=reads,
         scopes=tuple(result.scope for result in group),
         results={scope_key(result.scope): result.ingredients.result for result in group},
-        external_inputs=dict(first.ingredients.external_inputs),
+        external_inputs=dict(first.external_inputs),
         settings={
             key: value for result in group for key, value in result.ingredients.settings.items()
         },
@@ -189,15 +209,22 @@ def _check_written(lake: Lake, stage: Stage, results: Sequence[PlannedResult]) -
     for table in stage.writes:
         history = lake.history(table)
         for result in results:
-            commit = find_result(history, table, result.ingredients)
+            commit = _commit_with(history, table, result.ingredients)
             if commit is None:
-                raise StageError(
-                    f"Stage {stage.name} ended without committing {table}; another run may have"
-                    " written it meanwhile."
-                )
+                raise StageError(f"Stage {stage.name} ended without committing {table}.")
             if table not in commits or commits[table].version < commit.version:
                 commits[table] = commit
     return commits
+
+
+def _commit_with(history: Sequence[Commit], table: str, ingredients: Ingredients) -> Commit | None:
+    """The latest commit that wrote a result, whatever another run has written over it since."""
+    scope = TABLES[table].scope_of(ingredients.scope)
+    for commit in history:
+        result = commit.record.result(scope) if commit.record else None
+        if result is not None and result.fingerprint == ingredients.fingerprint:
+            return commit
+    return None
 
 
 def _count(commit: Commit) -> str:

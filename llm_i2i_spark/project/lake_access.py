@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.location import lake_root, local_root, require_location
+from llm_i2i_spark.lake.run_lock import lake_lock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,13 +64,23 @@ class LakeAccess:
             root = self.lake.root
             if root is None:
                 raise ConfigError("A DataFrame as a source is kept as a table: name a root folder.")
-            saved = {
-                f"ingest.{name}": save_source(self.lake.spark, root, name, frame)
-                for name, frame in self._frames.items()
-            }
+            with self.lock("keeping a DataFrame as a table"):
+                saved = {
+                    f"ingest.{name}": save_source(self.lake.spark, root, name, frame)
+                    for name, frame in self._frames.items()
+                }
             self._frames = {}
             self._config = load_config(base=self._config, overrides=saved)
         return self._config
+
+    def lock(self, command: str) -> AbstractContextManager[None]:
+        """Let no other process write the lake for the length of a block, where the lake is local;
+        on an object store nothing is locked.
+
+        Args:
+            command: what those who wait are told.
+        """
+        return lake_lock(local_root(self._config.lake), command)
 
     @property
     def root(self) -> str | None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.run_record import new_run_id
 from llm_i2i_spark.base.variants import DEFAULT_VARIANTS, find_variants
+from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.project.index_access import IndexAccess
 from llm_i2i_spark.project.results import ProjectRun, ServedIndex
 
 if TYPE_CHECKING:
     from llm_i2i_spark.evaluate.compare import Comparison
     from llm_i2i_spark.evaluate.evaluation import Evaluation
+    from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
     from llm_i2i_spark.pipeline.plan import Plan
-    from llm_i2i_spark.pipeline.planner import System
+    from llm_i2i_spark.pipeline.runner import StageOutcome
 
 
 class Project(IndexAccess):
@@ -60,13 +62,9 @@ class Project(IndexAccess):
         Raises:
             UserError: a name is unknown, or a table that is needed is not there.
         """
-        from llm_i2i_spark.pipeline.stages import stages_for
+        return self._plan(self._inputs(), variants, backbones, first, last, force)
 
-        chosen = find_variants(variants)
-        systems = [(variant, name) for name in self._backbones(backbones) for variant in chosen]
-        stages = stages_for(self.config, chosen, first, last)
-        return self._plan(systems, [stage.name for stage in stages], force)
-
+    @optional_imports()
     def run(
         self,
         variants: Sequence[str] = DEFAULT_VARIANTS,
@@ -74,10 +72,14 @@ class Project(IndexAccess):
         first: str | None = None,
         last: str | None = None,
         force: bool = False,
+        on_stage: Callable[[StageOutcome], None] | None = None,
+        leave_summary: bool = False,
     ) -> ProjectRun:
         """Make what these variants and backbones need; what is up to date is left alone.
 
-        Results of other variants and backbones stay as they are.
+        Results of other variants and backbones stay as they are. The raw tables are read in the
+        state in which the run finds them when it begins. Where another run is at work in a local
+        lake, this one waits for it.
 
         Args:
             variants: what indexes are made from.
@@ -85,13 +87,25 @@ class Project(IndexAccess):
             first: first stage to look at.
             last: last stage to run.
             force: run also what is up to date.
+            on_stage: called with the outcome of each stage, when its tables are committed or were
+                found up to date: to show or record how far the run is.
+            leave_summary: write `summary.json` under the root of a local lake at the end.
 
         Raises:
             UserError: a mistake that the user can mend.
             StageError: a stage failed on data or in a worker.
         """
-        plan = self.explain(variants, backbones, first, last, force)
-        return self._run(plan, variants, self._backbones(backbones))
+        from llm_i2i_spark.pipeline.stages import stages_for
+        from llm_i2i_spark.pipeline.summary import write_summary
+
+        stages_for(self._config, find_variants(variants), first, last)  # or a mistake is told now
+        root = local_root(self._config.lake)
+        with self.lock(f"run --variants {','.join(variants)}"):
+            plan = self._plan(self._inputs(), variants, backbones, first, last, force)
+            run = self._run(plan, variants, backbones, on_stage)
+            if leave_summary and root is not None:
+                write_summary(root, run.summary)
+            return run
 
     @optional_imports()
     def compare(
@@ -147,25 +161,62 @@ class Project(IndexAccess):
             variants: what indexes are made from.
             backbones: the item-to-item models; None for `i2i.backbone`.
         """
-
-        evaluated = self.run(variants, backbones)
         names = [variant.as_served().name for variant in find_variants(variants)]
-        served = self.run(names, backbones, last="index")
-        return ServedIndex(evaluated, served)
+        with self.lock("serve-index"):
+            inputs = self._inputs()
+            plan = self._plan(inputs, variants, backbones)
+            evaluated = self._run(plan, variants, backbones)
+            plan = self._plan(inputs, names, backbones, last="index")
+            return ServedIndex(evaluated, self._run(plan, names, backbones))
 
     def _backbones(self, names: Sequence[str] | None) -> tuple[str, ...]:
         return tuple(dict.fromkeys(names or (self._config.i2i.backbone,)))
 
-    def _plan(self, systems: Sequence[System], stages: Sequence[str], force: bool) -> Plan:
+    def _inputs(self) -> PinnedInputs:
+        """What lies outside the lake, looked at when it is first asked for, and not again."""
+        from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
+
+        return PinnedInputs(lambda: self.lake.spark)
+
+    def _plan(
+        self,
+        inputs: PinnedInputs,
+        variants: Sequence[str],
+        backbones: Sequence[str] | None,
+        first: str | None = None,
+        last: str | None = None,
+        force: bool = False,
+    ) -> Plan:
         from llm_i2i_spark.pipeline.planner import make_plan
-        from llm_i2i_spark.pipeline.stages import STAGES
+        from llm_i2i_spark.pipeline.stages import stages_for
 
-        chosen = [stage for stage in STAGES if stage.name in stages]
-        return make_plan(self.histories, self.config, systems, chosen, force)
+        chosen = find_variants(variants)
+        systems = [(variant, name) for name in self._backbones(backbones) for variant in chosen]
+        stages = stages_for(self.config, chosen, first, last)
+        return make_plan(self.histories, self.config, systems, stages, inputs, force)
 
-    def _run(self, plan: Plan, variants: Sequence[str], backbones: Sequence[str]) -> ProjectRun:
+    def _run(
+        self,
+        plan: Plan,
+        variants: Sequence[str],
+        backbones: Sequence[str] | None,
+        on_stage: Callable[[StageOutcome], None] | None = None,
+    ) -> ProjectRun:
         from llm_i2i_spark.pipeline.runner import run_plan, skip_plan
 
-        run_id = new_run_id()
-        outcomes = skip_plan(plan) if plan.up_to_date else run_plan(self.lake, plan, run_id)
-        return ProjectRun.of(self, run_id, variants, backbones, outcomes)
+        run_id, told = new_run_id(), on_stage or (lambda outcome: None)
+        if plan.up_to_date and not self._keeps_versions_otherwise():
+            outcomes = skip_plan(plan, told)
+        else:
+            from llm_i2i_spark.lake.retention import apply_retention
+
+            apply_retention(self.lake, self._config.lake)
+            outcomes = run_plan(self.lake, plan, run_id, told)
+        return ProjectRun.of(self, run_id, variants, self._backbones(backbones), outcomes)
+
+    def _keeps_versions_otherwise(self) -> bool:
+        """Whether a table of a local lake was made with another `lake.retention_days`."""
+        from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+
+        is_local = local_root(self._config.lake) is not None
+        return is_local and DeltaRsLake(self._config.lake).retention_differs()

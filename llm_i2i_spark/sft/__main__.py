@@ -23,9 +23,11 @@ from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+from llm_i2i_spark.lake.run_lock import lake_lock
 from llm_i2i_spark.sft.events import EventFile, EventView, Reporter, discard
 from llm_i2i_spark.sft.execute import check_layout
 from llm_i2i_spark.sft.launch import end_with_parent
+from llm_i2i_spark.sft.model_inputs import find_model_inputs
 from llm_i2i_spark.sft.stage import STAGE
 
 
@@ -51,7 +53,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _become_launcher(config.sft.nproc_per_node, given)
         if not options.events:
             _redirect_output(lake.root / "sft.log")
-        version = _execute(config, options.run, lake, reporter)
+        # The run that launched this job has the lock; of a job's ranks the first one takes it.
+        locked = lake.root if is_main and not options.events else None
+        with lake_lock(locked, "fine-tuning"):
+            version = _execute(config, options.run, lake, reporter)
     except LlmI2iError as error:
         return _explain(reporter, view, str(error), type(error))
     except Exception as error:
@@ -140,8 +145,10 @@ def _latest_run(config: Config, lake: DeltaRsLake) -> PinnedRun:
         versions[table] = history[0].version
         inputs[result_name(table, of_table)] = fingerprint
     settings = config.settings(*STAGE.settings, "seed")
+    external = find_model_inputs(config)
+    digests = {name: one.digest for name, one in external.items()}
     ingredients = Ingredients(
-        STAGE.name, scope, inputs, {}, settings, code_digest=STAGE.code_digest(scope)
+        STAGE.name, scope, inputs, digests, settings, code_digest=STAGE.code_digest(scope)
     )
     return PinnedRun(
         run_id=new_run_id(),
@@ -149,6 +156,7 @@ def _latest_run(config: Config, lake: DeltaRsLake) -> PinnedRun:
         reads=versions,
         scopes=(scope,),
         results={scope_key(scope): ingredients.result},
+        external_inputs=external,
         settings=settings,
     )
 

@@ -40,12 +40,14 @@ class LabelledCandidates:
         history: items before the candidates, oldest first.
         candidates: items that are labelled.
         labels: of each candidate, True for an observed interaction.
+        weight: of each candidate in the loss.
     """
 
     user_id: str
     history: list[Item]
     candidates: list[Item]
     labels: list[bool]
+    weight: float = 1.0
 
 
 def generator_rows(table: pa.Table, split: str) -> Iterator[GeneratorRow]:
@@ -80,6 +82,7 @@ def labelled_candidates(table: pa.Table) -> list[LabelledCandidates]:
                 _items(members[0]["history"]),
                 candidates,
                 [row["label"] for row in members],
+                1.0 if (weight := members[0].get("weight")) is None else weight,
             )
         )
     return groups

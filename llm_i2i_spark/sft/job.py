@@ -12,8 +12,9 @@ from typing import Any
 
 import pyarrow as pa
 
+from llm_i2i_spark.base.contract import Scope
 from llm_i2i_spark.base.contracts import TABLES, TRAINING_CURVE
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.base.files import move_into_place, write_atomically
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
@@ -29,9 +30,11 @@ from llm_i2i_spark.sft.artifacts import ModelArtifacts, prepare_artifacts
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import TrainingPlan
 from llm_i2i_spark.sft.events import Reporter
+from llm_i2i_spark.sft.model_inputs import find_model_inputs
 from llm_i2i_spark.sft.role_training import RoleTraining
 from llm_i2i_spark.sft.roles import ROLES
 from llm_i2i_spark.sft.roles.base import Role
+from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
 from llm_i2i_spark.sft.training import train
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 
@@ -235,13 +238,29 @@ class Job:
             ]
             digests = {f"{checkpoint.role}_digest": checkpoint.digest for checkpoint in saved}
             record = self.run.record(self.config, "checkpoints", **digests)
-            version, added = self.lake.commit(rows, record)
+            self._require_same_inputs()
+            version, added = self.lake.commit(rows, record, self._is_usable)
             if not added:
                 self.reporter.note(
                     f"checkpoints version {version} already holds the result of this run"
                 )
             shutil.rmtree(self.unfinished, ignore_errors=True)
         return self.distributed.broadcast(version)
+
+    def _require_same_inputs(self) -> None:
+        """See that the base model and the other files are still those that the run was planned on.
+
+        Raises:
+            StageError: one was changed while the job ran.
+        """
+        found = find_model_inputs(self.config)
+        for name, pinned in self.run.external_inputs.items():
+            if pinned.digest not in ("", found[name].digest):
+                raise StageError(f"{name} was changed while it was read; start the run again.")
+
+    def _is_usable(self, scope: Scope) -> bool:
+        """Whether the checkpoints that the table names for a branch are there."""
+        return lost_checkpoint(self.lake, self.lake.version("checkpoints") or 0, scope) is None
 
 
 def _publish(hidden: Path, final: Path) -> None:

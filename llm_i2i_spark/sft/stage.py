@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from llm_i2i_spark.base.extras import require_packages
 from llm_i2i_spark.base.stage import Stage
+from llm_i2i_spark.sft.model_inputs import find_model_inputs
+from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
 
 STAGE = Stage(
     name="sft",
     reads=("sft_generator", "sft_discriminator", "items"),
     settings=("sft", "export.negatives", "generate.per_user"),
     code=("sft", "lm", "prompts"),
+    external_inputs=find_model_inputs,
+    lost=lost_checkpoint,
     prepare=lambda config, scopes: require_packages("sft"),
 )

@@ -54,13 +54,14 @@ Similarities = dict[tuple[str, str], tuple[float, int, float]]
 
 
 def random_log(seed: int, users=40) -> list[Interaction]:
-    """Real clicks in an order, and synthetic ones with weights."""
+    """Real clicks in an order, some of them with weights, and synthetic ones with weights."""
     draw = random.Random(seed)
     rows = []
     for user in range(users):
         for position, item in enumerate(draw.sample(ITEMS, draw.randint(1, 8))):
             if draw.random() < 0.7:
-                rows.append(Interaction(f"u{user}", item, 1.0, "real", position))
+                weight = draw.choice([1.0, 1.0, draw.uniform(0.05, 1)])
+                rows.append(Interaction(f"u{user}", item, weight, "real", position))
             else:
                 weight = draw.uniform(0.05, 1)
                 rows.append(Interaction(f"u{user}", item, weight, "synthetic", None))

@@ -101,7 +101,7 @@ def test_times_order_the_clicks_and_equal_times_go_by_item_id(spark):
         (Transitions, CLICKS.drop(columns="ts"), r"transitions needs the order .* position or ts"),
         (Swing, CLICKS.assign(item_id=[None, *"abcdef"]), r"1 of the interactions have no"),
         (Swing, CLICKS.assign(weight=2.0), r"7 of the interactions have a weight"),
-        (Swing, CLICKS.assign(weight=0.5, source="real"), r"7 of the interactions have a weight"),
+        (Swing, CLICKS.assign(weight=0.0, source="real"), r"7 of the interactions have a weight"),
     ],
 )
 def test_interactions_that_cannot_be_used_are_a_sentence(spark, kind, frame, sentence):

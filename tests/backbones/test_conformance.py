@@ -64,7 +64,7 @@ def assert_equal(found: list[Row], wanted: Similarities) -> None:
         assert values == pytest.approx(wanted[item, neighbor], rel=1e-12, abs=1e-12)
 
 
-def test_similarities_equal_the_oracle_on_weighted_synthetic_rows(spark, kind):
+def test_similarities_equal_the_oracle_on_weighted_rows_real_and_synthetic(spark, kind):
     found = of_random_log(spark, kind)
     assert_equal(found, oracle(frame_of(spark, random_log(1, users=60)), kind()))
     assert {item for row in found for item in row[:2]} == set(ITEMS)  # ids are exact to the byte

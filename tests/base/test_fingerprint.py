@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from llm_i2i_spark.base import fingerprint as module
+from llm_i2i_spark.base.external_input import ExternalInput
 from llm_i2i_spark.base.fingerprint import Ingredients, code_digest, imported_modules
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.files import load_config
@@ -41,7 +42,7 @@ def test_a_fingerprint_knows_everything_a_result_depends_on() -> None:
 def test_what_has_changed_is_said(words: str) -> None:
     results = {"variant=real": BASE.result}
     run = PinnedRun("r", "fuse", {}, results=results, scopes=({"variant": "real"},))
-    run = replace(run, external_inputs=dict(BASE.external_inputs))
+    run = replace(run, external_inputs={"log": ExternalInput("l")})
     record = replace(run, settings=dict(BASE.settings)).record(load_config([], []), "fused")
     assert BASE.differences(record) == []
     assert replace(BASE, **OTHERS[words]).differences(record) == [words]

@@ -107,9 +107,12 @@ def test_an_unexpected_error_is_one_line_that_names_the_log_with_its_traceback(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    assert main(["config", "--set", "seed=" + "[" * 5_000]) == 1
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["config"]) == 1
+        monkeypatch.undo()
     shown = capsys.readouterr().err
-    assert shown.startswith("llm-i2i: Unexpected RecursionError: ")
+    assert shown.startswith("llm-i2i: Unexpected OSError: [Errno 28] No space left on device")
     assert shown.count("\n") == 1
     (log,) = tmp_path.iterdir()
     assert f"(the whole of it is in {log})" in shown

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -49,13 +50,131 @@ def test_a_missing_file_and_a_broken_one_are_sentences(tmp_path: Path) -> None:
     (tmp_path / "latin.yaml").write_bytes(b"seed: \xff")
     with pytest.raises(UserError, match="not valid YAML"):
         load_config([tmp_path / "latin.yaml"])
-    for base in ("5", "circle.yaml"):
-        (tmp_path / "circle.yaml").write_text(f"extends: {base}")
-        with pytest.raises(UserError, match="must name another file"):
-            load_config([tmp_path / "circle.yaml"])
+    for base in ("[a.yaml]", "{a: b}"):
+        (tmp_path / "several.yaml").write_text(f"extends: {base}")
+        with pytest.raises(UserError, match="must name one other file"):
+            load_config([tmp_path / "several.yaml"])
+    with pytest.raises(UserError, match="it is a folder"):
+        load_config([tmp_path])
     (tmp_path / "list.yaml").write_text("- 1")
     with pytest.raises(UserError, match="must hold sections"):
         load_config([tmp_path / "list.yaml"])
+
+
+@pytest.mark.parametrize("way_back", ["a.yaml", "./a.yaml", "sub/../a.yaml", "link.yaml"])
+def test_files_that_extend_each_other_in_a_circle_are_a_sentence(
+    tmp_path: Path, way_back: str
+) -> None:
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "link.yaml").symlink_to("a.yaml")
+    (tmp_path / "a.yaml").write_text("extends: b.yaml\n")
+    (tmp_path / "b.yaml").write_text(f"extends: {way_back}\n")
+    with pytest.raises(UserError, match=r"circle \(a\.yaml -> b\.yaml -> (a|link)\.yaml\)"):
+        load_config([tmp_path / "a.yaml"])
+
+
+def test_two_files_may_extend_the_same_one(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("seed: 5\n")
+    (tmp_path / "middle.yaml").write_text("extends: base.yaml\n")
+    (tmp_path / "mine.yaml").write_text("extends: middle.yaml\n")
+    paths = [tmp_path / "mine.yaml", tmp_path / "base.yaml", tmp_path / "middle.yaml"]
+    assert load_config(paths).seed == 5
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("sft: {alpha: 1}\nseed: 2\nsft: {beta: 1}\n", "line 3: sft stands twice"),
+        ("ingest:\n  columns:\n    ts: a\n    ts: b\n", "line 4: ts stands twice"),
+        ("seed: " + "[" * 5_000, "nested too deeply"),
+        ("sft: &a {discriminator: *a}", "Circular reference"),
+        ("lake: {root: !!python/name:os.system }\n", "could not determine a constructor"),
+    ],
+)
+def test_yaml_that_says_two_things_or_none_is_a_sentence(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    (tmp_path / "mine.yaml").write_text(text)
+    with pytest.raises(UserError, match=words) as caught:
+        load_config([tmp_path / "mine.yaml"])
+    assert "\n" not in str(caught.value)
+
+
+def test_a_plain_value_of_a_file_is_read_by_the_type_of_its_option(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "seed: 1_000\n"
+        "lake: {root: 196, schema: }\n"
+        "ingest:\n"
+        "  interactions: on\n"
+        "  items: 'null'\n"
+        "  min_ts: 1970-01-01\n"
+        "  columns: {user_id: 007, item_id: no, ts: 1.50}\n"
+        "spark: {short_jobs: yes, shuffle_partitions: ~, conf: {a.b: true, a.c: 0x10}}\n"
+        "sft: {learning_rate: 1e-3, base_model: null}\n"
+        "evaluate: {ks: [1, 5]}\n"
+    )
+    config = load_config([tmp_path / "mine.yaml"])
+    assert (config.seed, config.lake.root, config.lake.schema_name) == (1000, "196", None)
+    ingest = config.ingest
+    assert (ingest.interactions, ingest.items, ingest.min_ts) == ("on", "null", "1970-01-01")
+    assert ingest.columns == {"user_id": "007", "item_id": "no", "ts": "1.50"}
+    assert (config.spark.short_jobs, config.spark.shuffle_partitions) == (True, None)
+    assert config.spark.conf == {"a.b": "true", "a.c": "0x10"}
+    assert (config.sft.learning_rate, config.sft.base_model) == (1e-3, None)
+    assert config.evaluate.ks == (1, 5)
+
+
+def test_anchors_and_merge_keys_still_work(tmp_path: Path) -> None:
+    (tmp_path / "mine.yaml").write_text(
+        "i2i:\n"
+        "  bm25: &caps {top_k: 9, max_users_per_item: 8}\n"
+        "  item_knn: &fewer {<<: *caps, max_users_per_item: 7}\n"
+        "  transitions: {<<: *fewer, window: 2}\n"
+    )
+    chosen = load_config([tmp_path / "mine.yaml"]).i2i.transitions
+    assert (chosen.max_users_per_item, chosen.window) == (7, 2)
+
+
+def test_a_value_for_both_tables_gives_way_to_one_for_a_table(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text("ingest: {format: csv}\n")
+    (tmp_path / "mine.yaml").write_text("extends: base.yaml\ningest: {format: {items: json}}\n")
+    one_by_one = load_config([], ["ingest.format=csv", "ingest.format.items=json"])
+    for config in (one_by_one, load_config([tmp_path / "mine.yaml"])):
+        assert (config.ingest.format.interactions, config.ingest.format.items) == ("csv", "json")
+    later = load_config([], ["ingest.format=parquet"], base=one_by_one).ingest.format
+    assert (later.interactions, later.items) == ("parquet", "parquet")
+    given = load_config(base=one_by_one, overrides={"ingest.format.interactions": "delta"})
+    assert (given.ingest.format.interactions, given.ingest.format.items) == ("delta", "json")
+
+
+def test_a_date_or_a_path_from_python_is_text() -> None:
+    overrides = {"ingest.min_ts": date(1970, 1, 1), "ingest.items": Path("my items.csv")}
+    ingest = load_config(overrides=overrides).ingest
+    assert (ingest.min_ts, ingest.items) == ("1970-01-01", "my items.csv")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("ingest.interactions", "a\0b", "NUL"),
+        ("ingest.columns", {"user_id": "a\0b"}, "NUL"),
+        ("ingest.columns", {"a\0": "b"}, "NUL"),
+        ("lake.root", "a\udce9", "not UTF-8"),
+        ("sft.alpha", float("nan"), "finite"),
+        ("sft.alpha", float("inf"), "finite"),
+        ("i2i.swing.a1", float("nan"), "finite"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("seed", 2**32, "less than 4294967296"),
+        ("seed", 10**400, "less than 4294967296"),
+    ],
+)
+def test_what_no_table_or_library_can_hold_is_a_sentence(
+    key: str, value: object, words: str
+) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        load_config(overrides={key: value})
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith(key)
 
 
 def test_choosing_on_the_validation_fold_needs_models_that_have_not_seen_it() -> None:

@@ -22,14 +22,27 @@ pytestmark = pytest.mark.spark
 LONG_TAIL = {"i1", "i7"}
 
 
+def _weight(position: int) -> float:
+    """Of the interaction at a place of a user's history."""
+    return 0.25 if position % 2 else 1.0
+
+
 @pytest.fixture
 def interactions(spark: SparkSession) -> DataFrame:
     rows = [
-        (f"u{u}", f"i{(u * 3 + p) % 20}", p, "train" if p < 5 else "valid" if p == 5 else "test")
+        (
+            f"u{u}",
+            f"i{(u * 3 + p) % 20}",
+            p,
+            "train" if p < 5 else "valid" if p == 5 else "test",
+            _weight(p),
+        )
         for u in range(40)
         for p in range(7)
     ]
-    return spark.createDataFrame(rows, "user_id string, item_id string, position int, fold string")
+    return spark.createDataFrame(
+        rows, "user_id string, item_id string, position int, fold string, weight double"
+    )
 
 
 @pytest.fixture
@@ -44,7 +57,7 @@ def users(spark: SparkSession, interactions: DataFrame, items: DataFrame) -> Dat
     stats = spark.createDataFrame(
         [(f"i{n}", f"i{n}" in LONG_TAIL) for n in range(20)], "item_id string, is_long_tail boolean"
     )
-    histories = build_histories(interactions, items, ("train",), 6)
+    histories = build_histories(interactions, items, ("train",), 6, ["weight"])
     return mark_calibration(user_sequences(histories, stats, 4.0, 1.0), 0.3, seed=1).cache()
 
 
@@ -82,8 +95,12 @@ def test_sequence_rows_weigh_long_tail_targets_and_leave_the_withheld_item_out(
             assert withheld.get(row["user_id"]) not in items
         else:
             assert len(row["history"]) == 2
+        user = int(row["user_id"][1:])
         for target in row["targets"]:
-            assert target["loss_weight"] == (4.0 if target["item_id"] in LONG_TAIL else 1.0)
+            (place,) = [p for p in range(7) if target["item_id"] == f"i{(user * 3 + p) % 20}"]
+            of_tail = 4.0 if target["item_id"] in LONG_TAIL else 1.0
+            assert target["loss_weight"] == of_tail * _weight(place)
+            assert sorted(target.asDict()) == ["item_id", "loss_weight", "text"]
     calibration = next(row for row in rows if row["split"] == "calibration")
     train = next(
         row for row in rows if row["split"] == "train" and row["user_id"] == calibration["user_id"]
@@ -121,6 +138,10 @@ def test_discriminator_rows_have_observed_positives_and_unowned_negatives(
             if row["label"]
             else (candidate not in items_of_user)
         )
+        user = int(row["user_id"][1:])
+        observed = items_of_user[row["position"]]
+        (place,) = [p for p in range(7) if observed == f"i{(user * 3 + p) % 20}"]
+        assert row["weight"] == _weight(place)
     assert sum(row["label"] for row in rows) == 80
     assert sum(not row["label"] for row in rows) > 150
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from llm_i2i_spark.base.sections.fuse import FuseConfig
+from llm_i2i_spark.base.variants import find_variant
+from llm_i2i_spark.fuse.fusion import fuse_rows
 from llm_i2i_spark.fuse.transform import (
     confident_rows,
     credible_real_rows,
@@ -14,21 +17,23 @@ from llm_i2i_spark.fuse.transform import (
     soft_rows,
     yes_rows,
 )
+from llm_i2i_spark.lake.interaction_weights import LEAST_WEIGHT, WeightScale, measure_weights
 
 pytestmark = pytest.mark.spark
+
+VARIANT = find_variant("llm_i2i")
 
 
 @pytest.fixture
 def real(spark: SparkSession) -> DataFrame:
     rows = [
-        ("u1", "a", None, 0, "train"),
-        ("u1", "b", None, 1, "train"),
-        ("u1", "z", None, 2, "test"),
+        ("u1", "a", None, 0, 2.0),
+        ("u1", "b", None, 1, 2.0),
     ]
     interactions = spark.createDataFrame(
-        rows, "user_id string, item_id string, ts timestamp, position int, fold string"
+        rows, "user_id string, item_id string, ts timestamp, position int, weight double"
     )
-    return real_rows(interactions, ("train",))
+    return real_rows(interactions, measure_weights(interactions).relative())
 
 
 @pytest.fixture
@@ -50,8 +55,34 @@ def _weights(frame: DataFrame) -> dict[str, float]:
     return {row["item_id"]: row["weight"] for row in frame.collect()}
 
 
-def test_real_rows_are_those_of_the_folds_with_weight_one(real: DataFrame) -> None:
+def test_real_rows_that_weigh_alike_weigh_one(real: DataFrame) -> None:
     assert _weights(real) == {"a": 1.0, "b": 1.0}
+
+
+def test_weights_are_relative_to_the_strongest_and_synthetic_rows_count_as_a_typical_one(
+    spark: SparkSession, scored: DataFrame
+) -> None:
+    rows = [("u1", "a", 5.0), ("u1", "b", 1.0), ("u2", "a", 3.0), ("u2", "b", 1e-9)]
+    log = spark.createDataFrame(rows, "user_id string, item_id string, weight double")
+    log = log.selectExpr("*", "timestamp(NULL) AS ts", "1 AS position")
+    scale = measure_weights(log)
+    real = real_rows(log, scale.relative())
+    weights = {(row["user_id"], row["item_id"]): row["weight"] for row in real.collect()}
+    assert weights == {
+        ("u1", "a"): 1.0,
+        ("u1", "b"): 0.2,
+        ("u2", "a"): 3.0 / 5.0,
+        ("u2", "b"): LEAST_WEIGHT,
+    }
+    typical = scale.mean_relative(log)
+    assert typical == pytest.approx(1.8 / 4, rel=1e-6)
+    models = {"scored": scored.drop("weight")}
+    settings = FuseConfig(soft_weight_scale=0.1)
+    fused = fuse_rows(VARIANT.fusion, real, models, settings, typical)
+    synthetic = _weights(fused.where("source = 'synthetic'"))
+    assert synthetic == pytest.approx({"c": typical, "d": typical / 2})
+    alike = measure_weights(log.limit(0))
+    assert (alike, alike.mean_relative(log)) == (WeightScale(1.0, 1.0), 1.0)
 
 
 def test_soft_weight_is_confidence_over_scale_at_most_one(scored: DataFrame) -> None:

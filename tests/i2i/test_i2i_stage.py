@@ -43,7 +43,8 @@ def similar(lake: Lake, version: int, variants: tuple[str, ...], *settings: str,
     config: Config = load_config([], ["lake.root=unused", *settings])
     names = backbones or (config.i2i.backbone,)
     scopes = [{"variant": variant, "backbone": name} for variant in variants for name in names]
-    run_stage(STAGE, lake, config, {"fused": version}, scopes)
+    inputs = {f"fused[variant={variant}]": "x" for variant in variants}  # as `put_rows` writes it
+    run_stage(STAGE, lake, config, {"fused": version}, scopes, inputs=inputs)
     written = lake.read("item_similarity").where(scope_condition(scopes))
     return sorted(map(tuple, written.collect()))
 
@@ -114,12 +115,13 @@ def write_fused(lake: Lake, rows) -> int:
 @pytest.mark.parametrize("backbone", ["swing", "transitions"])
 def test_after_new_clicks_a_result_built_upon_the_last_one_is_that_of_a_full_run(lake, backbone):
     draw = random.Random(5)
+    rest = (None, None)
     # Two shops in one log: what happens in the second cannot touch the rows of the first.
     rows = []
     for user in range(60):
         items = draw.sample(range(user % 2 * 20, user % 2 * 20 + 20), 5)
         rows += [
-            ("real", f"u{user:02}", f"i{item:02}", 1.0, "real", None, None, place)
+            ("real", f"u{user:02}", f"i{item:02}", draw.choice([1.0, 0.2]), "real", *rest, place)
             for place, item in enumerate(items)
         ]
     settings = (f"i2i.backbone={backbone}", "i2i.max_users_per_item=12")
@@ -129,10 +131,12 @@ def test_after_new_clicks_a_result_built_upon_the_last_one_is_that_of_a_full_run
         ("real", "u61", "i21", 1.0, "real", None, None, 0),
     ]
     gone = next(row for row in rows if row[1] == "u03")
+    lighter = next(row for row in rows if row[1] in ("u05", "u07", "u09") and row[3] == 1.0)
     version = write_fused(
         lake,
         [
-            *(row for row in rows if row is not gone),
+            *(row for row in rows if row not in (gone, lighter)),
+            (*lighter[:3], 0.6, *lighter[4:]),
             *news,
             ("real", "u61", "i22", 1.0, "real", None, None, 1),
         ],
@@ -170,3 +174,17 @@ def test_a_cap_counts_the_users_of_each_variant_for_itself(lake):
     version = write_fused(lake, real + mended)
     found = similar(lake, version, ("real", "llm_i2i"), "i2i.swing.max_users_per_item=200")
     assert {(row[0], row[5]) for row in found} == {("real", 200), ("llm_i2i", 200)}
+
+
+def test_a_last_result_whose_files_were_vacuumed_is_computed_anew(lake, capsys):
+    rows = [("real", f"u{n}", item, 1.0, "real", None, None, 0) for n in range(9) for item in "abc"]
+    similar(lake, write_fused(lake, rows), ("real",))
+    version = write_fused(lake, [*rows, ("real", "u0", "d", 1.0, "real", None, None, 1)])
+    lake.spark.conf.set("spark.databricks.delta.retentionDurationCheck.enabled", "false")
+    try:
+        lake.spark.sql(f"VACUUM delta.`{lake.path('fused')}` RETAIN 0 HOURS")
+    finally:
+        lake.spark.conf.unset("spark.databricks.delta.retentionDurationCheck.enabled")
+    found = similar(lake, version, ("real",))
+    assert "is no longer readable (VACUUM removes old files)" in capsys.readouterr().err
+    assert found == similar(lake, version, ("real",), "i2i.incremental=false")

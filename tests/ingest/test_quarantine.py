@@ -7,15 +7,17 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
+from llm_i2i_spark.ingest.columns import Chosen
+from llm_i2i_spark.ingest.formats.base import MALFORMED
 from llm_i2i_spark.ingest.quarantine import (
     check_interactions,
     check_items,
     quarantined,
     refuse_bad_input,
 )
-from llm_i2i_spark.ingest.readers import MALFORMED, Source
+from llm_i2i_spark.ingest.readers import Source
 
-CONFIG = IngestConfig(max_title_chars=20)
+CONFIG = IngestConfig(max_title_chars=20, weight="use")
 GOOD_TS = 1_394_618_400
 
 
@@ -24,7 +26,11 @@ def source(spark, rows: list[tuple[object, ...]], ddl: str) -> Source:
     return Source(
         "log.parquet",
         frame,
-        {name: (name,) for name in frame.columns if name != MALFORMED and name != "colour"},
+        {
+            name: Chosen((name,), "same name")
+            for name in frame.columns
+            if name not in (MALFORMED, "colour")
+        },
     )
 
 

@@ -1,12 +1,10 @@
 from __future__ import annotations
 
-import datetime as dt
-
 import pytest
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.ingest.values import id_text, number_of, prompt_text, text_of, time_of
+from llm_i2i_spark.ingest.values import id_text, number_of, prompt_text, text_of
 
 pytestmark = pytest.mark.spark
 
@@ -42,28 +40,6 @@ def test_ids_are_kept_exactly_or_refused_never_merged(spark):
     assert converted(spark, id_text, cases) == [wanted for _, wanted in cases]
 
 
-def test_times_are_read_from_every_unit_and_notation(spark):
-    moment = dt.datetime(2014, 3, 12, 10, 0)
-    cases = [
-        ("1394618400", moment),
-        ("1394618400000L", moment),
-        ("1394618400000000L", moment),
-        ("1394618400000000000L", moment),
-        ("1394618400.5D", moment + dt.timedelta(seconds=0.5)),
-        ("'1394618400'", moment),
-        ("'2014-03-12T10:00:00Z'", moment),
-        ("'2014-03-12 12:00:00+02:00'", moment),
-        ("DATE'2014-03-12'", dt.datetime(2014, 3, 12)),
-        ("TIMESTAMP_NTZ'2014-03-12 10:00:00'", moment),
-        ("0", dt.datetime(1970, 1, 1)),
-        ("'yesterday'", None),
-        ("CAST('NaN' AS double)", None),
-        ("1e300D", None),
-        ("''", None),
-    ]
-    assert converted(spark, time_of, cases) == [wanted for _, wanted in cases]
-
-
 def test_numbers_and_texts(spark):
     cases = [
         ("12", 12),
@@ -88,7 +64,6 @@ def test_numbers_and_texts(spark):
 def test_types_that_hold_no_such_value_are_a_sentence(spark):
     for convert, sql in (
         (id_text, "true"),
-        (time_of, "array(1)"),
         (number_of, "DATE'2020-01-01'"),
         (text_of, "map('a', 'b')"),
     ):

@@ -6,10 +6,10 @@ import numpy as np
 
 from llm_i2i_spark.kernels.arrays import read_only
 from llm_i2i_spark.kernels.csr import UserCsr
-from llm_i2i_spark.kernels.edge_format import SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import WEIGHTED
 
 Rows = list[tuple[int, list[int], list[float]]]
-"""Of each user: key, edges, weights of the synthetic ones."""
+"""Of each user: key, edges, weights of the weighted ones."""
 
 
 def to_csr(rows: Rows) -> UserCsr:
@@ -29,7 +29,7 @@ def to_rows(csr: UserCsr) -> Rows:
         for begin, end in zip(csr.indptr, csr.indptr[1:], strict=False)
     ]
     found = [
-        (int(key), edges, [next(weights) for edge in edges if edge & SYNTHETIC])
+        (int(key), edges, [next(weights) for edge in edges if edge & WEIGHTED])
         for key, edges in zip(csr.keys, own, strict=True)
     ]
     assert next(weights, None) is None

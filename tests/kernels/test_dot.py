@@ -14,13 +14,14 @@ from llm_i2i_spark.kernels.arrays import read_only
 from llm_i2i_spark.kernels.bm25 import bm25_block
 from llm_i2i_spark.kernels.csr import ItemBlock, UserCsr
 from llm_i2i_spark.kernels.dot import dot_block
-from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP, SYNTHETIC, WEIGHTED
 from llm_i2i_spark.kernels.item_knn import item_knn_block
 
 EVERYTHING = 1000
 K1, B = 1.2, 0.75
 
-# Users in rows, items in columns; 0 is no edge, 1 a real one, anything between a synthetic one.
+# Users in rows, items in columns; 0 is no edge, 1 a real one, anything between a weighted one: a
+# real one up to the half, a synthetic one above it.
 edge = st.sampled_from([0.0, 0.0, 0.0, 1.0, 1.0]) | st.floats(0.01, 0.99)
 shapes = st.tuples(st.integers(1, 14), st.integers(2, 9))
 matrices = shapes.flatmap(lambda shape: arrays(np.float64, shape, elements=edge)).filter(np.any)
@@ -36,12 +37,16 @@ def to_csr(clicks: np.ndarray, users: np.ndarray) -> UserCsr:
         [clicks[user, items] for user, items in zip(users, own, strict=True)] or [np.empty(0)]
     )
     items = np.concatenate([*own, np.empty(0, np.int64)]).astype(np.uint32)
-    synthetic = flat < 1
-    edges = items << ITEM_SHIFT | np.where(synthetic, SYNTHETIC, 0).astype(np.uint32)
+    weighted, synthetic = flat < 1, _is_synthetic(flat)
+    edges = items << ITEM_SHIFT | weighted * WEIGHTED | synthetic * SYNTHETIC
     indptr = np.cumsum([0, *map(len, own)], dtype=np.int64)
     return UserCsr(
-        *map(read_only, (-users.astype(np.int32), indptr, edges.astype(np.uint32), flat[synthetic]))
+        *map(read_only, (-users.astype(np.int32), indptr, edges.astype(np.uint32), flat[weighted]))
     )
+
+
+def _is_synthetic(weights: np.ndarray) -> np.ndarray:
+    return (weights > 0.5) & (weights < 1)
 
 
 def item_knn(clicks: np.ndarray, csr: UserCsr, block: ItemBlock, top_k: int):
@@ -91,7 +96,7 @@ BACKBONES = pytest.mark.parametrize(
 @given(clicks=graphs, blocks=st.integers(1, 4))
 def test_kernel_equals_the_product_of_dense_columns(kernel, scaled, clicks, blocks):
     x = scaled(clicks)
-    real = np.where(clicks == 1, x, 0)
+    real = np.where(_is_synthetic(clicks), 0, x)
     similarity, real_part = x.T @ x, real.T @ real
     np.fill_diagonal(similarity, 0)
     both = (clicks > 0).T.astype(int) @ (clicks > 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import groupby
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from llm_i2i_spark.backbones.cooccurrence.encoded_batches import LAST_POSITION
 from llm_i2i_spark.kernels.csr import UserCsr
-from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP, SYNTHETIC, WEIGHTED
 from llm_i2i_spark.kernels.grouping import Interactions, group_by_user
 from tests.kernels.plain_csr import to_rows
 
@@ -26,13 +27,18 @@ def real(user: int, item: int, position: int = 0) -> Row:
 
 
 def synthetic(user: int, item: int, weight: float) -> Row:
-    return user, item << ITEM_SHIFT | SYNTHETIC, weight, LAST_POSITION
+    return user, item << ITEM_SHIFT | SYNTHETIC | WEIGHTED, weight, LAST_POSITION
+
+
+def rated(user: int, item: int, weight: float, position: int = 0) -> Row:
+    return user, item << ITEM_SHIFT | WEIGHTED, weight, position
 
 
 users, items = st.integers(0, len(KEYS) - 3), st.integers(0, 5)
 rows = st.lists(
     st.builds(real, users, items, st.integers(0, 9))
-    | st.builds(synthetic, users, items, st.floats(0.01, 1)),
+    | st.builds(synthetic, users, items, st.floats(0.01, 1))
+    | st.builds(rated, users, items, st.floats(0.01, 1), st.integers(0, 9)),
     min_size=1,
     max_size=60,
 )
@@ -40,7 +46,7 @@ rows = st.lists(
 
 def group(rows: list[Row], by_position=False, max_items=NO_CAP) -> UserCsr:
     user, edge, weight, position = (list(column) for column in zip(*rows, strict=True))
-    weights = np.array(weight if any(e & SYNTHETIC for e in edge) else [], float)
+    weights = np.array(weight if any(e & WEIGHTED for e in edge) else [], float)
     positions = np.array(position if by_position else [], np.int32)
     return group_by_user(
         Interactions(np.array(user, np.uint32), np.array(edge, np.uint32), weights, positions),
@@ -60,14 +66,15 @@ def sampling_hash(key: int, item_hash: int) -> int:
 
 
 def oracle(rows: list[Row], by_position=False, max_items=NO_CAP):
-    """(key, edges, weights of the synthetic ones) of each user."""
+    """(key, edges, weights of the weighted ones) of each user."""
     wanted = []
     for user, key in enumerate(KEYS.tolist()):
         kept: dict[int, Row] = {}
-        for row in sorted(
-            (row for row in rows if row[0] == user), key=lambda row: (row[1], -row[2], row[3])
-        ):
-            kept.setdefault(row[1] >> ITEM_SHIFT, row)
+        own_rows = sorted((row for row in rows if row[0] == user), key=lambda row: row[1])
+        for edge, same in groupby(own_rows, key=lambda row: row[1]):
+            _, _, weights, positions = zip(*same, strict=True)
+            row = user, edge, max(weights), min(positions)
+            kept.setdefault(edge >> ITEM_SHIFT, row)
         sampled = sorted(kept, key=lambda item: sampling_hash(key, int(ITEM_HASHES[item])))[
             :max_items
         ]
@@ -76,7 +83,7 @@ def oracle(rows: list[Row], by_position=False, max_items=NO_CAP):
         )
         if len(own) > 1:
             wanted.append(
-                (key, [row[1] for row in own], [row[2] for row in own if row[1] & SYNTHETIC])
+                (key, [row[1] for row in own], [row[2] for row in own if row[1] & WEIGHTED])
             )
     return wanted
 
@@ -131,7 +138,9 @@ def test_the_real_row_stays_before_a_synthetic_one_and_then_the_heavier():
         synthetic(0, 4, 0.7),
         synthetic(0, 4, 0.5),
     ]
-    assert to_rows(group(rows)) == [(5, [3 << ITEM_SHIFT, 4 << ITEM_SHIFT | SYNTHETIC], [0.7])]
+    assert to_rows(group(rows)) == [
+        (5, [3 << ITEM_SHIFT, 4 << ITEM_SHIFT | SYNTHETIC | WEIGHTED], [0.7])
+    ]
 
 
 def test_users_of_one_item_are_dropped_however_often_it_comes():

@@ -12,17 +12,19 @@ from hypothesis import strategies as st
 from llm_i2i_spark.kernels import swing
 from llm_i2i_spark.kernels.arrays import read_only
 from llm_i2i_spark.kernels.csr import ItemBlock, UserCsr
-from llm_i2i_spark.kernels.edge_format import CAPPED, ITEM_SHIFT, NO_CAP, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import CAPPED, ITEM_SHIFT, NO_CAP, SYNTHETIC, WEIGHTED
 from llm_i2i_spark.kernels.swing import swing_block
 
 A1, A2, B = 5.0, 1.0, 0.3
 ITEM_HASHES = np.arange(30, dtype=np.int32)
+PROPOSED = SYNTHETIC | WEIGHTED
 Edge = tuple[float, int]
 Graph = dict[int, dict[int, Edge]]  # user -> item -> (weight, marks)
 
 real_edges = st.tuples(st.just(1.0), st.sampled_from([0, 0, 0, CAPPED]))
-synthetic_edges = st.tuples(st.floats(0.01, 1.0), st.sampled_from([SYNTHETIC, SYNTHETIC | CAPPED]))
-edges = real_edges | synthetic_edges
+synthetic_edges = st.tuples(st.floats(0.01, 1.0), st.sampled_from([PROPOSED, PROPOSED | CAPPED]))
+rated_edges = st.tuples(st.floats(0.01, 1.0), st.sampled_from([WEIGHTED, WEIGHTED | CAPPED]))
+edges = real_edges | synthetic_edges | rated_edges
 graphs = st.dictionaries(
     st.integers(0, 30),
     st.dictionaries(st.integers(0, 14), edges, min_size=1, max_size=8),
@@ -62,7 +64,7 @@ def to_csr(graph: Graph) -> UserCsr:
     keys = np.array(sorted(graph), np.int32)
     indptr = np.cumsum([0, *map(len, rows)], dtype=np.int64)
     edges = np.array([item << ITEM_SHIFT | marks for item, _, marks in flat], np.uint32)
-    weights = np.array([weight for _, weight, marks in flat if marks & SYNTHETIC], np.float64)
+    weights = np.array([weight for _, weight, marks in flat if marks & WEIGHTED], np.float64)
     return UserCsr(*map(read_only, (keys, indptr, edges, weights)))
 
 
@@ -143,8 +145,7 @@ def test_bands_of_a_small_table_give_the_same_bits(monkeypatch):
     rng = np.random.default_rng(3)
     graph = {
         u: {
-            int(i): (float(rng.uniform(0.1, 1)), SYNTHETIC)
-            for i in rng.choice(12, 5, replace=False)
+            int(i): (float(rng.uniform(0.1, 1)), PROPOSED) for i in rng.choice(12, 5, replace=False)
         }
         for u in range(60)
     }

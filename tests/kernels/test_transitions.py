@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from llm_i2i_spark.kernels.arrays import read_only
 from llm_i2i_spark.kernels.csr import ItemBlock, UserCsr
-from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP, SYNTHETIC, WEIGHTED
 from llm_i2i_spark.kernels.transitions import transitions_block
 
 N_ITEMS = 12
@@ -26,7 +26,7 @@ def to_csr(users: Users) -> UserCsr:
     edges = [
         item << ITEM_SHIFT | mark
         for real, more in users
-        for items, mark in ((real, 0), (more, SYNTHETIC))
+        for items, mark in ((real, 0), (more, SYNTHETIC | WEIGHTED))
         for item in items
     ]
     indptr = np.cumsum([0, *(len(real) + len(more) for real, more in users)], dtype=np.int64)

@@ -7,6 +7,7 @@ import datetime as dt
 import pandas as pd
 import pytest
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.lake.splits import (
@@ -41,33 +42,46 @@ def histories(rows: DataFrame) -> dict[str, str]:
     return {user: "".join(item for _, item in sorted(pairs)) for user, pairs in found.items()}
 
 
-def ordered(
-    rows: DataFrame, tie_order: str, seed: int = 1, *, has_pos: bool, has_ts: bool = True
-) -> dict[str, str]:
-    return histories(order_positions(rows, tie_order, seed, has_pos=has_pos, has_ts=has_ts))
+def ordered(rows: DataFrame, tie_order: str, seed: int = 1) -> dict[str, str]:
+    return histories(order_positions(rows, tie_order, seed))
+
+
+def without(rows: DataFrame, *names: str) -> DataFrame:
+    """The log as if it had no such column."""
+    kinds = dict(rows.dtypes)
+    return rows.withColumns({name: F.lit(None).cast(kinds[name]) for name in names})
 
 
 def test_a_repeated_pair_keeps_its_last_or_first_row(spark):
     rows = log(spark, [("u", "a", 3, 0), ("u", "a", 1, 2), ("u", "b", 2, 1), ("v", "a", 9, 9)])
-    for keep, has_pos, day in (
-        ("last", False, 4),
-        ("first", False, 2),
-        ("last", True, 2),
-        ("first", True, 4),
+    for frame, keep, pos in (
+        (rows, "last", 0),
+        (rows, "first", 2),
+        (without(rows, "ts"), "last", 2),
+        (without(rows, "ts"), "first", 0),
     ):
-        kept = keep_one_per_pair(rows, keep, has_pos=has_pos).collect()
+        kept = keep_one_per_pair(frame, keep).collect()
         assert len(kept) == 3
-        assert (
-            next(row["ts"].day for row in kept if (row["user_id"], row["item_id"]) == ("u", "a"))
-            == day
-        )
+        (own,) = [row for row in kept if (row["user_id"], row["item_id"]) == ("u", "a")]
+        assert own["pos"] == pos
 
 
-def test_order_goes_by_pos_else_ts_and_ends_at_the_item(spark):
+def test_of_a_repeated_pair_the_strongest_value_counts_whichever_row_stays(spark):
+    rows = log(spark, [("u", "a", 1, None), ("u", "a", 2, None), ("u", "b", 3, None)])
+    rows = rows.withColumn("strength", F.when(F.col("ts") < "2020-01-03", 5.0).otherwise(1.0))
+    kept = keep_one_per_pair(rows, "last", ["strength"]).collect()
+    assert {(row["item_id"], row["ts"].day, row["strength"]) for row in kept} == {
+        ("a", 3, 5.0),
+        ("b", 4, 1.0),
+    }
+
+
+def test_order_goes_by_ts_then_pos_and_ends_at_the_item(spark):
     rows = log(spark, [("u", "c", 1, 5), ("u", "a", 1, 7), ("u", "b", 0, 9), ("u", "d", 2, 5)])
-    assert ordered(rows, "given", has_pos=True) == {"u": "cdab"}
-    assert ordered(rows, "given", has_pos=False) == {"u": "bacd"}
-    assert ordered(rows, "given", has_pos=False, has_ts=False) == {"u": "abcd"}
+    assert ordered(rows, "given") == {"u": "bcad"}
+    assert ordered(without(rows, "pos"), "given") == {"u": "bacd"}
+    assert ordered(without(rows, "ts"), "given") == {"u": "cdab"}
+    assert ordered(without(rows, "ts", "pos"), "given") == {"u": "abcd"}
 
 
 def test_shuffled_ties_depend_on_the_seed_alone_and_keep_the_days_in_order(spark):
@@ -77,9 +91,9 @@ def test_shuffled_ties_depend_on_the_seed_alone_and_keep_the_days_in_order(spark
         for day in (0, 1)
         for position, name in enumerate(names if day == 0 else names.upper())
     ]
-    first = ordered(log(spark, rows), "shuffled", seed=1, has_pos=True)["u"]
-    again = ordered(log(spark, rows[::-1]).repartition(7), "shuffled", seed=1, has_pos=True)["u"]
-    other = ordered(log(spark, rows), "shuffled", seed=2, has_pos=True)["u"]
+    first = ordered(log(spark, rows), "shuffled", seed=1)["u"]
+    again = ordered(log(spark, rows[::-1]).repartition(7), "shuffled", seed=1)["u"]
+    other = ordered(log(spark, rows), "shuffled", seed=2)["u"]
     assert first == again != other
     assert first[:8] != names
     assert (sorted(first[:8]), sorted(first[8:])) == (list(names), list(names.upper()))
@@ -94,7 +108,7 @@ def test_the_last_rows_are_held_out_of_users_long_enough(spark):
             for day, item in enumerate(user)
         ],
     )
-    rows = order_positions(rows, "given", 1, has_pos=False, has_ts=True)
+    rows = order_positions(rows, "given", 1)
     wanted = {
         "none": {"a": "t", "ab": "tt", "abc": "ttt", "abcd": "tttt"},
         "last_1": {"a": "t", "ab": "tT", "abc": "ttT", "abcd": "tttT"},
@@ -112,7 +126,7 @@ def test_the_last_rows_are_held_out_of_users_long_enough(spark):
 
 def test_time_folds_take_the_latest_share_and_never_cut_a_moment_in_two(spark):
     rows = log(spark, [(f"u{n}", "a", n // 5, None) for n in range(100)])
-    rows = order_positions(rows, "given", 1, has_pos=False, has_ts=True)
+    rows = order_positions(rows, "given", 1)
     for partitions in (1, 5):
         found = assign_folds(rows.repartition(partitions), "time", 0.12).collect()
         days = {
@@ -148,9 +162,13 @@ def test_a_raw_log_is_split_as_ingest_splits_it_whatever_names_its_order(spark):
     found = split_interactions(by_position, "last_1")
     assert folds_of(found) == wanted
     assert found.columns == ["user_id", "item_id", "position", "fold"]
-    # With a time for each row too, the position still decides, and further columns stay.
-    both = by_position.selectExpr("*", "-position AS ts", "'view' AS event")
+    # With a time for each row too, the position decides on equal times alone; more columns stay.
+    both = by_position.selectExpr("*", "5.0D AS ts", "'view' AS event")
     assert folds_of(split_interactions(both)) == wanted
+    newest_first = by_position.selectExpr(
+        "user_id", "item_id", "position AS ts", "-position AS position"
+    )
+    assert folds_of(split_interactions(newest_first)) == wanted
     assert "event" in split_interactions(both).columns
 
 

@@ -12,6 +12,7 @@ from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lake.tables import Lake, contract_schema
 from tests.stage_runs import put_rows, record_of
 
@@ -68,7 +69,7 @@ def test_a_retried_write_adds_nothing(spark: SparkSession, config: Config) -> No
         .mode("append")
         .option("userMetadata", record.to_json())
     )
-    retry.option("txnAppId", "llm_i2i.evaluate.metrics").option("txnVersion", version).save(
+    retry.option("txnAppId", f"llm_i2i.{record.run_id}.metrics").option("txnVersion", version).save(
         lake.path("metrics")
     )
     assert lake.read("metrics").count() == 1
@@ -89,6 +90,31 @@ def test_rows_that_break_the_contract_are_refused_and_the_table_stays(
     with pytest.raises(StageError, match="contract"):
         lake.write(_fused(spark).withColumn("position", F.col("position").cast("long")), record)
     assert lake.version("fused") == version
+
+
+def test_tables_of_earlier_versions_get_new_columns_and_lose_retired_constraints(
+    spark: SparkSession, config: Config
+) -> None:
+    lake = Lake(spark, config.lake)
+    put_rows(lake, config, "fused", _fused(spark))
+    spark.sql(
+        f"ALTER TABLE delta.`{lake.path('fused')}` ADD CONSTRAINT real_edge_weight"
+        " CHECK (source <> 'real' OR weight = 1)"
+    )
+    weighted = _fused(spark).withColumn("weight", F.lit(0.5))
+    put_rows(lake, config, "fused", weighted)
+    put_rows(lake, config, "fused", weighted)
+    assert {row["weight"] for row in lake.read("fused").collect()} == {0.5}
+    table = TABLES["sft_discriminator"]
+    rows = [("base", "u|1", "u", 1, [], ("a", "A"), True, 0.5)]
+    examples = spark.createDataFrame(rows, contract_schema(table))
+    examples.drop("weight").write.format("delta").save(lake.path(table.name))
+    other = examples.withColumn("branch", F.lit("no_long_tail_loss"))
+    put_rows(lake, config, table.name, other)
+    found = {row["branch"]: row["weight"] for row in lake.read(table.name).collect()}
+    assert found == {"base": None, "no_long_tail_loss": 0.5}
+    both = DeltaRsLake(config.lake).read(table.name, None, ["user_id", "weight"])
+    assert sorted(both["weight"].to_pylist(), key=str) == [0.5, None]
 
 
 def test_missing_tables_and_places_are_sentences(spark: SparkSession, config: Config) -> None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from itertools import groupby
 from pathlib import Path
+from typing import NoReturn
 
 from llm_i2i_spark.base.contract import scope_key
-from llm_i2i_spark.base.run_record import Commit, RunRecord
+from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.base.variants import find_variants
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
 from llm_i2i_spark.pipeline.planner import make_plan
 from llm_i2i_spark.pipeline.stages import stages_for
@@ -21,12 +23,16 @@ from llm_i2i_spark.pipeline.stages import stages_for
 
 @dataclass
 class MemoryLake:
-    """Histories by table, latest first."""
+    """Histories by table, latest first, and which files are lost."""
 
     histories: dict[str, list[Commit]] = field(default_factory=dict)
+    lost: dict[str, list[LostFile]] = field(default_factory=dict)
 
     def history(self, table: str, limit: int | None = None) -> list[Commit]:
         return self.histories.get(table, [])[:limit]
+
+    def lost_files(self, table: str, version: int | None = None) -> list[LostFile]:
+        return self.lost.get(table, [])
 
     def version(self, table: str) -> int:
         return self.history(table)[0].version
@@ -36,6 +42,11 @@ class MemoryLake:
         history = self.histories.setdefault(table, [])
         version = history[0].version + 1 if history else 0
         history.insert(0, Commit(version, datetime.now(timezone.utc), operation, 1, record))
+
+
+def no_session() -> NoReturn:
+    """What a plan on local files must not call."""
+    raise AssertionError("a session was opened")
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,8 @@ class Shop:
         chosen = find_variants(variants)
         systems = [(variant, backbone) for backbone in backbones for variant in chosen]
         stages = stages_for(self.config, chosen, first, last)
-        return make_plan(self.lake, self.config, systems, stages, force)
+        inputs = PinnedInputs(no_session)
+        return make_plan(self.lake, self.config, systems, stages, inputs, force)
 
     def run(self, *variants: str, backbones: Sequence[str] = ("swing",)) -> None:
         """Commit what the plan asks for."""
@@ -84,7 +96,7 @@ class Shop:
             reads={table: self.lake.version(table) for table in sorted(reads)},
             scopes=tuple(result.scope for result in results),
             results={scope_key(result.scope): result.ingredients.result for result in results},
-            external_inputs=dict(results[0].ingredients.external_inputs),
+            external_inputs=dict(results[0].external_inputs),
             settings={
                 key: value
                 for result in results

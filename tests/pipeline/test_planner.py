@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from llm_i2i_spark.base import stage
 from llm_i2i_spark.base.errors import TableNotFoundError
-from llm_i2i_spark.base.run_record import ScopeResult
+from llm_i2i_spark.base.run_record import LOST_FILES, LostFile, ScopeResult
 from llm_i2i_spark.base.variants import BASE_BRANCH
-from llm_i2i_spark.pipeline.planner import systems_in
+from llm_i2i_spark.pipeline.planner import find_version, systems_in
 from tests.pipeline.memory_lake import reasons, to_do
 
 REAL_STAGES = ["ingest", "fuse", "i2i", "index", "evaluate"]
@@ -273,3 +275,84 @@ def test_a_backbone_depends_on_its_own_code_alone(shop, monkeypatch) -> None:
     bm25 = "variant=real,backbone=bm25"
     assert to_do(plan) == {"i2i": [bm25], "index": [bm25], "evaluate": [""]}
     assert reasons(plan, "i2i") == {SWING: (), bm25: ("the code of i2i has changed",)}
+
+
+def test_a_result_whose_files_are_lost_is_made_again_and_others_stay(shop) -> None:
+    shop.run("real", "llm_i2i")
+    bounds = {"variant": ("llm_i2i", "llm_i2i")}
+    shop.lake.lost["fused"] = [LostFile("part-0.parquet", False, bounds)]
+    plan = shop.plan(("real", "llm_i2i"))
+    assert to_do(plan) == {"fuse": ["variant=llm_i2i"]}
+    assert reasons(plan, "fuse")["variant=llm_i2i"] == ("files of fused are missing",)
+    assert shop.plan(("real",), first="i2i", last="index").up_to_date
+    with pytest.raises(TableNotFoundError, match="whose files are missing; run stage fuse again"):
+        shop.plan(("llm_i2i",), first="i2i")
+
+
+def test_lost_metrics_are_made_again_those_of_older_runs_too(shop) -> None:
+    shop.run("real")
+    shop.given("evaluate.bootstrap=77").run("real")
+    shop.lake.lost["metrics"] = [LostFile("part-0.parquet", False)]
+    assert to_do(shop.plan(("real",))) == {"evaluate": [""]}
+    latest = shop.lake.history("metrics")[0]
+    dropped = replace(latest.record, attributes={LOST_FILES: 1})  # the commit that dropped it
+    shop.lake.lost.clear()
+    shop.lake.commit("metrics", dropped)
+    assert shop.given("evaluate.bootstrap=77").plan(("real",)).up_to_date
+    assert to_do(shop.plan(("real",))) == {"evaluate": [""]}
+
+
+def test_a_result_that_was_dropped_with_its_files_is_made_again(shop) -> None:
+    shop.run("real", "llm_i2i")
+    latest = shop.lake.history("fused")[0].record
+    scopes = {"variant=real": ScopeResult(""), "variant=llm_i2i": latest.scopes["variant=llm_i2i"]}
+    shop.lake.commit("fused", replace(latest, scopes=scopes))
+    plan = shop.plan(("real", "llm_i2i"))
+    assert to_do(plan) == {"fuse": ["variant=real"]}
+    assert reasons(plan, "fuse")["variant=real"] == ("files of fused were missing",)
+
+
+def test_rows_that_something_else_wrote_anew_are_not_those_of_then(shop) -> None:
+    shop.run()
+    shop.lake.commit("fused", None, "WRITE")
+    first = shop.plan(first="i2i").stages[0].results[0].ingredients.inputs
+    foreign = shop.lake.histories["fused"][0]
+    later = replace(foreign, timestamp=foreign.timestamp + timedelta(seconds=1))
+    shop.lake.histories["fused"][0] = later  # the same version number of a table made anew
+    assert shop.plan(first="i2i").stages[0].results[0].ingredients.inputs != first
+
+
+def test_changed_models_of_the_user_are_noticed(shop) -> None:
+    model, deepspeed = shop.folder / "model", shop.folder / "zero.json"
+    model.mkdir()
+    (model / "config.json").write_text("{}")
+    (model / "model.safetensors").write_bytes(b"weights")
+    deepspeed.write_text("{}")
+    shop = shop.given(f"sft.base_model={model}", f"sft.deepspeed={deepspeed}")
+    shop.run("llm_i2i")
+    assert shop.plan(("llm_i2i",)).up_to_date
+    (model / "README.md").write_text("not read")
+    assert shop.plan(("llm_i2i",)).up_to_date
+    (model / "model.safetensors").write_bytes(b"WEIGHTS")
+    plan = shop.plan(("llm_i2i",))
+    assert reasons(plan, "sft") == {BASE: ("the source of sft.base_model has changed",)}
+    shop.run("llm_i2i")
+    deepspeed.write_text('{"zero": 1}')
+    plan = shop.plan(("llm_i2i",))
+    assert reasons(plan, "sft") == {BASE: ("the source of sft.deepspeed has changed",)}
+    shop.run("llm_i2i")
+    shutil.rmtree(model)  # the machine that plans may not be the one that trains
+    assert shop.plan(("llm_i2i",)).up_to_date
+
+
+def test_a_run_reads_the_version_that_holds_its_results(shop) -> None:
+    shop.run("real")
+    wanted = shop.lake.history("fused")[0].record.scopes["variant=real"].fingerprint
+    version = shop.lake.version("fused")
+    shop.given("seed=7").run("real")
+    assert shop.lake.version("fused") > version
+    history, scopes = shop.lake.history("fused"), {"fused[variant=real]": {"variant": "real"}}
+    assert find_version(history, {"fused[variant=real]": wanted}, scopes) == version
+    assert find_version(history, {"fused[variant=real]": "another"}, scopes) is None
+    shop.lake.commit("fused", None, "OPTIMIZE")
+    assert find_version(shop.lake.history("fused"), {"fused[variant=real]": wanted}, scopes) == 0

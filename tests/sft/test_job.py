@@ -21,6 +21,7 @@ from llm_i2i_spark.lm.checkpoint import load_checkpoint
 from llm_i2i_spark.lm.decoding import propose
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.roles import ROLES
+from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
 
 pytestmark = pytest.mark.lm
 COLUMNS = list(TABLES["checkpoints"].names)
@@ -118,6 +119,21 @@ def test_the_same_run_again_gives_the_same_models_and_no_second_commit(
     assert version == latest(copy) == 0
     names = sorted(path.name for path in (copy / "checkpoints_files").iterdir())
     assert names == sorted(path.name for path in (root / "checkpoints_files").iterdir())
+
+
+def test_a_deleted_checkpoint_is_missed_and_made_again(tiny, run_here, tmp_path):
+    root = tiny.write_lake(tmp_path)
+    config = tiny.write_config(root, {"epochs": 2})
+    lake, scope = lake_of(root), {"branch": "base"}
+    run_here(config)
+    assert lost_checkpoint(lake, 0, scope) is None
+    folder = Path(committed(root)["generator"]["path"])
+    (folder / "items.safetensors").write_bytes(b"cut")
+    assert lost_checkpoint(lake, 0, scope) == f"files of the generator in {folder} are missing"
+    shutil.rmtree(folder)
+    assert lost_checkpoint(lake, 0, scope) == f"files of the generator in {folder} are missing"
+    run_here(config)
+    assert lost_checkpoint(lake, latest(root), scope) is None
 
 
 def test_two_ranks_train_like_one_with_two_accumulation_steps(tiny, run_here, tmp_path):

@@ -16,7 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.kernels.arrays import run_starts
-from llm_i2i_spark.kernels.edge_format import DICTIONARY_SHIFT, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, SYNTHETIC, WEIGHTED
 
 ARRAYS: dict[str, type[np.generic]] = {
     "users": np.int64,
@@ -29,8 +29,9 @@ ARRAYS: dict[str, type[np.generic]] = {
 """The columns of an encoded batch that are arrays as bytes.
 
 By user, ascending: both hashes (`users` 64 bits, `keys` 32) and the number of rows. By row, users
-in that order: `entries`, the position in `items` above the bit SYNTHETIC. By synthetic row: the
-weight. By row, where the backbone needs it: the position in the user's sequence.
+in that order: `entries`, the position in `items` above the bits SYNTHETIC and WEIGHTED. By row with
+the bit WEIGHTED: the weight. By row, where the backbone needs it: the position in the user's
+sequence.
 """
 
 ENCODED = ", ".join(
@@ -50,12 +51,13 @@ def encode_rows(rows: DataFrame, with_positions: bool) -> DataFrame:
         rows: `user_id, item_id, weight, source`, and `position` where wanted.
         with_positions: whether the order of a user's interactions matters.
     """
-    synthetic_weight = F.when(F.col("source") != "real", F.col("weight")).alias("weight")
+    synthetic = F.col("source") != "real"
     columns: list[str | Column] = [
         F.xxhash64("user_id").alias("user"),
         F.hash("user_id").alias("key"),
         "item_id",
-        synthetic_weight,
+        F.when(synthetic | (F.col("weight") != 1.0), F.col("weight")).alias("weight"),
+        synthetic.alias("synthetic"),
     ]
     if with_positions:
         columns.append(F.coalesce("position", F.lit(LAST_POSITION)).alias("position"))
@@ -87,13 +89,15 @@ def _encode(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
     order = np.argsort(users)
     users, keys = users[order], keys[order]
     starts = np.flatnonzero(run_starts(users, keys))
-    synthetic = rows["weight"].is_valid().to_numpy()[order]
+    weighted = rows["weight"].is_valid().to_numpy()[order]
+    synthetic = rows["synthetic"].to_numpy()[order]
+    bits = synthetic * np.uint32(SYNTHETIC) | weighted * np.uint32(WEIGHTED)
     arrays = {
         "users": users[starts],
         "keys": keys[starts],
         "lengths": np.diff(starts, append=len(users)).astype(np.int32),
-        "entries": item_positions[order] << DICTIONARY_SHIFT | synthetic * np.uint32(SYNTHETIC),
-        "weights": rows["weight"].to_numpy()[order[synthetic]],
+        "entries": item_positions[order] << ITEM_SHIFT | bits,
+        "weights": rows["weight"].to_numpy()[order[weighted]],
         "positions": (
             rows["position"].to_numpy()[order]
             if "position" in rows.column_names

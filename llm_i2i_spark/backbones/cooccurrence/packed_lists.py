@@ -15,11 +15,11 @@ import pyarrow as pa
 
 from llm_i2i_spark.kernels.arrays import Int64Array, read_only
 from llm_i2i_spark.kernels.csr import UserCsr
-from llm_i2i_spark.kernels.edge_format import SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import WEIGHTED
 
 PACKED = "keys binary, lengths binary, indices binary, data binary"
 """A packed list: rows of a `UserCsr` as bytes. Per user a key and a length (int32), then all edges
-(uint32), then the weights of the synthetic ones (float64)."""
+(uint32), then the weights of those with the bit WEIGHTED (float64)."""
 
 
 def pack(csr: UserCsr, edges_per_row: int) -> Iterator[pa.RecordBatch]:
@@ -39,8 +39,9 @@ def pack_slices(csr: UserCsr, cuts: Int64Array) -> pa.RecordBatch:
     """One packed list for the users from each cut to the next, columns as in `PACKED`."""
     edge_cuts = csr.indptr[cuts]
     if len(csr.data):
-        synthetic_before = np.append(0, np.cumsum(csr.indices & SYNTHETIC, dtype=np.int64))
-        data_cuts = synthetic_before[edge_cuts]
+        weighted = (csr.indices & WEIGHTED) != 0
+        weighted_before = np.append(0, np.cumsum(weighted, dtype=np.int64))
+        data_cuts = weighted_before[edge_cuts]
     else:
         data_cuts = np.zeros(len(cuts), np.int64)
     lengths = np.diff(csr.indptr).astype(np.int32)

@@ -30,12 +30,12 @@ class Degrees:
     Attributes:
         of_users: items of a user -> users, from two items on and after `max_items_per_user`.
         of_items: users of an item -> items.
-        synthetic: edges that a model proposed.
+        weighted: edges with a weight of their own.
     """
 
     of_users: Mapping[int, int]
     of_items: Mapping[int, int]
-    synthetic: int = 0
+    weighted: int = 0
 
     @property
     def users(self) -> int:
@@ -54,8 +54,8 @@ class Degrees:
 
     @property
     def edge_bytes(self) -> float:
-        """Bytes of a shipped edge, on average: a synthetic one carries its weight."""
-        return EDGE_BYTES + WEIGHT_BYTES * self.synthetic / max(self.rows, 1)
+        """Bytes of a shipped edge, on average: one with a weight of its own carries it."""
+        return EDGE_BYTES + WEIGHT_BYTES * self.weighted / max(self.rows, 1)
 
     @property
     def longest(self) -> int:
@@ -73,7 +73,7 @@ class Degrees:
         for clicks, items in self.of_items.items():
             kept = clicks if max_users is None else min(clicks, max_users)
             of_items[kept] = of_items.get(kept, 0) + items
-        return Degrees(self.of_users, of_items, self.synthetic)
+        return Degrees(self.of_users, of_items, self.weighted)
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def measure_degrees(lists: DataFrame, clicks: Int64Array) -> Degrees:
     """
     counted = (
         lists.select("lengths", "data")
-        .mapInArrow(_count_lengths, "length int, users bigint, synthetic bigint")
+        .mapInArrow(_count_lengths, "length int, users bigint, weighted bigint")
         .toArrow()
     )
     of_users: Counter[int] = Counter()
@@ -156,30 +156,30 @@ def measure_degrees(lists: DataFrame, clicks: Int64Array) -> Degrees:
         of_users[length] += users
     users_of_item, items = np.unique(clicks[clicks > 0], return_counts=True)
     of_items = dict(zip(users_of_item.tolist(), items.tolist(), strict=True))
-    return Degrees(of_users, of_items, sum(counted["synthetic"].to_pylist()))
+    return Degrees(of_users, of_items, sum(counted["weighted"].to_pylist()))
 
 
 def _count_lengths(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Runs in Spark's Python workers: the users of a partition by number of items; their synthetic
+    """Runs in Spark's Python workers: the users of a partition by number of items; their weighted
     edges stand in the first row.
     """
     from llm_i2i_spark.backbones.cooccurrence.packed_lists import values
 
     users: Counter[int] = Counter()
-    synthetic = 0
+    weighted = 0
     for batch in batches:
         lengths, counts = np.unique(values(batch, "lengths", np.int32), return_counts=True)
         users.update(dict(zip(lengths.tolist(), counts.tolist(), strict=True)))
-        synthetic += len(values(batch, "data", np.float64))
+        weighted += len(values(batch, "data", np.float64))
     if users:
         columns = {
             "length": list(users),
             "users": list(users.values()),
-            "synthetic": [synthetic] + [0] * (len(users) - 1),
+            "weighted": [weighted] + [0] * (len(users) - 1),
         }
         yield pa.RecordBatch.from_pydict(
             columns,
-            pa.schema([("length", pa.int32()), ("users", pa.int64()), ("synthetic", pa.int64())]),
+            pa.schema([("length", pa.int32()), ("users", pa.int64()), ("weighted", pa.int64())]),
         )
 
 

@@ -21,7 +21,7 @@ from llm_i2i_spark.backbones.cooccurrence.encoded_batches import ARRAYS
 from llm_i2i_spark.backbones.cooccurrence.item_ids import ItemIds, dictionary_hashes
 from llm_i2i_spark.backbones.cooccurrence.packed_lists import PACKED
 from llm_i2i_spark.kernels.arrays import Int32Array, Int64Array, UInt32Array, run_starts
-from llm_i2i_spark.kernels.edge_format import DICTIONARY_SHIFT, ITEM_SHIFT, NO_CAP, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import ITEM_BITS, ITEM_SHIFT, NO_CAP, WEIGHTED
 
 SLICES = f"partition int, users binary, {PACKED}, positions binary"
 """A partition slice: the rows of an encoded batch whose users belong to one partition, as a packed
@@ -109,7 +109,7 @@ def _slice(encoded: pa.RecordBatch, dictionary: Dictionary, partitions: int) -> 
     order = np.argsort(id_hashes)  # looked up in ascending order they meet the same cache lines
     index = np.empty(len(id_hashes), np.uint32)
     index[order] = dictionary.index_of_hash[np.searchsorted(dictionary.id_hashes, id_hashes[order])]
-    edges = index[entries >> DICTIONARY_SHIFT] << ITEM_SHIFT | entries & SYNTHETIC
+    edges = index[entries >> ITEM_SHIFT] << ITEM_SHIFT | entries & ITEM_BITS
     indptr = np.append(0, np.cumsum(lengths, dtype=np.int64))
     lowest = np.array(
         [-(2**63) + part * 2**64 // partitions for part in range(partitions)], np.int64
@@ -145,7 +145,7 @@ def group_slices(
     weights = slices.data
     if len(weights):
         weights = np.ones(len(slices.indices))
-        weights[(slices.indices & SYNTHETIC).astype(np.bool_)] = slices.data
+        weights[(slices.indices & WEIGHTED).astype(np.bool_)] = slices.data
     rows = Interactions(
         np.repeat(users, np.diff(slices.indptr)), slices.indices, weights, positions
     )

@@ -11,9 +11,11 @@ RUNTIME: dict[str, Any] = {"changes_result": False}
 
 
 class Section(BaseModel):
-    """A frozen group of options that refuses keys it does not know."""
+    """A frozen group of options that refuses keys it does not know, and numbers that are none."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
+    )
 
 
 def runtime_options(model: type[BaseModel], prefix: str = "") -> set[str]:

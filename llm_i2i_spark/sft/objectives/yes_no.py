@@ -40,15 +40,18 @@ class YesNoObjective:
         ]
         self._labels = [np.array(group.labels, np.bool_) for group in groups]
         self._device = device
+        self._label_weights = [np.full(len(group.labels), group.weight) for group in groups]
         self.weights: NDArray[np.float64] = np.array(
-            [len(labels) for labels in self._labels], np.float64
+            [weights.sum() for weights in self._label_weights], np.float64
         )
 
     def loss(self, engine: Any, indices: Sequence[int], generator: torch.Generator) -> LossSums:
-        """Σ CE and the number of labels of some histories."""
-        trees = [tree for index in indices for tree in self._trees[index]]
-        labels = np.concatenate(
-            [self._labels[index][tree.requests] for index in indices for tree in self._trees[index]]
+        """Σ w·CE and Σ w over the labels of some histories."""
+        numbered = [(index, tree) for index in indices for tree in self._trees[index]]
+        trees = [tree for _, tree in numbered]
+        labels = np.concatenate([self._labels[index][tree.requests] for index, tree in numbered])
+        weights = np.concatenate(
+            [self._label_weights[index][tree.requests] for index, tree in numbered]
         )
         batch = tree_batch([tree.prefix for tree in trees], [tree.suffixes for tree in trees]).to(
             self._device
@@ -57,6 +60,7 @@ class YesNoObjective:
         return label_loss(
             engine.module.label_logits(hidden, batch.candidates),
             torch.from_numpy(labels).to(self._device),
+            torch.from_numpy(weights).to(self._device),
         )
 
 

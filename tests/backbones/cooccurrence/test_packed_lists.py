@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from llm_i2i_spark.backbones.cooccurrence.packed_lists import pack, unpack
 from llm_i2i_spark.kernels.csr import UserCsr
-from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, WEIGHTED
 from tests.kernels.plain_csr import to_csr
 
 edges = st.tuples(st.integers(0, 99), st.booleans()).map(
-    lambda edge: edge[0] << ITEM_SHIFT | (SYNTHETIC if edge[1] else 0)
+    lambda edge: edge[0] << ITEM_SHIFT | (WEIGHTED if edge[1] else 0)
 )
 contents = st.lists(st.lists(edges, min_size=2, max_size=9), min_size=1, max_size=15)
 
@@ -24,7 +24,7 @@ def csr_of(contents: list[list[int]]) -> UserCsr:
     weights = iter(np.arange(sum(map(len, contents))) / 7.0)
     return to_csr(
         [
-            (-user, own, [float(next(weights)) for edge in own if edge & SYNTHETIC])
+            (-user, own, [float(next(weights)) for edge in own if edge & WEIGHTED])
             for user, own in enumerate(contents)
         ]
     )

@@ -59,7 +59,7 @@ def test_degrees_count_what_is_there(graph):
 
 @pytest.mark.spark
 def test_degrees_are_measured_from_packed_lists_in_any_partitioning(spark):
-    own = [[4, 8, 13], [4, 9], [8, 12], [5, 9, 13, 17]]  # odd edges are synthetic
+    own = [[8, 16, 28], [8, 20], [16, 24], [12, 20, 28, 36]]  # those of the bit 4 are weighted
     indptr = np.cumsum([0, *map(len, own)], dtype=np.int64)
     lists = UserCsr(
         np.arange(4, dtype=np.int32),
@@ -73,12 +73,12 @@ def test_degrees_are_measured_from_packed_lists_in_any_partitioning(spark):
         found = measure_degrees(
             spark.createDataFrame(rows, PACKED).repartition(partitions), np.array([1, 2, 2, 6])
         )
-        assert found == Degrees({2: 2, 3: 1, 4: 1}, {1: 1, 2: 2, 6: 1}, synthetic=6)
+        assert found == Degrees({2: 2, 3: 1, 4: 1}, {1: 1, 2: 2, 6: 1}, weighted=6)
 
 
 def test_a_cap_moves_hotter_items_to_itself_and_leaves_users_alone():
-    degrees = Degrees({3: 10}, {1: 5, 4: 2, 9: 1, 20: 1}, synthetic=6)
-    assert degrees.capped(4) == Degrees({3: 10}, {1: 5, 4: 4}, synthetic=6)
+    degrees = Degrees({3: 10}, {1: 5, 4: 2, 9: 1, 20: 1}, weighted=6)
+    assert degrees.capped(4) == Degrees({3: 10}, {1: 5, 4: 4}, weighted=6)
     assert degrees.capped(None) == degrees
 
 
@@ -194,7 +194,7 @@ def test_the_sentence_and_the_record_say_the_same_numbers():
     assert "\n" not in plan.sentence()
 
 
-def test_the_weights_of_synthetic_edges_are_shipped_too():
-    real, half = Degrees({4: 100}, {40: 10}), Degrees({4: 100}, {40: 10}, synthetic=200)
+def test_the_weights_of_edges_are_shipped_too():
+    real, half = Degrees({4: 100}, {40: 10}), Degrees({4: 100}, {40: 10}, weighted=200)
     shipped = [plan_of(degrees, blocks=4).shuffle_bytes for degrees in (half, real)]
     assert shipped[0] == 2 * shipped[1]

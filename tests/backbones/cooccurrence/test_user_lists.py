@@ -26,10 +26,11 @@ from llm_i2i_spark.backbones.cooccurrence.user_lists import (
     slice_batches,
 )
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP, SYNTHETIC
+from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP, SYNTHETIC, WEIGHTED
 from tests.kernels.plain_csr import Rows, to_rows
 
 N_ITEMS = 6
+PROPOSED = SYNTHETIC | WEIGHTED
 ID_HASHES = np.array([40, -3, 2**62, 7, -(2**63), 0])  # of items 0 to 5
 ITEM_HASHES = np.arange(N_ITEMS, dtype=np.int32)
 # The first two share the longer hash, the second and third the shorter one.
@@ -49,6 +50,7 @@ def encode(rows: list[Row]) -> Iterator[pa.RecordBatch]:
         "key": pa.array([USERS[row[0]][1] for row in rows], pa.int32()),
         "item_id": pa.array([str(row[1]) for row in rows]),
         "weight": pa.array([row[2] for row in rows], pa.float64()),
+        "synthetic": pa.array([row[2] is not None for row in rows]),
     }
     for batch in encode_batches(iter([pa.RecordBatch.from_pydict(columns)])):
         hashes = [ID_HASHES[int(item)] for item in batch.column("items")[0].as_py()]
@@ -80,7 +82,7 @@ def plain(rows: list[Row]) -> Rows:
             (row for row in rows if row[0] == user), key=lambda row: -(row[2] or 2.0)
         ):
             kept.setdefault(item, weight)
-        edges = [item << ITEM_SHIFT | (SYNTHETIC if kept[item] else 0) for item in sorted(kept)]
+        edges = [item << ITEM_SHIFT | (PROPOSED if kept[item] else 0) for item in sorted(kept)]
         if len(edges) > 1:
             wanted.append((key, edges, [weight for item in sorted(kept) if (weight := kept[item])]))
     return sorted(wanted)

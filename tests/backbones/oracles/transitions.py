@@ -16,5 +16,5 @@ def similarities(log: Log, backbone: Transitions) -> Similarities:
             ahead = clicks[position + 1 : position + 1 + backbone.window]
             for distance, j in enumerate(ahead, start=1):
                 total, support = found.get((i, j), (0.0, 0))
-                found[i, j] = (total + 1 / distance, support + 1)
+                found[i, j] = (total + own[i].weight * own[j].weight / distance, support + 1)
     return {pair: (total, support, 0.0) for pair, (total, support) in found.items()}

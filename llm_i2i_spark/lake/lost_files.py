@@ -1,0 +1,105 @@
+"""Data files of a local table that are not as its log says, and a log that cannot be read. No
+Spark, and no look into the files: their names and sizes are compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from llm_i2i_spark.base import errors
+from llm_i2i_spark.base.contract import scope_of
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.files import is_uri
+from llm_i2i_spark.base.run_record import (
+    LOST_FILES,
+    Commit,
+    LostFile,
+    RunRecord,
+    ScopeResult,
+)
+
+
+def open_table(path: str, version: int | None = None) -> DeltaTable:
+    """The Delta table in a local folder.
+
+    Raises:
+        TableNotFoundError: its log is damaged, or has no such version; the sentence says what to
+            do.
+    """
+    try:
+        return DeltaTable(path, version=version)
+    except TableNotFoundError:
+        raise
+    except DeltaError as error:
+        reason = str(error).splitlines()[0].removeprefix("Kernel error: ")[:120]
+        name = Path(path).name
+        again = f"; stage {TABLES[name].stage} then makes it anew" if name in TABLES else ""
+        if version is not None:
+            raise errors.TableNotFoundError(
+                f"Version {version} of the table in {path} cannot be read ({reason}); name one"
+                " that its history still has."
+            ) from None
+        raise errors.TableNotFoundError(
+            f"The Delta log of {path} is damaged ({reason}); put back its _delta_log from a copy,"
+            f" or move the folder away with `mv '{path}' '{path}.damaged'`{again}."
+        ) from None
+
+
+def find_lost_files(path: str, version: int | None = None) -> list[LostFile]:
+    """The data files of a version that are missing or have another size.
+
+    Args:
+        path: of the table.
+        version: None for the latest.
+
+    Raises:
+        TableNotFoundError: the log cannot be read.
+    """
+    actions = pa.table(open_table(path, version).get_add_actions(flatten=True)).to_pylist()
+    lost = []
+    for action in actions:
+        file = Path(path, action["path"])
+        if is_uri(action["path"]):
+            continue
+        exists = file.is_file()
+        if not exists or file.stat().st_size != action["size_bytes"]:
+            lost.append(LostFile(action["path"], exists, _bounds(action)))
+    return lost
+
+
+def _bounds(action: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    bounds = {}
+    for key, smallest in action.items():
+        kind, _, column = key.partition(".")
+        largest = action.get(f"max.{column}")
+        if kind == "min" and isinstance(smallest, str) and isinstance(largest, str):
+            bounds[column] = smallest, largest
+    return bounds
+
+
+def with_losses(
+    record: RunRecord, history: Sequence[Commit], lost: Sequence[LostFile]
+) -> RunRecord:
+    """The record of a commit that drops lost files: it says of the results which had rows in them
+    that they are no more.
+
+    Args:
+        record: of the results that the commit writes.
+        history: of the table.
+        lost: the files.
+    """
+    known = {key for commit in history if commit.record for key in commit.record.scopes if key}
+    gone = {
+        key: ScopeResult("")
+        for key in sorted(known)
+        if any(file.may_hold(scope_of(key)) for file in lost)
+    }
+    attributes = {**record.attributes, LOST_FILES: len(lost)}
+    return replace(record, scopes={**gone, **record.scopes}, attributes=attributes)

@@ -1,0 +1,123 @@
+"""One run at a time in a local lake: a lock that the operating system holds for a process, and
+takes back when the process ends, however it ends.
+
+A lake on an object store has no such lock. There each run reads the versions that hold its own
+results, whatever another run has written since.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timezone
+from pathlib import Path
+
+from llm_i2i_spark.base.console import Progress, log_message
+
+LOCK_FILE = "_lock"
+POLL_SECONDS = 0.2
+
+_held = threading.local()
+"""The lakes that this thread has locked: a run that begins inside another one does not wait."""
+
+
+@contextmanager
+def lake_lock(root: Path | None, command: str) -> Iterator[None]:
+    """Let no other process, and no other thread, write a lake for the length of the block.
+
+    Where another one is at work, it is named, and waited for; Ctrl-C ends the waiting.
+
+    Args:
+        root: of the lake; None where it is not local, and nothing is locked.
+        command: what the others are told.
+    """
+    locked: set[Path] = _held.__dict__.setdefault("roots", set())
+    if root is None or root in locked:
+        yield
+        return
+    descriptor = _open(root)
+    if descriptor is None:
+        yield
+        return
+    try:
+        _acquire(descriptor)
+        _write_owner(descriptor, command)
+        locked.add(root)
+        yield
+    finally:
+        locked.discard(root)
+        os.close(descriptor)  # and with it goes the lock
+
+
+def _open(root: Path) -> int | None:
+    """The lock file, made where it is missing; None where the folder cannot be written to: then no
+    run can write there either, and its first table says so.
+    """
+    path = root / LOCK_FILE
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError:
+        with suppress(OSError):
+            return os.open(path, os.O_RDONLY)  # another user's
+    return None
+
+
+def _acquire(descriptor: int) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    except BlockingIOError:
+        pass
+    except OSError as error:
+        log_message(f"this file system has no locks ({error.strerror}): run one command at a time")
+        return
+    log_message(f"{_owner(descriptor)} is at work in this lake; waiting for it (Ctrl-C leaves)")
+    started = time.monotonic()
+    with Progress("waiting for the other run", unit="s") as progress:
+        while True:
+            time.sleep(POLL_SECONDS)
+            with suppress(BlockingIOError):
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            progress.update(int(time.monotonic() - started))
+
+
+def _write_owner(descriptor: int, command: str) -> None:
+    """Say in the lock file who has it. The command has no values of options: some are secret."""
+    owner = {
+        "command": command,
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "user": _user(),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    with suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, json.dumps(owner).encode(), 0)
+
+
+def _owner(descriptor: int) -> str:
+    """Who has the lock, in words."""
+    try:
+        owner = json.loads(os.pread(descriptor, 4096, 0))
+        return (
+            f"`{owner['command']}` (process {owner['pid']} of {owner['user']} on {owner['host']},"
+            f" since {owner['started']})"
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return "Another run"
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return str(os.getuid())

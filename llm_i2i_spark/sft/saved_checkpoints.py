@@ -1,0 +1,44 @@
+"""Whether the folders of committed checkpoints are still there. Their content is verified when they
+are loaded; here their files are counted and measured, without torch.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from llm_i2i_spark.base.contract import Scope
+from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.run_record import Histories
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+
+MANIFEST = "manifest.json"
+
+
+def lost_checkpoint(lake: Histories, version: int, scope: Scope) -> str | None:
+    """What is gone of the checkpoints of a branch, in words; None where all of it is there.
+
+    Args:
+        lake: with the table `checkpoints`; only a local one can be looked at.
+        version: of the table.
+        scope: the branch.
+    """
+    if not isinstance(lake, DeltaRsLake):
+        return None
+    try:
+        rows = lake.read("checkpoints", version, ["role", "path"], scope).to_pylist()
+    except UserError as error:
+        return str(error).rstrip(".")
+    for row in rows:
+        if not is_complete(Path(row["path"])):
+            return f"files of the {row['role']} in {row['path']} are missing"
+    return None
+
+
+def is_complete(folder: Path) -> bool:
+    """Whether a checkpoint has every file of its manifest, each of its size."""
+    try:
+        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        return all((folder / name).stat().st_size == files[name]["bytes"] for name in files)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False

@@ -1,0 +1,101 @@
+"""One run at a time in a local lake: who waits is told for whom, and a killed run holds nothing."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from llm_i2i_spark.lake.run_lock import LOCK_FILE, lake_lock
+
+HOLDER = """
+import sys
+from pathlib import Path
+from llm_i2i_spark.lake.run_lock import lake_lock
+with lake_lock(Path(sys.argv[1]), "llm-i2i run"):
+    print("locked", flush=True)
+    sys.stdin.read()
+"""
+
+
+def holder(root: Path) -> subprocess.Popen[str]:
+    """Another process that has locked a lake, until its input is closed."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "locked\n"
+    return process
+
+
+def test_the_second_names_the_first_and_waits_for_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, entered = holder(tmp_path), threading.Event()
+
+    def second() -> None:
+        with lake_lock(tmp_path, "llm-i2i ingest"):
+            entered.set()
+
+    with caplog.at_level(logging.INFO, "llm_i2i_spark"):
+        waiting = threading.Thread(target=second)
+        waiting.start()
+        while not caplog.messages:
+            waiting.join(0.05)
+        assert not entered.is_set()
+        assert f"`llm-i2i run` (process {first.pid} of " in caplog.messages[0]
+        assert "waiting for it (Ctrl-C leaves)" in caplog.messages[0]
+        first.communicate()
+        waiting.join(30)
+    assert entered.is_set()
+    assert json.loads((tmp_path / LOCK_FILE).read_text())["command"] == "llm-i2i ingest"
+
+
+def test_a_killed_run_holds_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    first = holder(tmp_path)
+    os.kill(first.pid, signal.SIGKILL)
+    first.communicate()
+    with lake_lock(tmp_path, "llm-i2i run"):
+        assert caplog.messages == []
+
+
+def test_whoever_waits_can_be_interrupted(tmp_path: Path) -> None:
+    first = holder(tmp_path)
+    second = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert second.stderr is not None
+    assert "is at work in this lake" in second.stderr.readline()
+    second.send_signal(signal.SIGINT)
+    out, _ = second.communicate(timeout=30)
+    assert out == ""
+    first.communicate()
+
+
+def test_a_run_inside_a_run_does_not_wait_and_remote_lakes_have_no_lock(tmp_path: Path) -> None:
+    with lake_lock(tmp_path / "lake", "serve-index"), lake_lock(tmp_path / "lake", "run"):
+        assert json.loads((tmp_path / "lake" / LOCK_FILE).read_text())["pid"] == os.getpid()
+    with lake_lock(None, "run"):
+        pass
+    with lake_lock(tmp_path / "lake", "run"):
+        assert json.loads((tmp_path / "lake" / LOCK_FILE).read_text())["command"] == "run"
+
+
+def test_a_folder_that_cannot_be_written_to_is_not_locked(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with lake_lock(tmp_path / "file" / "lake", "run"):
+        pass
