@@ -7,7 +7,7 @@ over the blocks gives sums, the driver adds them up and sends them with the next
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from math import ceil
@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 CLICKS_PER_BLOCK = 300_000
 OUTPUT_ROWS = 65_536
-PACKED = "targets array<int>, lengths array<int>, sources array<int>, prior array<double>"
+PACKED = (
+    "targets array<int>, weights array<double>, lengths array<int>, sources array<int>,"
+    " source_weights array<double>, prior array<double>"
+)
 MASSES = "source int, target int, mass bigint, clicks int"
 TOTALS = "source int, total bigint"
 
@@ -76,7 +79,7 @@ def find_transitions(
     expected = run.staged(_scaled_prior(prior, interactions, items, backbone), "prior, scaled")
     blocks = max(cores(interactions.sparkSession), ceil(interactions.count() / CLICKS_PER_BLOCK))
     clicks = _clicks_with_history(interactions, items, backbone.history)
-    rows = clicks.unionByName(_by_target(expected)).withColumn(
+    rows = clicks.unionByName(_by_target(expected), allowMissingColumns=True).withColumn(
         "block", F.pmod(F.col("target"), F.lit(blocks)).cast("int")
     )
     packed = map_each(rows, "block", blocks, pack_block, PACKED)
@@ -96,7 +99,9 @@ def _item_indices(interactions: DataFrame) -> DataFrame:
 
 
 def _clicks_with_history(interactions: DataFrame, items: DataFrame, history: int) -> DataFrame:
-    """Every click that has one before it: `target int, sources array<int>`, oldest first."""
+    """Every click that has one before it, and those before it, oldest first: `target int, weight
+    double, sources array<int>, source_weights array<double>`.
+    """
     real = interactions.where((F.col("source") == "real") & F.col("position").isNotNull())
     before = (
         Window.partitionBy("user_id")
@@ -105,10 +110,12 @@ def _clicks_with_history(interactions: DataFrame, items: DataFrame, history: int
     )
     indexed = real.join(F.broadcast(items), "item_id")
     lists = indexed.select(
-        F.col("item_idx").alias("target"), F.collect_list("item_idx").over(before).alias("sources")
+        F.col("item_idx").alias("target"),
+        "weight",
+        F.collect_list("item_idx").over(before).alias("sources"),
+        F.collect_list("weight").over(before).alias("source_weights"),
     )
-    nothing = F.lit(None).cast("array<double>").alias("prior")
-    return lists.where(F.size("sources") > 0).select("target", "sources", nothing)
+    return lists.where(F.size("sources") > 0)
 
 
 def _scaled_prior(
@@ -218,10 +225,15 @@ def pack_block(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     table = pa.Table.from_batches(received)
     has_prior = table["prior"].is_valid()
     clicks, expected = table.filter(pc.invert(has_prior)), table.filter(has_prior)
-    targets, lengths = _numbers(clicks["target"]), _numbers(pc.list_value_length(clicks["sources"]))
-    sources = _numbers(pc.list_flatten(clicks["sources"]))
-    block = make_block(targets, lengths, sources, decay=1.0)
-    prior = prior_of_pairs(
+    row = {
+        "targets": _numbers(clicks["target"]),
+        "weights": _numbers(clicks["weight"]),
+        "lengths": _numbers(pc.list_value_length(clicks["sources"])),
+        "sources": _numbers(pc.list_flatten(clicks["sources"])),
+        "source_weights": _numbers(pc.list_flatten(clicks["source_weights"])),
+    }
+    block = _block(row, decay=1.0)
+    row["prior"] = prior_of_pairs(
         block,
         _numbers(pc.list_flatten(expected["sources"])),
         np.repeat(
@@ -229,7 +241,6 @@ def pack_block(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         ),
         _numbers(pc.list_flatten(expected["prior"])),
     )
-    row = {"targets": targets, "lengths": lengths, "sources": sources, "prior": prior}
     yield pa.RecordBatch.from_pydict({name: [values] for name, values in row.items()})
 
 
@@ -256,12 +267,23 @@ def _blocks(
     """Each packed block with the masses after the rounds that are over."""
     for batch in batches:
         for row in range(batch.num_rows):
-            targets, lengths, sources, prior = (
-                _numbers(batch.column(name)[row].values)
-                for name in ("targets", "lengths", "sources", "prior")
+            arrays = {name: _numbers(batch.column(name)[row].values) for name in batch.schema.names}
+            block = _block(arrays, task.decay)
+            yield (
+                block,
+                transition_masses(block, arrays["prior"], task.prior_strength, task.totals),
             )
-            block = make_block(targets, lengths, sources, task.decay)
-            yield block, transition_masses(block, prior, task.prior_strength, task.totals)
+
+
+def _block(arrays: Mapping[str, NDArray[Any]], decay: float) -> TargetBlock:
+    return make_block(
+        arrays["targets"],
+        arrays["lengths"],
+        arrays["sources"],
+        arrays["weights"],
+        arrays["source_weights"],
+        decay,
+    )
 
 
 def _numbers(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:

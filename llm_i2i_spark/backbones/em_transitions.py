@@ -18,11 +18,12 @@ class EmTransitions(Backbone):
 
     A click on j after the clicks h is a draw from the mixture
 
-        p(j | h) = sum over i in h of  w_i S(i, j),    w_i ~ decay^(age of i in h)
+        p(j | h) = sum over i in h of  w_i S(i, j),    w_i ~ e_i decay^(age of i in h)
 
-    of the last `history` clicks. The rows of S have a Dirichlet prior: Swing on all interactions,
-    rows scaled to sum to 1, as strong as `prior_strength` clicks. Each round divides every click
-    among the clicks before it by their responsibility, mass(i, j), and sets
+    (e: the weights of the interactions, 1 for a plain click) of the last `history` clicks. The rows
+    of S have a Dirichlet prior: Swing on all interactions, rows scaled to sum to 1, as strong as
+    `prior_strength` clicks. Each round divides every click among the clicks before it by their
+    responsibility, mass(i, j), and sets
 
         S(i, j) = (mass(i, j) + a P(i, j)) / (sum over k of mass(i, k) + a)
 

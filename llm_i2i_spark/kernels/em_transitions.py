@@ -27,7 +27,8 @@ class TargetBlock:
         targets: (pairs,) ... and targets, sorted by both.
         pair: (events,) of each earlier click before a click, which pair it makes with it.
         click: (events,) the click that it stands before, ascending.
-        weight: (events,) its share in that click by age alone; the shares of a click sum to 1.
+        weight: (events,) its share in that click by age and weight; the shares of a click sum to 1.
+        clicks: (clicks,) weight of each click.
     """
 
     sources: Int32Array
@@ -35,10 +36,16 @@ class TargetBlock:
     pair: Int64Array
     click: Int64Array
     weight: Float64Array
+    clicks: Float64Array
 
 
 def make_block(
-    targets: Int32Array, lengths: Int32Array, sources: Int32Array, decay: float
+    targets: Int32Array,
+    lengths: Int32Array,
+    sources: Int32Array,
+    clicks: Float64Array,
+    earlier: Float64Array,
+    decay: float,
 ) -> TargetBlock:
     """Find the distinct pairs of a block.
 
@@ -46,15 +53,22 @@ def make_block(
         targets: (clicks,) item index of each click.
         lengths: (clicks,) how many earlier clicks stand before it.
         sources: (events,) item indices of those, oldest first, click by click.
+        clicks: (clicks,) weight of each click.
+        earlier: (events,) weight of each earlier click.
         decay: weight of an earlier click relative to the next later one.
     """
     click = np.repeat(np.arange(len(targets)), lengths)
     age = np.cumsum(lengths)[click] - 1 - np.arange(len(sources))
-    raw = decay ** age.astype(np.float64)
+    raw = earlier * decay ** age.astype(np.float64)
     weight = raw / np.bincount(click, raw, minlength=len(targets))[click]
     keys, pair = np.unique(_keys(sources, targets[click]), return_inverse=True)
     return TargetBlock(
-        (keys >> 32).astype(np.int32), (keys & 0xFFFFFFFF).astype(np.int32), pair, click, weight
+        (keys >> 32).astype(np.int32),
+        (keys & 0xFFFFFFFF).astype(np.int32),
+        pair,
+        click,
+        weight,
+        clicks,
     )
 
 
@@ -84,10 +98,11 @@ def transition_masses(
     """How much of the clicks on a pair's target is due to its source, after as many rounds as there
     are totals.
 
-        mass(i, j) = sum over the clicks on j of  w_i S(i, j) / sum over the clicks h before it of
-                     w_h S(h, j),    S(i, j) = (mass(i, j) + a prior(i, j)) / (total(i) + a)
+        mass(i, j) = sum over the clicks on j, each of weight e, of
+                     e w_i S(i, j) / sum over the clicks h before it of w_h S(h, j),
+        S(i, j) = (mass(i, j) + a prior(i, j)) / (total(i) + a)
 
-    in each round with S of the round before; without any round mass(i, j) = sum of w_i.
+    in each round with S of the round before; without any round mass(i, j) = sum of e w_i.
 
     Args:
         block: of some targets.
@@ -118,7 +133,8 @@ def sum_by_source(block: TargetBlock, masses: Int64Array) -> tuple[Int32Array, I
 
 def _sums(block: TargetBlock, shares: Float64Array) -> Int64Array:
     masses = np.zeros(len(block.sources), np.int64)
-    np.add.at(masses, block.pair, np.rint(shares / UNIT).astype(np.int64))
+    units = np.rint(shares * block.clicks[block.click] / UNIT).astype(np.int64)
+    np.add.at(masses, block.pair, units)
     return masses
 
 

@@ -18,7 +18,7 @@ def similarities(log: Log, backbone: EmTransitions) -> Similarities:
     for _ in range(backbone.rounds):
         before = {pair: probability(pair, mass, prior, backbone) for pair in mass}
         mass = divide(events, lambda i, j, before=before: before[i, j])
-    support = Counter((i, j) for j, earlier in events for i, _ in earlier)
+    support = Counter((i, j) for j, _, earlier in events for i, _ in earlier)
     found = {}
     for pair in mass.keys() | prior.keys():
         expected = backbone.prior_strength * prior.get(pair, 0.0)
@@ -39,9 +39,8 @@ def scaled_prior(log: Log, backbone: EmTransitions):
     for i in {i for i, _ in best}:
         own = [pair for pair in best if pair[0] == i and found[pair][0] > 0]
         similar |= {pair: found[pair] for pair in own[: backbone.top_k]}
-    clicks = Counter(item for (_, item), weight in log.weights.items() if weight == 1)
     scores = {
-        (i, j): values[0] * max(clicks[j], 1) ** -backbone.prior_damping
+        (i, j): values[0] * max(log.clicks[j], 1) ** -backbone.prior_damping
         for (i, j), values in similar.items()
     }
     totals = Counter()
@@ -51,24 +50,28 @@ def scaled_prior(log: Log, backbone: EmTransitions):
 
 
 def histories(log: Log, backbone: EmTransitions):
-    """(item clicked, [(earlier item, weight by age)]), of all clicks with one before them."""
+    """(item clicked, its weight, [(earlier item, share)]), of all clicks with one before them."""
     events = []
     for own in log.rows.values():
         clicks = sorted((item for item in own if own[item].real), key=lambda i: own[i].position)
         for place in range(1, len(clicks)):
             earlier = clicks[max(0, place - backbone.history) : place]
-            weights = [backbone.decay**age for age in reversed(range(len(earlier)))]
+            ages = reversed(range(len(earlier)))
+            weights = [
+                own[i].weight * backbone.decay**age for i, age in zip(earlier, ages, strict=True)
+            ]
             shares = [weight / sum(weights) for weight in weights]
-            events.append((clicks[place], list(zip(earlier, shares, strict=True))))
+            j = clicks[place]
+            events.append((j, own[j].weight, list(zip(earlier, shares, strict=True))))
     return events
 
 
 def divide(events, similarity):
     mass = Counter()
-    for j, earlier in events:
+    for j, clicked, earlier in events:
         parts = {i: weight * similarity(i, j) for i, weight in earlier}
         for i, part in parts.items():
-            mass[i, j] += round(part / sum(parts.values()) / UNIT)
+            mass[i, j] += round(part / sum(parts.values()) * clicked / UNIT)
     return mass
 
 
