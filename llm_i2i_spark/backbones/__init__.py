@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from llm_i2i_spark.backbones.base import Backbone, BackboneRun, EngineOptions
 from llm_i2i_spark.backbones.bm25 import Bm25
+from llm_i2i_spark.backbones.em_transitions import EmTransitions
 from llm_i2i_spark.backbones.item_knn import ItemKnn
 from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.backbones.transitions import Transitions
@@ -14,6 +15,7 @@ __all__ = [
     "Backbone",
     "BackboneRun",
     "Bm25",
+    "EmTransitions",
     "EngineOptions",
     "ItemKnn",
     "Swing",
@@ -21,7 +23,13 @@ __all__ = [
     "find_backbone",
 ]
 
-BACKBONES: tuple[type[Backbone], ...] = (Swing, ItemKnn, Bm25, Transitions)
+BACKBONES: tuple[type[Backbone], ...] = (
+    Swing,
+    ItemKnn,
+    Bm25,
+    Transitions,
+    EmTransitions,
+)
 """Every backbone of this package. A class that is listed here has a section `i2i.<name>` in the
 configuration, can be named in `i2i.backbone`, and is checked by the conformance tests.
 """

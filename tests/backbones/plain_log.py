@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -42,11 +43,13 @@ class Log:
         weights: by user and item, of the whole log.
         rows: by user, their items after the cap of items a user.
         counted: by item, the users that its row sums over.
+        clicks: by item, how many real interactions it has in the whole log.
     """
 
     weights: dict[tuple[str, str], float]
     rows: dict[str, dict[str, Edge]]
     counted: dict[str, set[str]]
+    clicks: Counter[str]
 
 
 Similarities = dict[tuple[str, str], tuple[float, int, float]]
@@ -86,10 +89,11 @@ def plain_log(frame: DataFrame, backbone: Backbone, seed=42) -> Log:
         getattr(backbone, cap, None) for cap in ("max_items_per_user", "max_users_per_item")
     )
     hashed = frame.selectExpr("*", "hash(user_id) AS key", f"hash(item_id, {seed}) AS item_hash")
-    weights, rows, hashes = {}, {}, {}
+    weights, rows, hashes, clicks = {}, {}, {}, Counter()
     for row in hashed.collect():
         user, item = row["user_id"], row["item_id"]
         weights[user, item] = row["weight"]
+        clicks[item] += row["source"] == "real"
         edge = Edge(row["weight"], row["source"] == "real", row["position"])
         rows.setdefault(user, {})[item] = edge
         hashes[user, item] = sampling_hash(row["key"], row["item_hash"])
@@ -102,7 +106,7 @@ def plain_log(frame: DataFrame, backbone: Backbone, seed=42) -> Log:
         users = [user for user, own in rows.items() if item in own]
         lowest = sorted(users, key=lambda user: hashes[user, item])[:max_users]
         counted[item] = set(lowest)
-    return Log(weights, rows, counted)
+    return Log(weights, rows, counted, clicks)
 
 
 def sampling_hash(user_key: int, item_hash: int) -> int:

@@ -1,0 +1,292 @@
+"""Transitions by expectation maximisation, in Spark.
+
+The clicks go to blocks by the item that is clicked, once, each with the clicks before it. A round
+needs nothing of other blocks but the sum of each item's masses, so all rounds are narrow: a pass
+over the blocks gives sums, the driver adds them up and sends them with the next pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from math import ceil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from llm_i2i_spark.backbones.base import BackboneRun
+from llm_i2i_spark.kernels.arrays import Int64Array
+from llm_i2i_spark.kernels.em_transitions import (
+    UNIT,
+    TargetBlock,
+    make_block,
+    prior_of_pairs,
+    sum_by_source,
+    transition_masses,
+)
+from llm_i2i_spark.lake.capabilities import cores
+from llm_i2i_spark.lake.grouped_map import map_each
+
+if TYPE_CHECKING:
+    from llm_i2i_spark.backbones.em_transitions import EmTransitions
+
+CLICKS_PER_BLOCK = 300_000
+OUTPUT_ROWS = 65_536
+PACKED = (
+    "targets array<int>, weights array<double>, lengths array<int>, sources array<int>,"
+    " source_weights array<double>, prior array<double>"
+)
+MASSES = "source int, target int, mass bigint, clicks int"
+TOTALS = "source int, total bigint"
+
+
+@dataclass(frozen=True)
+class EmTask:
+    """What every task is given.
+
+    Attributes:
+        decay: weight of an earlier click relative to the next later one.
+        prior_strength: in clicks.
+        totals: for each round that is over, (items,) the sum of each item's masses.
+    """
+
+    decay: float
+    prior_strength: float
+    totals: list[Int64Array] = field(default_factory=list)
+
+
+def find_transitions(
+    backbone: EmTransitions, interactions: DataFrame, prior: DataFrame, run: BackboneRun
+) -> DataFrame:
+    """The similarities of all items; `Backbone.compute` has the contract.
+
+    Args:
+        backbone: the parameters.
+        interactions: of `Backbone.compute`.
+        prior: similarities that say what to expect, columns as `Backbone.compute` returns them.
+        run: where to keep intermediate results.
+    """
+    items = run.staged(_item_indices(interactions), "item ids")
+    number = items.count()
+    if number == 0:
+        return prior.limit(0)
+    expected = run.staged(_scaled_prior(prior, interactions, items, backbone), "prior, scaled")
+    blocks = max(cores(interactions.sparkSession), ceil(interactions.count() / CLICKS_PER_BLOCK))
+    clicks = _clicks_with_history(interactions, items, backbone.history)
+    rows = clicks.unionByName(_by_target(expected), allowMissingColumns=True).withColumn(
+        "block", F.pmod(F.col("target"), F.lit(blocks)).cast("int")
+    )
+    packed = map_each(rows, "block", blocks, pack_block, PACKED)
+    packed = run.staged(packed, "clicks by item")
+    task = EmTask(backbone.decay, backbone.prior_strength)
+    for _ in range(backbone.rounds):
+        task.totals.append(_add_totals(packed, task, number))
+    masses = packed.mapInArrow(partial(masses_by_pair, task=task), MASSES)
+    return _similarities(masses, expected, items, backbone)
+
+
+def _item_indices(interactions: DataFrame) -> DataFrame:
+    """`item_id, item_idx`: by the length of the id and then its text, as ties are ordered."""
+    by_id = Window.orderBy(F.length("item_id"), "item_id")
+    ids = interactions.select("item_id").distinct()
+    return ids.withColumn("item_idx", (F.row_number().over(by_id) - 1).cast("int"))
+
+
+def _clicks_with_history(interactions: DataFrame, items: DataFrame, history: int) -> DataFrame:
+    """Every click that has one before it, and those before it, oldest first: `target int, weight
+    double, sources array<int>, source_weights array<double>`.
+    """
+    real = interactions.where((F.col("source") == "real") & F.col("position").isNotNull())
+    before = (
+        Window.partitionBy("user_id")
+        .orderBy("position", "item_idx")
+        .rowsBetween(-history, Window.currentRow - 1)
+    )
+    indexed = real.join(F.broadcast(items), "item_id")
+    lists = indexed.select(
+        F.col("item_idx").alias("target"),
+        "weight",
+        F.collect_list("item_idx").over(before).alias("sources"),
+        F.collect_list("weight").over(before).alias("source_weights"),
+    )
+    return lists.where(F.size("sources") > 0)
+
+
+def _scaled_prior(
+    prior: DataFrame, interactions: DataFrame, items: DataFrame, backbone: EmTransitions
+) -> DataFrame:
+    """`source int, target int, prior double, support int, share double`; the prior of each source
+    sums to 1.
+    """
+    real = interactions.where(F.col("source") == "real")
+    popularity = items.join(
+        real.groupBy("item_id").agg(F.count("*").alias("clicks")), "item_id", "left"
+    )
+    clicks = F.greatest(F.coalesce("clicks", F.lit(1)), F.lit(1)).cast("double")
+    own = items.select("item_id", F.col("item_idx").alias("source"))
+    other = popularity.select(
+        F.col("item_id").alias("neighbor_id"),
+        F.col("item_idx").alias("target"),
+        F.pow(clicks, F.lit(-backbone.prior_damping)).alias("damping"),
+    )
+    damped = (
+        prior.join(F.broadcast(own), "item_id")
+        .join(F.broadcast(other), "neighbor_id")
+        .select(
+            "source",
+            F.struct(
+                "target",
+                (F.col("similarity") * F.col("damping")).alias("score"),
+                "support",
+                F.col("synthetic_share").alias("share"),
+            ).alias("entry"),
+        )
+    )
+    # Summed up in the order of the targets, so that the sum is the same to the bit.
+    lists = damped.groupBy("source").agg(F.sort_array(F.collect_list("entry")).alias("entries"))
+    total = F.aggregate("entries", F.lit(0.0), lambda so_far, entry: so_far + entry["score"])
+    summed = lists.withColumn("total", total)
+    rows = summed.select("source", "total", F.explode("entries").alias("entry"))
+    return rows.select(
+        "source",
+        "entry.target",
+        (F.col("entry.score") / F.col("total")).alias("prior"),
+        "entry.support",
+        "entry.share",
+    )
+
+
+def _by_target(expected: DataFrame) -> DataFrame:
+    """The prior of each target as one row beside its clicks."""
+    return expected.groupBy("target").agg(
+        F.collect_list("source").alias("sources"), F.collect_list("prior").alias("prior")
+    )
+
+
+def _add_totals(packed: DataFrame, task: EmTask, items: int) -> Int64Array:
+    """(items,) the sum of each item's masses after the rounds that are over."""
+    parts = packed.mapInArrow(partial(totals_by_source, task=task), TOTALS)
+    summed = parts.groupBy("source").agg(F.sum("total").alias("total")).toArrow()
+    totals = np.zeros(items, np.int64)
+    totals[summed["source"].to_numpy()] = summed["total"].to_numpy()
+    return totals
+
+
+def _similarities(
+    masses: DataFrame, expected: DataFrame, items: DataFrame, backbone: EmTransitions
+) -> DataFrame:
+    """Masses and prior of each pair together, the best `top_k` of each item."""
+    strength = F.lit(backbone.prior_strength)
+    rows = masses.unionByName(expected, allowMissingColumns=True).repartition("source")
+    pairs = rows.groupBy("source", "target").agg(
+        F.coalesce(F.max("mass"), F.lit(0)).alias("mass"),
+        F.coalesce(F.max("prior"), F.lit(0.0)).alias("prior"),
+        F.coalesce(F.max("clicks"), F.max("support")).alias("support"),
+        F.coalesce(F.max("share"), F.lit(0.0)).alias("share"),
+    )
+    of_source = Window.partitionBy("source")
+    expected_part = strength * F.col("prior")
+    mass = F.col("mass") * F.lit(UNIT)
+    scored = pairs.withColumn("total", F.sum("mass").over(of_source) * F.lit(UNIT)).select(
+        "source",
+        "target",
+        ((mass + expected_part) / (F.col("total") + strength)).alias("similarity"),
+        "support",
+        (expected_part * F.col("share") / (mass + expected_part)).alias("synthetic_share"),
+    )
+    place = F.row_number().over(of_source.orderBy(F.desc("similarity"), "target"))
+    best = scored.where(F.col("similarity") > 0).withColumn("place", place)
+    best = best.where(F.col("place") <= backbone.top_k)
+    return _with_ids(best, items)
+
+
+def _with_ids(similar: DataFrame, items: DataFrame) -> DataFrame:
+    own = F.broadcast(items.select("item_id", F.col("item_idx").alias("source")))
+    other = F.broadcast(
+        items.select(F.col("item_id").alias("neighbor_id"), F.col("item_idx").alias("target"))
+    )
+    named = similar.join(own, "source").join(other, "target")
+    return named.select("item_id", "neighbor_id", "similarity", "support", "synthetic_share")
+
+
+def pack_block(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Runs in Spark's Python workers, once a block: its clicks as one row, with the prior of each
+    pair that occurs in it.
+    """
+    received = [batch for batch in batches if batch.num_rows]
+    if not received:
+        return
+    table = pa.Table.from_batches(received)
+    has_prior = table["prior"].is_valid()
+    clicks, expected = table.filter(pc.invert(has_prior)), table.filter(has_prior)
+    row = {
+        "targets": _numbers(clicks["target"]),
+        "weights": _numbers(clicks["weight"]),
+        "lengths": _numbers(pc.list_value_length(clicks["sources"])),
+        "sources": _numbers(pc.list_flatten(clicks["sources"])),
+        "source_weights": _numbers(pc.list_flatten(clicks["source_weights"])),
+    }
+    block = _block(row, decay=1.0)
+    row["prior"] = prior_of_pairs(
+        block,
+        _numbers(pc.list_flatten(expected["sources"])),
+        np.repeat(
+            _numbers(expected["target"]), _numbers(pc.list_value_length(expected["sources"]))
+        ),
+        _numbers(pc.list_flatten(expected["prior"])),
+    )
+    yield pa.RecordBatch.from_pydict({name: [values] for name, values in row.items()})
+
+
+def totals_by_source(batches: Iterator[pa.RecordBatch], task: EmTask) -> Iterator[pa.RecordBatch]:
+    """Runs in Spark's Python workers: packed blocks to the sums of their items' masses."""
+    for block, masses in _blocks(batches, task):
+        sources, totals = sum_by_source(block, masses)
+        yield pa.RecordBatch.from_pydict({"source": sources, "total": totals})
+
+
+def masses_by_pair(batches: Iterator[pa.RecordBatch], task: EmTask) -> Iterator[pa.RecordBatch]:
+    """Runs in Spark's Python workers: packed blocks to the mass of each pair, and the number of
+    clicks on its target that had its source before them.
+    """
+    for block, masses in _blocks(batches, task):
+        clicks = np.bincount(block.pair, minlength=len(masses)).astype(np.int32)
+        columns = {"source": block.sources, "target": block.targets, "mass": masses}
+        yield from pa.Table.from_pydict({**columns, "clicks": clicks}).to_batches(OUTPUT_ROWS)
+
+
+def _blocks(
+    batches: Iterator[pa.RecordBatch], task: EmTask
+) -> Iterator[tuple[TargetBlock, Int64Array]]:
+    """Each packed block with the masses after the rounds that are over."""
+    for batch in batches:
+        for row in range(batch.num_rows):
+            arrays = {name: _numbers(batch.column(name)[row].values) for name in batch.schema.names}
+            block = _block(arrays, task.decay)
+            yield (
+                block,
+                transition_masses(block, arrays["prior"], task.prior_strength, task.totals),
+            )
+
+
+def _block(arrays: Mapping[str, NDArray[Any]], decay: float) -> TargetBlock:
+    return make_block(
+        arrays["targets"],
+        arrays["lengths"],
+        arrays["sources"],
+        arrays["weights"],
+        arrays["source_weights"],
+        decay,
+    )
+
+
+def _numbers(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    numbers: NDArray[Any] = whole.to_numpy(zero_copy_only=False)
+    return numbers
