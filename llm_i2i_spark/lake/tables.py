@@ -178,12 +178,9 @@ class Lake:
                 else:
                     writer.saveAsTable(self._name(table.name))
         except SPARK_ERRORS as error:
-            raise (
-                worker_error(error)
-                or storage_error(error)
-                or StageError(
-                    f"Stage {record.stage} could not write {table.name} ({spark_reason(error)})."
-                )
+            known = worker_error(error) or storage_error(error)
+            raise known or StageError(
+                f"Stage {record.stage} could not write {table.name} ({spark_reason(error)})."
             ) from error
         return delta_rs.version_of(self.history(table.name), record)
 

@@ -147,13 +147,10 @@ def _execute(lake: Lake, config: Config, stage: Stage, pinned: PinnedRun) -> Non
         with session_settings(lake.spark), StageRun(lake, config, stage, pinned) as run:
             stage.execute(run)
     except SPARK_ERRORS as error:
-        raise (
-            worker_error(error)
-            or storage_error(error)
-            or StageError(
-                f"Stage {stage.name} failed in Spark ({spark_reason(error)}); the same command goes on"
-                " from this stage once that is mended."
-            )
+        known = worker_error(error) or storage_error(error)
+        raise known or StageError(
+            f"Stage {stage.name} failed in Spark ({spark_reason(error)}); the same command goes on"
+            " from this stage once that is mended."
         ) from error
 
 
