@@ -47,6 +47,10 @@ class EmTransitions(Backbone):
         0.25, ge=0, description="the prior is Swing * (clicks of the neighbour) ** -prior_damping"
     )
     rounds: int = Field(2, ge=0, description="of expectation and maximisation")
+    max_users_per_item: int | None = Field(
+        None, ge=2, description="of the prior: users that an item's own row sums over"
+    )
+    max_items_per_user: int | None = Field(1000, ge=2, description="of the prior: items of a user")
     top_k: int = Field(400, ge=1, description="neighbours kept an item")
 
     def start_warmup(self) -> None:
@@ -57,5 +61,10 @@ class EmTransitions(Backbone):
         """The similarities of all items; `Backbone.compute` has the contract."""
         from llm_i2i_spark.backbones.em_engine import find_transitions
 
-        prior = Swing(top_k=self.top_k).compute(interactions, run)
+        swing = Swing(
+            max_users_per_item=self.max_users_per_item,
+            max_items_per_user=self.max_items_per_user,
+            top_k=self.top_k,
+        )
+        prior = swing.compute(interactions, run)
         return find_transitions(self, interactions, run.staged(prior, "prior"), run)

@@ -147,13 +147,10 @@ def _execute(lake: Lake, config: Config, stage: Stage, pinned: PinnedRun) -> Non
         with session_settings(lake.spark), StageRun(lake, config, stage, pinned) as run:
             stage.execute(run)
     except SPARK_ERRORS as error:
-        raise (
-            worker_error(error)
-            or storage_error(error)
-            or StageError(
-                f"Stage {stage.name} failed in Spark ({spark_reason(error)}); the same command goes"
-                " on from this stage once that is mended."
-            )
+        known = worker_error(error) or storage_error(error)
+        raise known or StageError(
+            f"Stage {stage.name} failed in Spark ({spark_reason(error)}); the same command goes on"
+            " from this stage once that is mended."
         ) from error
 
 
@@ -175,8 +172,7 @@ def _resolve_versions(lake: Lake, stage: Stage, results: Sequence[PlannedResult]
             continue
         inputs = {key: value for one in results for key, value in one.ingredients.inputs.items()}
         version = find_version(lake.history(table), inputs, scopes)
-        lost = [] if version is None else lake.lost_files(table, version)
-        if version is None or any(one.may_hold(scope) for one in lost for scope in scopes.values()):
+        if version is None or lake.lost_files(table, version):
             raise StageError(
                 f"Stage {stage.name} no longer finds the {', '.join(scopes)} of this run; another"
                 " run has replaced it meanwhile. Start this run again."

@@ -43,12 +43,14 @@ class Log:
         weights: by user and item, of the whole log.
         rows: by user, their items after the cap of items a user.
         counted: by item, the users that its row sums over.
+        uncapped: by user, all of their items.
         clicks: by item, how many real interactions it has in the whole log.
     """
 
     weights: dict[tuple[str, str], float]
     rows: dict[str, dict[str, Edge]]
     counted: dict[str, set[str]]
+    uncapped: dict[str, dict[str, Edge]]
     clicks: Counter[str]
 
 
@@ -97,6 +99,7 @@ def plain_log(frame: DataFrame, backbone: Backbone, seed=42) -> Log:
         edge = Edge(row["weight"], row["source"] == "real", row["position"])
         rows.setdefault(user, {})[item] = edge
         hashes[user, item] = sampling_hash(row["key"], row["item_hash"])
+    uncapped = dict(rows)
     for user, own in rows.items():
         kept = sorted(own, key=lambda item: hashes[user, item])[:max_items]
         rows[user] = {item: own[item] for item in kept}
@@ -106,7 +109,7 @@ def plain_log(frame: DataFrame, backbone: Backbone, seed=42) -> Log:
         users = [user for user, own in rows.items() if item in own]
         lowest = sorted(users, key=lambda user: hashes[user, item])[:max_users]
         counted[item] = set(lowest)
-    return Log(weights, rows, counted, clicks)
+    return Log(weights, rows, counted, uncapped, clicks)
 
 
 def sampling_hash(user_key: int, item_hash: int) -> int:

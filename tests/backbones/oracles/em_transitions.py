@@ -52,7 +52,7 @@ def scaled_prior(log: Log, backbone: EmTransitions):
 def histories(log: Log, backbone: EmTransitions):
     """(item clicked, its weight, [(earlier item, share)]), of all clicks with one before them."""
     events = []
-    for own in log.rows.values():
+    for own in log.uncapped.values():
         clicks = sorted((item for item in own if own[item].real), key=lambda i: own[i].position)
         for place in range(1, len(clicks)):
             earlier = clicks[max(0, place - backbone.history) : place]
