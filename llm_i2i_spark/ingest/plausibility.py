@@ -21,6 +21,9 @@ NULL_NUMBERS = ("0", "-1", "0.0", "-1.0")
 DOMINANT_SHARE = 0.05
 """Rows of the log from which a number that often stands for nothing is worth a word."""
 
+TELLING_ROWS = 20
+"""In fewer rows ids may differ by chance; there only a mapping that passed over ids is asked about."""
+
 USELESS_ROWS = 1000
 """A log of so many rows in which no id occurs twice is refused, a smaller one is a question."""
 
@@ -60,7 +63,8 @@ def check_ids(good: DataFrame, rows: int, columns: Mapping[str, Chosen], path: s
     said = []
     for name in ID_COLUMNS:
         # The sketch is some percent off and costs no shuffle; the exact number counts.
-        nearly = rows > 1 and measured[f"{name}_about"] > 0.8 * rows
+        telling = rows >= TELLING_ROWS or (rows > 1 and columns[name].replaces_other)
+        nearly = telling and measured[f"{name}_about"] > 0.8 * rows
         if nearly and good.select(name).distinct().count() == rows:
             said.append(_row_numbers(name, columns[name], rows, path))
         if measured[f"{name}_null"]:

@@ -134,9 +134,13 @@ def test_row_numbers_are_not_taken_for_items(shop):
     shop.write("rows.csv", f"user_id,product_id,ts\n{rows}")
     with pytest.raises(UserError, match=r"1,000 rows .* has its own item_id"):
         shop.ingest("rows.csv")
-    shop.write("few.csv", "user_id,item_id,ts\nu1,a,1700000000\nu2,b,1700000060\n")
+    few = [f"u{n % 7},{n},{1_700_000_000 + n}\n" for n in range(20)]
+    shop.write("few.csv", "user_id,item_id,ts\n" + "".join(few))
     shop.ingest("few.csv")
-    assert "IDS THAT NUMBER THE ROWS? every one of the 2 rows" in shop.said
+    assert "IDS THAT NUMBER THE ROWS? every one of the 20 rows" in shop.said
+    shop.write("fewer.csv", "user_id,item_id,ts\n" + "".join(few[:19]))
+    shop.ingest("fewer.csv")
+    assert "NUMBER THE ROWS" not in shop.said
 
 
 def test_a_catalogue_has_its_titles_by_their_usual_name_or_says_that_it_has_none(shop):
