@@ -22,7 +22,7 @@ DOMINANT_SHARE = 0.05
 """Rows of the log from which a number that often stands for nothing is worth a word."""
 
 TELLING_ROWS = 20
-"""In fewer rows ids may differ by chance; there only a mapping that passed over ids is asked about."""
+"""Below, ids may differ by chance, and only a mapping that passed over ids is asked about."""
 
 USELESS_ROWS = 1000
 """A log of so many rows in which no id occurs twice is refused, a smaller one is a question."""
