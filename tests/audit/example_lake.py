@@ -10,6 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.base.variants import BASE_BRANCH
@@ -154,7 +155,8 @@ def _index(similarities: Rows) -> Rows:
 
 
 def _fused(lake: Lake, config: Config, interactions: int, scored: int) -> DataFrame:
-    real = real_rows(lake.read("interactions", interactions), config.model_folds)
+    seen = lake.read("interactions", interactions).where(F.col("fold").isin(*config.model_folds))
+    real = real_rows(seen, F.col("weight"))
     scores = lake.read("scored", scored)
     credible = credible_real_rows(real, scores, 0.0).unionByName(
         soft_rows(score_confidence(scores), config.fuse.soft_weight_scale, config.fuse.min_weight)
