@@ -70,7 +70,7 @@ def next_steps(workdir: str) -> list[str]:
     program = _program()
     config = f"--config {shlex.quote(str(Path(workdir).expanduser() / CONFIG_FILE))}"
     return [
-        f"{program} lookup {config} --items i0000,i0007",
+        f"{program} lookup {config} --items i0000,i0240",
         f"{program} audit runs {config}",
         f"{program} index-export {config} --out index.parquet",
     ]

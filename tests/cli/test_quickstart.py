@@ -31,7 +31,7 @@ def test_the_written_configuration_is_that_of_the_run(tmp_path: Path) -> None:
     assert load_config([tmp_path / "config.yaml"]) == config
 
 
-LISTS = {"i0000": [("i0001", 1.0, None)], "i0007": [("i0002", 1.0, None)]}
+LISTS = {"i0000": [("i0001", 1.0, None)], "i0240": [("i0002", 1.0, None)]}
 
 
 @pytest.fixture
