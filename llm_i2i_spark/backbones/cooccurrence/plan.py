@@ -209,10 +209,10 @@ def make_plan(
         )
     user_wedges = sum(_pairs(clicks) * items for clicks, items in left.of_items.items())
     item_wedges = sum(_pairs(length) * users for length, users in left.of_users.items())
-    # A term is two wedges between the same two users, or the same two items.
-    butterflies = (
-        min(user_wedges * max(left.longest - 1, 0), item_wedges * max(left.hottest - 1, 0)) // 2
-    )
+    # A term is two wedges between the same two users, or the same two items; under a cap either
+    # row of a pair may have it alone, so a half counts as a whole.
+    terms = min(user_wedges * max(left.longest - 1, 0), item_wedges * max(left.hottest - 1, 0))
+    butterflies = (terms + 1) // 2
     return Plan(
         degrees,
         user_wedges,

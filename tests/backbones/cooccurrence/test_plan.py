@@ -104,6 +104,12 @@ def test_butterflies_are_bounded_under_a_cap(graph, cap, draw):
     assert terms <= 2 * plan.butterflies  # a pair of items has a term in either row
 
 
+def test_half_a_term_counts_as_a_whole():
+    # Three terms in the rows of both items of a pair, if item 0 keeps its last two users.
+    plan = plan_of(degrees_of([{0, 2}, {0, 2}, {0, 1}, {0, 1}]), max_users=2)
+    assert plan.butterflies == 2
+
+
 def test_bounds_are_met_by_users_with_equal_lists():
     plan = plan_of(degrees_of([{0, 1, 2, 3}] * 5))
     assert plan.butterflies == comb(5, 2) * comb(4, 2)
