@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from llm_i2i_spark.config.files import load_config
     from llm_i2i_spark.evaluate.evaluate_index import evaluate_index
     from llm_i2i_spark.index.to_index import to_index
-    from llm_i2i_spark.ingest.inspect import inspect_source
+    from llm_i2i_spark.inspection.inspect_source import inspect_source
     from llm_i2i_spark.lake.splits import split_interactions
     from llm_i2i_spark.metrics import MRR, NDCG, Coverage, FillRate, Gini, Novelty, Recall
     from llm_i2i_spark.project import Project
@@ -49,7 +49,7 @@ _MODULES = {
     "config.files": ("load_config",),
     "evaluate.evaluate_index": ("evaluate_index",),
     "index.to_index": ("to_index",),
-    "ingest.inspect": ("inspect_source",),
+    "inspection.inspect_source": ("inspect_source",),
     "lake.splits": ("split_interactions",),
     "metrics": ("Coverage", "FillRate", "Gini", "MRR", "NDCG", "Novelty", "Recall"),
     "project": ("Project",),

@@ -8,7 +8,7 @@ over the blocks gives sums, the driver adds them up and sends them with the next
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.base import BackboneRun
+from llm_i2i_spark.backbones.cooccurrence.item_ids import item_index, restore_item_ids, to_join
 from llm_i2i_spark.kernels.arrays import Int64Array
 from llm_i2i_spark.kernels.em_transitions import (
     UNIT,
@@ -58,7 +59,7 @@ class EmTask:
 
     decay: float
     prior_strength: float
-    totals: list[Int64Array] = field(default_factory=list)
+    totals: tuple[Int64Array, ...] = ()
 
 
 def find_transitions(
@@ -72,30 +73,34 @@ def find_transitions(
         prior: similarities that say what to expect, columns as `Backbone.compute` returns them.
         run: where to keep intermediate results.
     """
-    items = run.staged(_item_indices(interactions), "item ids")
-    number = items.count()
+    items = run.staged(_count_items(interactions), "item ids")
+    counted = items.agg(F.count("*").alias("items"), F.sum("rows").alias("rows")).first()
+    assert counted is not None
+    number = counted["items"]
     if number == 0:
         return prior.limit(0)
-    expected = run.staged(_scaled_prior(prior, interactions, items, backbone), "prior, scaled")
-    blocks = max(cores(interactions.sparkSession), ceil(interactions.count() / CLICKS_PER_BLOCK))
-    clicks = _clicks_with_history(interactions, items, backbone.history)
+    joined = to_join(items, number)
+    expected = run.staged(_scaled_prior(prior, joined, backbone), "prior, scaled")
+    blocks = max(cores(interactions.sparkSession), ceil(counted["rows"] / CLICKS_PER_BLOCK))
+    clicks = _clicks_with_history(interactions, joined, backbone.history)
     rows = clicks.unionByName(_by_target(expected), allowMissingColumns=True).withColumn(
         "block", F.pmod(F.col("target"), F.lit(blocks)).cast("int")
     )
-    packed = map_each(rows, "block", blocks, pack_block, PACKED)
-    packed = run.staged(packed, "clicks by item")
+    packed = run.staged(map_each(rows, "block", blocks, pack_block, PACKED), "clicks by item")
     task = EmTask(backbone.decay, backbone.prior_strength)
     for _ in range(backbone.rounds):
-        task.totals.append(_add_totals(packed, task, number))
+        task = replace(task, totals=(*task.totals, _add_totals(packed, task, number)))
     masses = packed.mapInArrow(partial(masses_by_pair, task=task), MASSES)
-    return _similarities(masses, expected, items, backbone)
+    return restore_item_ids(_similarities(masses, expected, backbone), items, number)
 
 
-def _item_indices(interactions: DataFrame) -> DataFrame:
-    """`item_id, item_idx`: by the length of the id and then its text, as ties are ordered."""
-    by_id = Window.orderBy(F.length("item_id"), "item_id")
-    ids = interactions.select("item_id").distinct()
-    return ids.withColumn("item_idx", (F.row_number().over(by_id) - 1).cast("int"))
+def _count_items(interactions: DataFrame) -> DataFrame:
+    """`item_id, item_idx int, rows bigint, clicks bigint`: all interactions of each item, and the
+    real ones.
+    """
+    real = F.count_if(F.col("source") == "real")
+    counted = interactions.groupBy("item_id").agg(F.count("*").alias("rows"), real.alias("clicks"))
+    return counted.withColumn("item_idx", item_index().cast("int"))
 
 
 def _clicks_with_history(interactions: DataFrame, items: DataFrame, history: int) -> DataFrame:
@@ -108,7 +113,7 @@ def _clicks_with_history(interactions: DataFrame, items: DataFrame, history: int
         .orderBy("position", "item_idx")
         .rowsBetween(-history, Window.currentRow - 1)
     )
-    indexed = real.join(F.broadcast(items), "item_id")
+    indexed = real.join(items.select("item_id", "item_idx"), "item_id")
     lists = indexed.select(
         F.col("item_idx").alias("target"),
         "weight",
@@ -118,26 +123,20 @@ def _clicks_with_history(interactions: DataFrame, items: DataFrame, history: int
     return lists.where(F.size("sources") > 0)
 
 
-def _scaled_prior(
-    prior: DataFrame, interactions: DataFrame, items: DataFrame, backbone: EmTransitions
-) -> DataFrame:
+def _scaled_prior(prior: DataFrame, items: DataFrame, backbone: EmTransitions) -> DataFrame:
     """`source int, target int, prior double, support int, share double`; the prior of each source
     sums to 1.
     """
-    real = interactions.where(F.col("source") == "real")
-    popularity = items.join(
-        real.groupBy("item_id").agg(F.count("*").alias("clicks")), "item_id", "left"
-    )
-    clicks = F.greatest(F.coalesce("clicks", F.lit(1)), F.lit(1)).cast("double")
+    clicks = F.greatest("clicks", F.lit(1)).cast("double")
     own = items.select("item_id", F.col("item_idx").alias("source"))
-    other = popularity.select(
+    other = items.select(
         F.col("item_id").alias("neighbor_id"),
         F.col("item_idx").alias("target"),
         F.pow(clicks, F.lit(-backbone.prior_damping)).alias("damping"),
     )
     damped = (
-        prior.join(F.broadcast(own), "item_id")
-        .join(F.broadcast(other), "neighbor_id")
+        prior.join(own, "item_id")
+        .join(other, "neighbor_id")
         .select(
             "source",
             F.struct(
@@ -178,10 +177,10 @@ def _add_totals(packed: DataFrame, task: EmTask, items: int) -> Int64Array:
     return totals
 
 
-def _similarities(
-    masses: DataFrame, expected: DataFrame, items: DataFrame, backbone: EmTransitions
-) -> DataFrame:
-    """Masses and prior of each pair together, the best `top_k` of each item."""
+def _similarities(masses: DataFrame, expected: DataFrame, backbone: EmTransitions) -> DataFrame:
+    """Masses and prior of each pair together, the best `top_k` of each item: `item, neighbor,
+    similarity, support, synthetic_share`.
+    """
     strength = F.lit(backbone.prior_strength)
     rows = masses.unionByName(expected, allowMissingColumns=True).repartition("source")
     pairs = rows.groupBy("source", "target").agg(
@@ -202,17 +201,8 @@ def _similarities(
     )
     place = F.row_number().over(of_source.orderBy(F.desc("similarity"), "target"))
     best = scored.where(F.col("similarity") > 0).withColumn("place", place)
-    best = best.where(F.col("place") <= backbone.top_k)
-    return _with_ids(best, items)
-
-
-def _with_ids(similar: DataFrame, items: DataFrame) -> DataFrame:
-    own = F.broadcast(items.select("item_id", F.col("item_idx").alias("source")))
-    other = F.broadcast(
-        items.select(F.col("item_id").alias("neighbor_id"), F.col("item_idx").alias("target"))
-    )
-    named = similar.join(own, "source").join(other, "target")
-    return named.select("item_id", "neighbor_id", "similarity", "support", "synthetic_share")
+    kept = best.where(F.col("place") <= backbone.top_k)
+    return kept.withColumnsRenamed({"source": "item", "target": "neighbor"}).drop("place")
 
 
 def pack_block(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -28,7 +28,7 @@ def add_commands(commands: Any) -> None:
 
 
 def _inspect(options: argparse.Namespace, config: Config) -> None:
-    from llm_i2i_spark.ingest.inspect import inspect_source
+    from llm_i2i_spark.inspection.inspect_source import inspect_source
 
     if len(options.paths) > 2:
         raise ConfigError(

@@ -5,7 +5,6 @@ statistics.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -16,17 +15,8 @@ from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.ingest.event_weights import EVENT_WEIGHT, with_event_weights
 from llm_i2i_spark.ingest.formats.base import INTERNAL
-from llm_i2i_spark.ingest.plausibility import (
-    check_ids,
-    count_contradictions,
-    count_events,
-    describe_events,
-    describe_join,
-    describe_times,
-)
+from llm_i2i_spark.ingest.plausibility import describe_join, oddities, time_remark
 from llm_i2i_spark.ingest.quarantine import (
-    NOT_A_TIME,
-    OUTSIDE,
     check_interactions,
     check_items,
     describe,
@@ -46,8 +36,6 @@ from llm_i2i_spark.lake.sources import rows_digest
 from llm_i2i_spark.lake.spark_errors import explained
 from llm_i2i_spark.lake.splits import assign_folds, keep_one_per_pair, order_positions
 from llm_i2i_spark.lake.stage_run import StageRun
-
-SAMPLED_TIMES = 20
 
 
 def execute(run: StageRun) -> None:
@@ -179,32 +167,6 @@ def _check_title(catalogue: Source) -> None:
             f"ingest: {catalogue.path} has no column title, so no item has one; it has"
             f" {', '.join(_raw_names(catalogue))}: name it with --set ingest.columns.title=COLUMN"
         )
-
-
-def oddities(log: Source, good: DataFrame, rows: int, config: IngestConfig) -> Iterator[str]:
-    """Sentences on what is odd about the good rows, of which there are `rows`.
-
-    Raises:
-        InputDataError: nothing can be learnt from them.
-    """
-    yield from check_ids(good, rows, log.columns, log.path)
-    if "event" in log.columns:
-        yield from describe_events(count_events(good), config.event_weights)
-    if {"ts", "pos"} <= set(log.columns):
-        wrong, steps = count_contradictions(good, rows)
-        if wrong:
-            yield (
-                f"pos falls in {wrong:,} of {steps:,} steps in which ts rises: ts orders the clicks"
-                " and pos only those of one moment; ingest.columns.pos=none leaves pos alone,"
-                " ingest.columns.ts=none goes by pos"
-            )
-
-
-def time_remark(rows: DataFrame, source: Source) -> str:
-    """How the times of quarantined rows could be read."""
-    about_time = F.col("reason").startswith(NOT_A_TIME) | F.col("reason").startswith(OUTSIDE)
-    sample = rows.where(about_time).select("raw").limit(SAMPLED_TIMES).collect()
-    return describe_times([row["raw"] for row in sample], source.columns)
 
 
 def _split(good: DataFrame, config: Config) -> DataFrame:

@@ -13,7 +13,10 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.ingest.columns import ITEMS_ID_KEY, Chosen
+from llm_i2i_spark.ingest.quarantine import NOT_A_TIME, OUTSIDE
+from llm_i2i_spark.ingest.readers import Source
 from llm_i2i_spark.ingest.time_patterns import fitting_patterns
 
 NULL_WORDS = ("na", "n/a", "nan", "null", "none", "nil", "undefined", "unknown", "<na>", "\\n")
@@ -30,6 +33,7 @@ USELESS_ROWS = 1000
 _TIME_OF_DAY = re.compile(r"^\s*T?\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([aApP]\.?[mM]\.?)?\s*$")
 ID_COLUMNS = ("user_id", "item_id")
 NAMED_EVENTS = 12
+SAMPLED_TIMES = 20
 LOW_JOIN_RATE = 0.5
 EXAMINED_ROWS = 5_000_000
 
@@ -40,6 +44,32 @@ SPELLINGS: Mapping[str, str] = {
     "leading zeros (007 for 7)": "regexp_replace({id}, '^0+(?=.)', '')",
 }
 """By what two spellings of an id can differ -> SQL that makes them equal."""
+
+
+def oddities(log: Source, good: DataFrame, rows: int, config: IngestConfig) -> Iterator[str]:
+    """Sentences on what is odd about the good rows, of which there are `rows`.
+
+    Raises:
+        InputDataError: nothing can be learnt from them.
+    """
+    yield from check_ids(good, rows, log.columns, log.path)
+    if "event" in log.columns:
+        yield from describe_events(count_events(good), config.event_weights)
+    if {"ts", "pos"} <= set(log.columns):
+        wrong, steps = count_contradictions(good, rows)
+        if wrong:
+            yield (
+                f"pos falls in {wrong:,} of {steps:,} steps in which ts rises: ts orders the clicks"
+                " and pos only those of one moment; ingest.columns.pos=none leaves pos alone,"
+                " ingest.columns.ts=none goes by pos"
+            )
+
+
+def time_remark(rows: DataFrame, source: Source) -> str:
+    """How the times of quarantined rows could be read."""
+    about_time = F.col("reason").startswith(NOT_A_TIME) | F.col("reason").startswith(OUTSIDE)
+    sample = rows.where(about_time).select("raw").limit(SAMPLED_TIMES).collect()
+    return describe_times([row["raw"] for row in sample], source.columns)
 
 
 def check_ids(good: DataFrame, rows: int, columns: Mapping[str, Chosen], path: str) -> list[str]:

@@ -8,12 +8,10 @@ rows, and `_reason`, why it could not. Frames of JSON also have the object as it
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from itertools import chain
 
-from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
@@ -38,11 +36,10 @@ from llm_i2i_spark.ingest.public import (
 from llm_i2i_spark.ingest.public.finish import finished
 from llm_i2i_spark.ingest.public.layout import Layout
 from llm_i2i_spark.ingest.source_versions import SourceVersion, find_source
+from llm_i2i_spark.lake.session_options import session_options
 from llm_i2i_spark.lake.spark_errors import explained
 
 _A_NAME = re.compile(r"[^\W\d][\w .:-]{0,40}|_\w+")
-_NANOS = "spark.sql.legacy.parquet.nanosAsLong"
-_PARTITION_TYPES = "spark.sql.sources.partitionColumnTypeInference.enabled"
 
 
 @dataclass(frozen=True)
@@ -267,36 +264,12 @@ def _of_layout(given: Given, layout: Layout) -> Given:
     )
 
 
-@contextmanager
-def nanosecond_times(spark: SparkSession) -> Iterator[None]:
-    """Let Spark read Parquet times in nanoseconds, as pandas writes them, as integers, where the
-    platform allows to set this.
-    """
-    with _setting(spark, _NANOS, "true"):
-        yield
+def nanosecond_times(spark: SparkSession) -> AbstractContextManager[None]:
+    """Let Spark read Parquet times in nanoseconds, as pandas writes them, as integers."""
+    return session_options(spark, {"spark.sql.legacy.parquet.nanosAsLong": "true"})
 
 
-@contextmanager
-def partitions_as_text(spark: SparkSession) -> Iterator[None]:
-    """Let Spark read the value of a folder `item_id=007` as the text that it is, where the platform
-    allows to set this.
-    """
-    with _setting(spark, _PARTITION_TYPES, "false"):
-        yield
-
-
-@contextmanager
-def _setting(spark: SparkSession, key: str, value: str) -> Iterator[None]:
-    try:
-        before = spark.conf.get(key, None)
-        spark.conf.set(key, value)
-    except PySparkException:
-        yield
-        return
-    try:
-        yield
-    finally:
-        if before is None:
-            spark.conf.unset(key)
-        else:
-            spark.conf.set(key, before)
+def partitions_as_text(spark: SparkSession) -> AbstractContextManager[None]:
+    """Let Spark read the value of a folder `item_id=007` as the text that it is."""
+    key = "spark.sql.sources.partitionColumnTypeInference.enabled"
+    return session_options(spark, {key: "false"})

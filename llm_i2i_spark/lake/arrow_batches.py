@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 
-from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
+from llm_i2i_spark.lake.session_options import session_options
 
 FULL = {
     "spark.sql.execution.arrow.maxRecordsPerBatch": "65536",
@@ -25,17 +25,8 @@ def full_batches(spark: SparkSession) -> Iterator[None]:
     which takes longer than to write the row. For narrow rows only. Where the session lets nobody
     set this, batches stay as they are.
     """
-    before: dict[str, str | None] = {}
-    for name, value in FULL.items():
-        with suppress(*SPARK_ERRORS):
-            before[name] = spark.conf.get(name, None)
-            spark.conf.set(name, value)
-    try:
+    with session_options(spark, FULL):
         yield
-    finally:
-        for name, own in before.items():
-            with suppress(*SPARK_ERRORS):
-                spark.conf.unset(name) if own is None else spark.conf.set(name, own)
 
 
 def stream_batches(frame: DataFrame) -> Iterator[pa.RecordBatch]:

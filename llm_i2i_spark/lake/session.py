@@ -27,6 +27,7 @@ from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.spark import SparkConfig
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, has_delta, on_databricks
 from llm_i2i_spark.lake.location import local_root
+from llm_i2i_spark.lake.session_options import session_options
 
 JAVA_MAJOR = (17, 21)
 LOG_FILE = "spark.log"
@@ -123,20 +124,10 @@ def session_settings(spark: SparkSession) -> Iterator[None]:
     Raises:
         MissingDependencyError: the platform does not allow it.
     """
-    before: dict[str, str | None] = {}
-    try:
+    with session_options(spark, _RESULT_SETTINGS):
         for key, value in _RESULT_SETTINGS.items():
-            found = spark.conf.get(key, None)
             _require(spark, key, value)
-            before[key] = found
         yield
-    finally:
-        for key, found in before.items():
-            with suppress(*SPARK_ERRORS):
-                if found is None:
-                    spark.conf.unset(key)
-                else:
-                    spark.conf.set(key, found)
 
 
 def _require(spark: SparkSession, key: str, value: str) -> None:

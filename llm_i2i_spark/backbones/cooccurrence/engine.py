@@ -55,7 +55,8 @@ def find_similarities(
     run.attributes["plan"] = plan.numbers()
     log_message(f"  {run.title}: {plan.sentence()}")
     if run.options.engine == "reference":
-        return restore_item_ids(backbone.reference_neighbors(lists, items), items)
+        similar = backbone.reference_neighbors(lists, items)
+        return restore_item_ids(similar, items.table, len(items.clicks))
     norms = measure_item_norms(interactions, items) if backbone.needs_item_norms else ItemNorms()
     if run.previous is None:
         return similar_by_blocks(backbone, lists, items, plan.blocks, run, norms)
@@ -124,7 +125,7 @@ def similar_by_blocks(
         backbone,
         norms or ItemNorms(),
     )
-    return restore_item_ids(similar_by_block(lists, task), items)
+    return restore_item_ids(similar_by_block(lists, task), items.table, len(items.clicks))
 
 
 def _assign_blocks(

@@ -57,14 +57,20 @@ def build_item_ids(encoded: DataFrame, seed: int) -> DataFrame:
     clicks = counted.groupBy(F.col("item.items").alias("item_id")).agg(
         F.sum("item.clicks").alias("clicks")
     )
-    index = F.row_number().over(Window.orderBy(F.length("item_id"), "item_id")) - 1
     return clicks.select(
         "item_id",
-        index.alias("item_idx"),
+        item_index().alias("item_idx"),
         "clicks",
         F.hash("item_id", F.lit(seed)).alias("hash"),
         _id_hash("item_id", seed).alias("id_hash"),
     )
+
+
+def item_index() -> Column:
+    """The index of each `item_id` of a frame that has it once: by the length of the id and then its
+    text.
+    """
+    return F.row_number().over(Window.orderBy(F.length("item_id"), "item_id")) - 1
 
 
 def dictionary_hashes(ids: str, seed: int) -> Column:
@@ -103,15 +109,20 @@ def collect_item_ids(table: DataFrame, seed: int) -> ItemIds:
     return ItemIds(table, clicks, hashes, seed, id_hashes, index_of_hash)
 
 
-def restore_item_ids(similar: DataFrame, items: ItemIds) -> DataFrame:
+def to_join(items: DataFrame, number: int) -> DataFrame:
+    """A table of items as a join takes it best: broadcast where they are few enough for that."""
+    return F.broadcast(items) if number <= BROADCAST_ITEMS else items
+
+
+def restore_item_ids(similar: DataFrame, items: DataFrame, number: int) -> DataFrame:
     """Indices back to ids: `item_id, neighbor_id, similarity, support, synthetic_share`.
 
     Args:
         similar: `item, neighbor, similarity, support, synthetic_share`, from an engine.
-        items: the ids; broadcast where they are few enough for that.
+        items: `item_id, item_idx`.
+        number: of items.
     """
-    ids = items.table.select("item_id", "item_idx")
-    ids = F.broadcast(ids) if len(items.clicks) <= BROADCAST_ITEMS else ids
+    ids = to_join(items.select("item_id", "item_idx"), number)
     # The same columns under the same names: Spark ships one table for both joins.
     own, other = ids.alias("own"), ids.alias("other")
     named = similar.join(own, F.col("own.item_idx") == similar["item"]).join(

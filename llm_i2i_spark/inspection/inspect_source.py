@@ -20,10 +20,9 @@ from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.ingest.columns import ITEMS_ID_KEY
-from llm_i2i_spark.ingest.execute import oddities, time_remark
 from llm_i2i_spark.ingest.formats.base import MALFORMED, quoted_name
 from llm_i2i_spark.ingest.formats.headers import NoHeaderError
-from llm_i2i_spark.ingest.inspection import Inspection, TableReport
+from llm_i2i_spark.ingest.plausibility import oddities, time_remark
 from llm_i2i_spark.ingest.public import PUBLIC, narrow_folder
 from llm_i2i_spark.ingest.quarantine import check_interactions, check_items, refuse_bad_input
 from llm_i2i_spark.ingest.readers import (
@@ -34,7 +33,8 @@ from llm_i2i_spark.ingest.readers import (
     read_raw,
 )
 from llm_i2i_spark.ingest.values import id_text
-from llm_i2i_spark.lake.session import open_session
+from llm_i2i_spark.inspection.report import Inspection, TableReport
+from llm_i2i_spark.lake.session import open_session, session_settings
 from llm_i2i_spark.lake.spark_errors import explained
 
 SAMPLE_ROWS = 10_000
@@ -69,7 +69,7 @@ def inspect_source(
     log = Path(tempfile.gettempdir()) / "llm-i2i-spark.log"
     log_message(f"starting Spark; its own words go to {log}")
     spark = open_session(config.spark.model_copy(update={"short_jobs": True}), log)
-    with nanosecond_times(spark):
+    with session_settings(spark), nanosecond_times(spark):
         looks = [_Look(spark, ingest, "interactions")]
         if ingest.items:
             looks.append(_Look(spark, ingest, "items"))
