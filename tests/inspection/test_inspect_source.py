@@ -98,3 +98,15 @@ def test_what_cannot_be_read_is_told_with_a_proposal(spark, tmp_path: Path, caps
     assert main(["inspect", "a", "b", "c"]) == 2
     assert "quote a pattern" in capsys.readouterr().err
     assert [path.name for path in tmp_path.iterdir()] == ["clicks.csv"]
+
+
+def test_times_are_utc_whatever_zone_the_session_is_in(spark, tmp_path):
+    log = tmp_path / "clicks.csv"
+    log.write_text("user_id,item_id,ts\nu1,a,2024-01-01 00:00:00\nu1,b,2024-01-01 00:00:01\n")
+    spark.conf.set("spark.sql.session.timeZone", "America/New_York")
+    try:
+        (report,) = inspect_source(log).tables
+        assert spark.conf.get("spark.sql.session.timeZone") == "America/New_York"
+    finally:
+        spark.conf.set("spark.sql.session.timeZone", "UTC")
+    assert (report.first, report.last) == ("2024-01-01 00:00:00", "2024-01-01 00:00:01")
