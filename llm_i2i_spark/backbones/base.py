@@ -6,8 +6,8 @@ from __future__ import annotations
 
 import hashlib
 from abc import abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -80,6 +80,7 @@ class BackboneRun:
         title: names the run in messages; empty for the name of the backbone.
         stage: computes a DataFrame once and keeps the rows until the run ends; the second argument
             is the title of its progress bar. None: a frame is computed again at each use.
+        tables: further tables of the lake, by name; those of `Backbone.reads` that there are.
         previous: for backbones with `is_incremental`; None to compute all rows.
         attributes: what the backbone puts down for the run record, such as the numbers of its plan.
     """
@@ -88,6 +89,7 @@ class BackboneRun:
     options: EngineOptions = field(default_factory=EngineOptions)
     title: str = ""
     stage: Callable[[DataFrame, str], DataFrame] | None = None
+    tables: Mapping[str, DataFrame] = field(default_factory=dict)
     previous: PreviousResult | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
 
@@ -109,6 +111,8 @@ class Backbone(Section):
 
     Attributes:
         name: in the column `backbone`, in `i2i.backbone`, and as the section `i2i.<name>`.
+        reads: tables of the lake that it reads; `fused` holds the interactions.
+        is_trained: whether it has a combiner that stage `combine` trains before it is used.
         needs_order: whether the order of a user's interactions matters.
         needs_item_norms: whether a similarity depends on sums over all users of an item.
         is_incremental: whether an item's row depends on nothing but the interactions of its users,
@@ -118,6 +122,8 @@ class Backbone(Section):
     """
 
     name: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]] = ("fused",)
+    is_trained: ClassVar[bool] = False
     needs_order: ClassVar[bool] = False
     needs_item_norms: ClassVar[bool] = False
     is_incremental: ClassVar[bool] = False
@@ -170,14 +176,7 @@ class Backbone(Section):
         run = run or BackboneRun()
         rows = prepare(to_spark(interactions), self)
         with kept_frames() as keep:
-            titled = BackboneRun(
-                run.seed,
-                run.options,
-                run.title or self.name,
-                run.stage or keep,
-                run.previous,
-                run.attributes,
-            )
+            titled = replace(run, title=run.title or self.name, stage=run.stage or keep)
             return compute_once(self.compute(rows, titled), f"{titled.title}: similarities")
 
     def digest(self, seed: int) -> str:

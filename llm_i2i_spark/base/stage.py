@@ -34,6 +34,9 @@ class Stage:
         code: modules or folders of the package that its result depends on.
         code_with_imports: modules that count together with what they import from their own folder
             and from `kernels`.
+        makes: whether there is a result for a scope.
+        scopes_read: which results of a table a result is made from: none, or by `Table.scope_of`
+            where it is not given. Its arguments are the table and the scope of the result.
         external_inputs: the present state of inputs outside the lake, by name; its arguments are
             the settings and what opens a Spark session, for inputs that only Spark sees.
         lost: what is gone of a result that lies outside the tables, in words, None where nothing
@@ -48,6 +51,8 @@ class Stage:
     settings: tuple[str, ...]
     code: tuple[str, ...]
     code_with_imports: tuple[str, ...] = ()
+    makes: Callable[[Scope], bool] = lambda scope: True
+    scopes_read: Callable[[str, Scope], tuple[dict[str, str], ...]] | None = None
     external_inputs: Callable[[Config, OpenSession], Mapping[str, ExternalInput]] = (
         lambda config, session: {}
     )

@@ -16,7 +16,9 @@ from llm_i2i_spark.base.errors import ConfigError
 BASE_BRANCH = "base"
 SERVED = "_served"
 SERVED_SETTINGS: Mapping[str, Any] = {"split.protocol": "all"}
-TRAINING_STAGES = ("export", "sft")
+HELD_BACK = "_held_back"
+HELD_BACK_SETTINGS: Mapping[str, Any] = {"split.hold_back": 1}
+TRAINING_STAGES = ("export", "sft", "combine")
 """Stages that a served variant does not repeat: it keeps the models of the variant it serves."""
 
 
@@ -52,6 +54,8 @@ class Variant:
         fusion: which interactions.
         settings: options that differ from the run's own, by dotted key.
         served: made from all interactions, held-out ones included, to be served.
+        held_back: made without the last interaction of each user that the others see. What a
+            backbone is trained to predict is then unseen by all that it is trained on.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Variant:
     fusion: Fusion
     settings: Mapping[str, Any] = field(default_factory=dict)
     served: bool = False
+    held_back: bool = False
 
     @property
     def needs_models(self) -> bool:
@@ -68,7 +73,9 @@ class Variant:
     @property
     def training_branch(self) -> str:
         """The branch whose checkpoints it uses."""
-        return self.name.removesuffix(SERVED) if self.settings else BASE_BRANCH
+        if self.settings:
+            return self.name.removesuffix(SERVED)
+        return BASE_BRANCH + (HELD_BACK if self.held_back else "")
 
     @property
     def branch(self) -> str:
@@ -79,10 +86,18 @@ class Variant:
         """The branch of the model stages that a stage works on for this variant."""
         return self.training_branch if stage in TRAINING_STAGES else self.branch
 
+    def name_in(self, stage: str) -> str:
+        """The variant whose result a stage makes for this one."""
+        return self.name.removesuffix(SERVED) if stage in TRAINING_STAGES else self.name
+
     def settings_in(self, stage: str) -> dict[str, Any]:
         """The options that differ in a stage, by dotted key."""
         as_served = self.served and stage not in TRAINING_STAGES
-        return {**self.settings, **(SERVED_SETTINGS if as_served else {})}
+        return {
+            **self.settings,
+            **(SERVED_SETTINGS if as_served else {}),
+            **(HELD_BACK_SETTINGS if self.held_back else {}),
+        }
 
     @property
     def ingredients(self) -> dict[str, str]:
@@ -93,6 +108,16 @@ class Variant:
         """The same made from all interactions; models and settings stay."""
         title = f"{self.title}, from all interactions"
         return replace(self, name=self.name + SERVED, title=title, served=True)
+
+    def as_trained(self) -> Variant:
+        """The variant that a served one serves; any other is itself."""
+        return find_variant(self.name.removesuffix(SERVED)) if self.served else self
+
+    def as_held_back(self) -> Variant:
+        """The same without the last interaction of each user, for training on those."""
+        trained = self.as_trained()
+        title = f"{trained.title}, without each user's last interaction"
+        return replace(trained, name=trained.name + HELD_BACK, title=title, held_back=True)
 
 
 REAL = Variant("real", "Real interactions alone", Fusion())
@@ -121,10 +146,13 @@ def find_variant(name: str) -> Variant:
     Raises:
         ConfigError: there is none of this name.
     """
-    served = name.endswith(SERVED)
     for variant in VARIANTS:
-        if variant.name == name.removesuffix(SERVED):
-            return variant.as_served() if served else variant
+        if name == variant.name:
+            return variant
+        if name == variant.name + SERVED:
+            return variant.as_served()
+        if name == variant.name + HELD_BACK:
+            return variant.as_held_back()
     known = [variant.name for variant in VARIANTS]
     near = difflib.get_close_matches(name, known, n=1)
     hint = f" (did you mean {near[0]}?)" if near else ""

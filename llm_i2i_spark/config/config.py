@@ -94,7 +94,11 @@ class Config(Section):
     def decode_digest(self) -> str:
         """Digest of what decides which items the generator is shown and how many it proposes."""
         return self.digest(
-            "generate.per_user", "export.history_length", "split.protocol", "split.holdout"
+            "generate.per_user",
+            "export.history_length",
+            "split.protocol",
+            "split.holdout",
+            "split.hold_back",
         )
 
     def settings(self, *sections: str) -> dict[str, Any]:

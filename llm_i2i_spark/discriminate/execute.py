@@ -10,6 +10,7 @@ from llm_i2i_spark.discriminate.transform import candidate_requests, real_reques
 from llm_i2i_spark.discriminate.worker import load_discriminator, score_batch
 from llm_i2i_spark.lake.batch_inference import InferenceTask, in_user_buckets, infer
 from llm_i2i_spark.lake.checkpoints import find_checkpoint
+from llm_i2i_spark.lake.splits import rows_seen
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import result_schema
 from llm_i2i_spark.lake.user_histories import build_histories
@@ -21,7 +22,8 @@ def execute(run: StageRun) -> None:
     interaction of the users.
     """
     config, branch = run.config, run.scopes[0]["branch"]
-    interactions, items, candidates = map(run.read, ("interactions", "items", "candidates"))
+    items, candidates = run.read("items"), run.read("candidates")
+    interactions = rows_seen(run.read("interactions"), config.model_folds, config.split.hold_back)
     checkpoint = find_checkpoint(run.read("checkpoints"), "discriminator")
     settings, length = config.discriminate, config.export.history_length
     histories = build_histories(interactions, items, config.model_folds, length)

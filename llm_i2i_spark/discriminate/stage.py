@@ -12,6 +12,7 @@ STAGE = Stage(
         "export.history_length",
         "export.sequence_length",
         "split.protocol",
+        "split.hold_back",
         "split.holdout",
     ),
     code=("discriminate", "lm", "prompts", "lake/user_histories", "lake/batch_inference"),

@@ -14,6 +14,8 @@ from llm_i2i_spark.export.transform import (
     user_sequences,
 )
 from llm_i2i_spark.lake.interaction_weights import measure_weights
+from llm_i2i_spark.lake.item_statistics import item_statistics
+from llm_i2i_spark.lake.splits import rows_seen
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.user_histories import build_histories
 
@@ -25,14 +27,18 @@ def execute(run: StageRun) -> None:
         InputDataError: no user has two interactions to learn from.
     """
     config, export = run.config, run.config.export
-    interactions, items = run.read("interactions"), run.read("items")
-    seen = interactions.where(F.col("fold").isin(*config.model_folds))
+    items = run.read("items")
+    seen = rows_seen(run.read("interactions"), config.model_folds, config.split.hold_back)
     weighed = seen.withColumn("weight", measure_weights(seen).relative())
     # One more than a row of examples holds, since a calibration user's last item is withheld.
     histories = build_histories(
         weighed, items, config.model_folds, export.sequence_length + 1, ["weight"]
     )
-    sequences = user_sequences(histories, run.read("item_stats"), config.sft.alpha, config.sft.beta)
+    stats = run.read("item_stats")
+    if config.split.hold_back:  # the counts of the training fold know what is held back
+        counted = seen.withColumn("fold", F.lit("train"))
+        stats = item_statistics(items, counted, config.ingest.long_tail_share)
+    sequences = user_sequences(histories, stats, config.sft.alpha, config.sft.beta)
     marked = mark_calibration(sequences, export.calibration_share, config.seed)
     users = run.staged(marked, "export: histories")
     if users.where(F.size("sequence") >= 2).isEmpty():

@@ -13,6 +13,7 @@ STAGE = Stage(
         "sft.alpha",
         "sft.beta",
         "split.protocol",
+        "split.hold_back",
         "split.holdout",
     ),
     code=("export", "lake/user_histories", "lake/interaction_weights"),

@@ -12,6 +12,7 @@ from llm_i2i_spark.base.variants import find_variant
 from llm_i2i_spark.fuse.fusion import fuse_rows
 from llm_i2i_spark.fuse.transform import real_rows
 from llm_i2i_spark.lake.interaction_weights import measure_weights
+from llm_i2i_spark.lake.splits import rows_seen
 from llm_i2i_spark.lake.stage_run import StageRun
 
 
@@ -21,7 +22,7 @@ def execute(run: StageRun) -> None:
     Raises:
         InputDataError: no interaction lies in the folds that models may see.
     """
-    seen = run.read("interactions").where(F.col("fold").isin(*run.config.model_folds))
+    seen = rows_seen(run.read("interactions"), run.config.model_folds, run.config.split.hold_back)
     scale = measure_weights(seen)
     real = real_rows(seen, scale.relative())
     if real.isEmpty():

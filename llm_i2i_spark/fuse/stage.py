@@ -7,6 +7,6 @@ from llm_i2i_spark.base.stage import Stage
 STAGE = Stage(
     name="fuse",
     reads=("interactions", "scored", "candidates"),
-    settings=("fuse", "split.protocol", "split.holdout"),
+    settings=("fuse", "split.protocol", "split.holdout", "split.hold_back"),
     code=("fuse", "lake/interaction_weights"),
 )

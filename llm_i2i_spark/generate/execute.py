@@ -10,6 +10,7 @@ from llm_i2i_spark.generate.transform import generator_inputs
 from llm_i2i_spark.generate.worker import GenerateTask, load_generator, propose_batch
 from llm_i2i_spark.lake.batch_inference import infer
 from llm_i2i_spark.lake.checkpoints import find_checkpoint
+from llm_i2i_spark.lake.splits import rows_seen
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import result_schema
 from llm_i2i_spark.lake.user_histories import build_histories, owned_items
@@ -19,7 +20,8 @@ from llm_i2i_spark.prompts.templates import GENERATOR, prompt_digest
 def execute(run: StageRun) -> None:
     """Write `candidates`: up to `generate.per_user` catalogue items a user, none of them owned."""
     config, branch = run.config, run.scopes[0]["branch"]
-    interactions, items = run.read("interactions"), run.read("items")
+    items = run.read("items")
+    interactions = rows_seen(run.read("interactions"), config.model_folds, config.split.hold_back)
     checkpoint = find_checkpoint(run.read("checkpoints"), "generator")
     settings = config.generate
     histories = build_histories(

@@ -7,6 +7,12 @@ from llm_i2i_spark.base.stage import Stage
 STAGE = Stage(
     name="generate",
     reads=("interactions", "items", "checkpoints"),
-    settings=("generate", "export.history_length", "split.protocol", "split.holdout"),
+    settings=(
+        "generate",
+        "export.history_length",
+        "split.protocol",
+        "split.holdout",
+        "split.hold_back",
+    ),
     code=("generate", "lm", "prompts", "lake/user_histories", "lake/batch_inference"),
 )

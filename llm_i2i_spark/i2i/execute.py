@@ -12,6 +12,7 @@ from llm_i2i_spark.backbones.base import BackboneRun
 from llm_i2i_spark.base.contract import scope_key
 from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.i2i.incremental import find_previous
+from llm_i2i_spark.i2i.stage import scopes_read
 from llm_i2i_spark.lake.stage_run import StageRun
 
 
@@ -39,6 +40,7 @@ def execute(run: StageRun) -> None:
             run.config.i2i,
             f"{variant}, {name}",
             run.staged,
+            {table: run.read(table, scopes_read(table, scope)[0]) for table in backbone.reads},
             find_previous(run, scope, backbone, settings),
         )
         similar = backbone.compute(interactions, backbone_run)

@@ -179,3 +179,26 @@ def _time_folds(rows: DataFrame, share: float) -> DataFrame:
     )
     folds = F.broadcast(counts.select("step", fold.alias("fold")))
     return steps.join(folds, "step").drop("step", "first_us", "last_us")
+
+
+def rows_seen(interactions: DataFrame, folds: Sequence[str], hold_back: int) -> DataFrame:
+    """The interactions that models may see.
+
+    Args:
+        interactions: with user_id, position, fold.
+        folds: those of the protocol.
+        hold_back: latest rows of each user in these folds that are left out; a user with no more
+            than so many keeps all.
+    """
+    seen = interactions.where(F.col("fold").isin(*folds))
+    if not hold_back:
+        return seen
+    user = Window.partitionBy("user_id")
+    counted = seen.withColumns(
+        {
+            "_latest": F.row_number().over(user.orderBy(F.desc("position"))),
+            "_rows": F.count("*").over(user),
+        }
+    )
+    held = (F.col("_latest") <= hold_back) & (F.col("_rows") > hold_back)
+    return counted.where(~held).drop("_latest", "_rows")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
+from llm_i2i_spark.backbones import find_backbone
 from llm_i2i_spark.base.contract import Scope, result_name, scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import TableNotFoundError
@@ -110,15 +111,25 @@ class _Planner:
             yield {}, None
             return
         seen = set()
-        for variant, backbone in self._systems:
+        for variant, backbone in self._systems_in(stage):
             if stage.scope == ("branch",) and not variant.needs_models:
                 continue
-            values = {"variant": variant.name, "backbone": backbone}
+            values = {"variant": variant.name_in(stage.name), "backbone": backbone}
             values["branch"] = variant.branch_in(stage.name)
             scope = {name: values[name] for name in stage.scope}
-            if scope_key(scope) not in seen:
+            if scope_key(scope) not in seen and stage.makes(scope):
                 seen.add(scope_key(scope))
                 yield scope, variant
+
+    def _systems_in(self, stage: Stage) -> Iterator[System]:
+        """The systems that a stage works for. A backbone that is trained needs, up to the fused
+        interactions, also what it is trained on.
+        """
+        for variant, backbone in self._systems:
+            yield variant, backbone
+            if "backbone" not in stage.scope and find_backbone(backbone).is_trained:
+                yield variant.as_trained(), backbone
+                yield variant.as_held_back(), backbone
 
     def _result(
         self, stage: Stage, scope: dict[str, str], variant: Variant | None
@@ -181,7 +192,11 @@ class _Planner:
         """The scopes of each table that a result is made from."""
         for table in stage.reads:
             contract = TABLES[table]
-            if not contract.scope:
+            if stage.scopes_read is not None:
+                scopes = stage.scopes_read(table, scope)
+                if scopes:
+                    yield table, scopes
+            elif not contract.scope:
                 yield table, ({},)
             elif variant is None:
                 # An evaluation reads all systems at once, so that they are paired by user.

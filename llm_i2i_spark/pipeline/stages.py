@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from llm_i2i_spark.backbones import find_backbone
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import Variant
@@ -29,13 +30,19 @@ STAGES: tuple[Stage, ...] = (
     INDEX,
     EVALUATE,
 )
+FOR_BACKBONES: tuple[Stage, ...] = ()
+"""Stages whose tables only some backbones read."""
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
 
 def stages_for(
-    config: Config, variants: Sequence[Variant], first: str | None = None, last: str | None = None
+    config: Config,
+    systems: Sequence[tuple[Variant, str]],
+    first: str | None = None,
+    last: str | None = None,
 ) -> tuple[Stage, ...]:
-    """The stages that these variants need, in order, from `first` to `last` (both included).
+    """The stages that these variants and backbones need, in order, from `first` to `last` (both
+    included).
 
     Raises:
         ConfigError: a name is no stage, or the range is empty.
@@ -43,16 +50,19 @@ def stages_for(
     for name in (first, last):
         if name is not None and name not in STAGE_NAMES:
             raise ConfigError(f"There is no stage {name}; the stages are {', '.join(STAGE_NAMES)}.")
-    with_models = any(variant.needs_models for variant in variants)
-    evaluated = [variant for variant in variants if not variant.served]
+    variants = list(dict.fromkeys(variant.name for variant, _ in systems))
+    with_models = any(variant.needs_models for variant, _ in systems)
+    evaluated = [variant for variant, _ in systems if not variant.served]
     needed = [stage for stage in STAGES if with_models or stage.scope != ("branch",)]
+    read = {table for _, name in systems for table in find_backbone(name).reads}
+    needed = [one for one in needed if one not in FOR_BACKBONES or read & set(one.writes)]
     if config.split.holdout == "none" or not evaluated:
         needed = [stage for stage in needed if stage is not EVALUATE]
     start = STAGE_NAMES.index(first) if first else 0
     end = STAGE_NAMES.index(last) if last else len(STAGES) - 1
     chosen = tuple(stage for stage in needed if start <= STAGE_NAMES.index(stage.name) <= end)
     if not chosen:
-        names = ",".join(variant.name for variant in variants)
+        names = ",".join(variants)
         raise ConfigError(
             f"Nothing lies between {first or STAGE_NAMES[0]} and {last or STAGE_NAMES[-1]} for"
             f" --variants {names}."

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llm_i2i_spark.evaluate.evaluation import Evaluation
     from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
     from llm_i2i_spark.pipeline.plan import Plan
+    from llm_i2i_spark.pipeline.planner import System
     from llm_i2i_spark.pipeline.runner import StageOutcome
 
 
@@ -98,7 +99,8 @@ class Project(IndexAccess):
         from llm_i2i_spark.pipeline.stages import stages_for
         from llm_i2i_spark.pipeline.summary import write_summary
 
-        stages_for(self._config, find_variants(variants), first, last)  # or a mistake is told now
+        # A mistake is told now, before another run is waited for.
+        stages_for(self._config, self._chosen(variants, backbones), first, last)
         root = local_root(self._config.lake)
         stages = "".join(
             f" {key} {name}" for key, name in (("--from", first), ("--to", last)) if name
@@ -180,6 +182,11 @@ class Project(IndexAccess):
     def _backbones(self, names: Sequence[str] | None) -> tuple[str, ...]:
         return tuple(dict.fromkeys(names or (self._config.i2i.backbone,)))
 
+    def _chosen(self, variants: Sequence[str], backbones: Sequence[str] | None) -> list[System]:
+        """The systems, by backbone."""
+        found = find_variants(variants)
+        return [(variant, name) for name in self._backbones(backbones) for variant in found]
+
     def _inputs(self) -> PinnedInputs:
         """What lies outside the lake, looked at when it is first asked for, and not again."""
         from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
@@ -198,9 +205,8 @@ class Project(IndexAccess):
         from llm_i2i_spark.pipeline.planner import make_plan
         from llm_i2i_spark.pipeline.stages import stages_for
 
-        chosen = find_variants(variants)
-        systems = [(variant, name) for name in self._backbones(backbones) for variant in chosen]
-        stages = stages_for(self.config, chosen, first, last)
+        systems = self._chosen(variants, backbones)
+        stages = stages_for(self.config, systems, first, last)
         return make_plan(self.histories, self.config, systems, stages, inputs, force)
 
     def _run(

@@ -77,7 +77,7 @@ class Shop:
         """What a run would do."""
         chosen = find_variants(variants)
         systems = [(variant, backbone) for backbone in backbones for variant in chosen]
-        stages = stages_for(self.config, chosen, first, last)
+        stages = stages_for(self.config, systems, first, last)
         inputs = PinnedInputs(no_session)
         return make_plan(self.lake, self.config, systems, stages, inputs, force)
 

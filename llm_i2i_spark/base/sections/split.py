@@ -28,3 +28,10 @@ class SplitConfig(Section):
         description="what the models see. strict: the training fold; refit: training and "
         "validation fold; all: every row, for the index that is served",
     )
+    hold_back: int = Field(
+        0,
+        ge=0,
+        le=1,
+        description="latest interactions of each user, of those that the models would see, that "
+        "they do not; backbones that are trained set it for what they are trained on",
+    )
