@@ -203,6 +203,62 @@ FUSED = Table(
     change_feed=True,
 )
 
+MIXTURES = Table(
+    name="mixtures",
+    stage="combine",
+    description="how much a component counts in the lists of items of so many clicks",
+    key=("variant", "backbone", "least_clicks", "component"),
+    columns=columns_of(
+        VARIANT,
+        BACKBONE,
+        "least_clicks int: of the items of a bucket; it ends where the next one begins",
+        "component string: item-to-item model that the backbone is made of",
+        "weight double: learned on each user's last interaction, 0 to 1; those of a bucket sum to "
+        "at most 1",
+    ),
+    scope=("variant", "backbone"),
+    checks={"mixture_weight": "weight BETWEEN 0 AND 1"},
+)
+
+COMBINER_EXAMPLES = Table(
+    name="combiner_examples",
+    stage="combine",
+    description="one user's last interaction, and the items that a lookup offers in its place",
+    key=("variant", "backbone", "user_id"),
+    columns=columns_of(
+        VARIANT,
+        BACKBONE,
+        "user_id string: whose",
+        "item_id string: of the last interaction, the first candidate",
+        "recent_items array<string>: the items before it, latest first",
+        "recent_weights array<double>: of their lists in the lookup",
+        "candidate_weights array<double>: how many items each candidate stands for, the first for "
+        "itself",
+        "pair_recent array<int>: of each pair of a recent item and a candidate that is in its "
+        "list, the index of the first ...",
+        "pair_candidate array<int>: ... and of the second",
+        "mixture array<double>: of each pair, the mixture of the components",
+        "features array<float>: of each pair its features, pair after pair",
+    ),
+    scope=("variant", "backbone"),
+)
+
+COMBINERS = Table(
+    name="combiners",
+    stage="combine",
+    description="one trained combiner",
+    key=("variant", "backbone"),
+    columns=columns_of(
+        VARIANT,
+        BACKBONE,
+        "model_digest string: sha256 over the files of the checkpoint",
+        "path string: its folder",
+        "examples bigint: users that it was trained on",
+        "manifest string: origin of the checkpoint as JSON",
+    ),
+    scope=("variant", "backbone"),
+)
+
 ITEM_SIMILARITY = Table(
     name="item_similarity",
     stage="i2i",
@@ -217,6 +273,8 @@ ITEM_SIMILARITY = Table(
         "support? int: users behind it; null where the backbone does not count them",
         "synthetic_share? double: part of the similarity that synthetic interactions make up, "
         "0 to 1; null where the backbone cannot tell",
+        "components? array<struct<component:string,share:double>>: of a blend, what makes up the "
+        "similarity, the largest shares first; null for other backbones",
     ),
     scope=("variant", "backbone"),
     checks={"share": "synthetic_share BETWEEN 0 AND 1"},
@@ -273,6 +331,9 @@ TABLES: dict[str, Table] = {
         CANDIDATES,
         SCORED,
         FUSED,
+        MIXTURES,
+        COMBINER_EXAMPLES,
+        COMBINERS,
         ITEM_SIMILARITY,
         ITEM_INDEX,
         METRICS,
