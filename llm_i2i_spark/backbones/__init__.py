@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from llm_i2i_spark.backbones.attribution import Attribution
 from llm_i2i_spark.backbones.base import Backbone, BackboneRun, EngineOptions
+from llm_i2i_spark.backbones.blend import Blend
 from llm_i2i_spark.backbones.bm25 import Bm25
 from llm_i2i_spark.backbones.em_transitions import EmTransitions
 from llm_i2i_spark.backbones.item_knn import ItemKnn
@@ -12,8 +14,10 @@ from llm_i2i_spark.base.errors import ConfigError
 
 __all__ = [
     "BACKBONES",
+    "Attribution",
     "Backbone",
     "BackboneRun",
+    "Blend",
     "Bm25",
     "EmTransitions",
     "EngineOptions",
@@ -29,6 +33,8 @@ BACKBONES: tuple[type[Backbone], ...] = (
     Bm25,
     Transitions,
     EmTransitions,
+    Attribution,
+    Blend,
 )
 """Every backbone of this package. A class that is listed here has a section `i2i.<name>` in the
 configuration, can be named in `i2i.backbone`, and is checked by the conformance tests.
