@@ -10,6 +10,7 @@ from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import Variant
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.discriminate.stage import STAGE as DISCRIMINATE
+from llm_i2i_spark.encode.stage import STAGE as ENCODE
 from llm_i2i_spark.evaluate.stage import STAGE as EVALUATE
 from llm_i2i_spark.export.stage import STAGE as EXPORT
 from llm_i2i_spark.fuse.stage import STAGE as FUSE
@@ -21,6 +22,7 @@ from llm_i2i_spark.sft.stage import STAGE as SFT
 
 STAGES: tuple[Stage, ...] = (
     INGEST,
+    ENCODE,
     EXPORT,
     SFT,
     GENERATE,
@@ -30,7 +32,7 @@ STAGES: tuple[Stage, ...] = (
     INDEX,
     EVALUATE,
 )
-FOR_BACKBONES: tuple[Stage, ...] = ()
+FOR_BACKBONES: tuple[Stage, ...] = (ENCODE,)
 """Stages whose tables only some backbones read."""
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 
