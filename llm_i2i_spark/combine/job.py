@@ -20,7 +20,6 @@ from llm_i2i_spark.base.manifest import MANIFEST
 from llm_i2i_spark.base.run_record import fingerprint_in
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.combine.examples import COLUMNS, FlatExamples, flatten_examples, no_examples
-from llm_i2i_spark.combine.saved_combiners import lost_combiner
 from llm_i2i_spark.combine.training import CombinerTraining, TrainedCombiner, train_combiner
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.kernels.pair_features import feature_names
@@ -173,14 +172,19 @@ class Job:
         ]
         digests = {scope_key(one.scope): one.digest for one in saved}
         record = self.run.record(self.config, "combiners", model_digests=digests)
-        version, added = self.lake.commit(rows, record, self._is_usable)
+        version, added = self.lake.commit(
+            rows, record, lambda scope: self._is_committed(scope, digests[scope_key(scope)])
+        )
         if not added:
             self.reporter.note(f"combiners version {version} already holds the result of this run")
         return version
 
-    def _is_usable(self, scope: Scope) -> bool:
-        """Whether the combiner that the table names for a scope is there."""
-        return lost_combiner(self.lake, 0, scope) is None
+    def _is_committed(self, scope: Scope, digest: str) -> bool:
+        """Whether the table names the combiner that this job has for a scope: another machine may
+        have trained another one from the same examples.
+        """
+        rows = self.lake.read("combiners", None, ["model_digest"], scope)
+        return bool(rows.column("model_digest").to_pylist() == [digest])
 
 
 def training_of(config: Config, backbone: str) -> CombinerTraining:

@@ -95,11 +95,9 @@ def test_the_same_run_again_trains_nothing_and_commits_nothing(finished, tiny, t
     assert notes[-1] == "combiners version 0 already holds the result of this run"
 
 
-def test_killed_between_two_combiners_the_first_is_kept_and_the_result_is_the_same(
-    finished, tiny, tmp_path
-):
-    root = tiny.write_lake(tmp_path)
-    config = tiny.write_config(root)
+def test_killed_between_two_combiners_the_first_is_kept_and_the_result_is_the_same(tiny, tmp_path):
+    root, undisturbed = tiny.write_lake(tmp_path / "a"), tiny.write_lake(tmp_path / "b")
+    config = tiny.write_config(root, epochs=40)
     child = subprocess.Popen(tiny.command(config), stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list(root.glob("combiners_files/real-*/manifest.json")):
@@ -112,7 +110,8 @@ def test_killed_between_two_combiners_the_first_is_kept_and_the_result_is_the_sa
     _, notes = run_here(config, tiny.scopes)
     assert any(note.startswith("the combiner of blend of real") for note in notes)
     assert next(root.glob("combiners_files/real-*/manifest.json")).stat().st_mtime_ns == kept
-    for variant, row in committed(finished[0]).items():
+    run_here(tiny.write_config(undisturbed, epochs=40), tiny.scopes)
+    for variant, row in committed(undisturbed).items():
         assert committed(root)[variant]["model_digest"] == row["model_digest"]
 
 
@@ -139,7 +138,7 @@ def test_a_flipped_bit_in_any_file_is_refused_and_the_combiner_is_trained_again(
         load_combiner(folder, committed(root)["llm_i2i"]["model_digest"])
 
 
-def test_a_missing_folder_is_missed_and_made_again(finished, tiny, tmp_path):
+def test_a_missing_folder_is_missed_and_made_again(tiny, tmp_path):
     root = tiny.write_lake(tmp_path, 60, tiny.scopes[:1])
     config, scope = tiny.write_config(root), tiny.scopes[0]
     assert lost_combiner(lake_of(root), 0, scope).startswith("There is no table combiners")
@@ -147,15 +146,25 @@ def test_a_missing_folder_is_missed_and_made_again(finished, tiny, tmp_path):
     assert lost_combiner(lake_of(root), 0, scope) is None
     folder = Path(committed(root)["real"]["path"])
     (folder / "combiner.safetensors").write_bytes(b"cut")
-    assert (
-        lost_combiner(lake_of(root), 0, scope) == f"files of the combiner in {folder} are missing"
-    )
+    gone = f"files of the combiner in {folder} are missing"
+    assert lost_combiner(lake_of(root), 0, scope) == gone
     shutil.rmtree(folder)
-    assert (
-        lost_combiner(lake_of(root), 0, scope) == f"files of the combiner in {folder} are missing"
-    )
-    assert run_here(config, [scope])[0] == 1
+    assert lost_combiner(lake_of(root), 0, scope) == gone
+    assert run_here(config, [scope])[0] == 0  # the row names this very combiner
     assert lost_combiner(lake_of(root), 0, scope) is None
+    load_combiner(folder, committed(root)["real"]["model_digest"])
+
+
+def test_a_combiner_other_than_the_committed_one_is_committed_in_its_place(tiny, tmp_path):
+    root = tiny.write_lake(tmp_path, 60, tiny.scopes[:1])
+    run_here(tiny.write_config(root), tiny.scopes[:1])
+    before = committed(root)["real"]
+    shutil.rmtree(before["path"])
+    # As if another machine, whose sums round otherwise, had trained it.
+    assert run_here(tiny.write_config(root, learning_rate=0.01), tiny.scopes[:1])[0] == 1
+    after = committed(root)["real"]
+    assert after["model_digest"] != before["model_digest"]
+    load_combiner(after["path"], after["model_digest"])
 
 
 @pytest.mark.parametrize("users", [0, 20])
