@@ -6,7 +6,6 @@ Mixture and training examples come from Spark; the combiner is trained by a proc
 from __future__ import annotations
 
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 from pyspark.sql import DataFrame
@@ -21,11 +20,10 @@ from llm_i2i_spark.backbones.blend_engine.engine import (
 )
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contract import scope_key
-from llm_i2i_spark.base.errors import ConfigError, InputDataError
-from llm_i2i_spark.base.files import is_uri
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.variants import find_variant
 from llm_i2i_spark.lake.stage_run import StageRun
-from llm_i2i_spark.training_job.launch import launch
+from llm_i2i_spark.training_job.launch import launch, log_file
 
 
 def execute(run: StageRun) -> None:
@@ -36,12 +34,7 @@ def execute(run: StageRun) -> None:
         InputDataError: no user has two interactions to learn from.
         StageError: the examples have seen what they are to predict.
     """
-    folder = run.lake.path("combiners")
-    if is_uri(folder):
-        raise ConfigError(
-            f"Training a combiner writes files, and {folder} is a URI: set lake.root to a mounted"
-            " folder (on Databricks below /Volumes)."
-        )
+    log = log_file(run.lake.path("combiners"), run.stage.name)
     mixtures: list[DataFrame] = []
     examples: list[DataFrame] = []
     tables = {table: run.read(table) for table in ("items", "item_features")}
@@ -68,6 +61,5 @@ def execute(run: StageRun) -> None:
         "combiner_examples", reduce(DataFrame.unionByName, examples), "combine: training examples"
     )
     names = " and ".join(scope_key(scope) for scope in run.scopes)
-    log = Path(folder).parent / "combine.log"
     log_message(f"  training the combiner of {names}; log in {log}")
     launch(run.config, run.pinned, log, "llm_i2i_spark.combine")

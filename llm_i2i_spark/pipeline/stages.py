@@ -8,6 +8,7 @@ from llm_i2i_spark.backbones import find_backbone
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import Variant
+from llm_i2i_spark.combine.stage import STAGE as COMBINE
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.discriminate.stage import STAGE as DISCRIMINATE
 from llm_i2i_spark.encode.stage import STAGE as ENCODE
@@ -28,11 +29,12 @@ STAGES: tuple[Stage, ...] = (
     GENERATE,
     DISCRIMINATE,
     FUSE,
+    COMBINE,
     I2I,
     INDEX,
     EVALUATE,
 )
-FOR_BACKBONES: tuple[Stage, ...] = (ENCODE,)
+FOR_BACKBONES: tuple[Stage, ...] = (ENCODE, COMBINE)
 """Stages whose tables only some backbones read."""
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.base import BackboneRun
+from llm_i2i_spark.backbones.blend_engine.combiner_checkpoints import load_combiner
 from llm_i2i_spark.backbones.blend_engine.components import COMPONENTS, find_components
 from llm_i2i_spark.backbones.blend_engine.examples import find_examples
 from llm_i2i_spark.backbones.blend_engine.mix import learn_weights
@@ -79,8 +80,6 @@ def blend_similar_items(blend: Blend, interactions: DataFrame, run: BackboneRun)
         names, weights = _read_mixture(run.tables["mixtures"])
         row = run.tables["combiners"].first()
         assert row is not None
-        from llm_i2i_spark.lake.combiner_checkpoints import load_combiner
-
         combiner = load_combiner(row["path"], row["model_digest"])
     else:
         held_back, held_out = hold_back_last(interactions)
