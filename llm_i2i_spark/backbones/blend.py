@@ -92,7 +92,7 @@ class Blend(Backbone):
     max_items_per_user: int | None = Field(
         1000, ge=2, description="of the prior of the transitions: items of a user"
     )
-    top_k: int = Field(200, ge=1, description="neighbours kept an item")
+    top_k: int = Field(400, ge=1, description="neighbours kept an item")
 
     def start_warmup(self) -> None:
         """Begin to compile the kernels of the transitions."""

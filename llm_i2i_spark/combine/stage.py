@@ -23,10 +23,10 @@ STAGE = Stage(
     name="combine",
     reads=("fused", "items", "item_features"),
     settings=("i2i.{backbone}",),
-    code=("combine",),
+    code=("combine", "base/manifest"),
     code_with_imports=("backbones/{backbone}",),
     makes=lambda scope: find_backbone(scope["backbone"]).is_trained,
     scopes_read=scopes_read,
     lost=lost_combiner,
-    prepare=lambda config, scopes: require_packages("sft"),
+    prepare=lambda config, scopes: require_packages("lm"),
 )

@@ -128,5 +128,5 @@ def test_one_user_and_no_user_at_all(spark, kind):
     empty = frame_of(spark, [])
     nothing = kind().similar_items(empty, run_of(kind, empty))
     assert nothing.collect() == []
-    assert nothing.columns == ["item_id", "neighbor_id", "similarity", "support", "synthetic_share"]
+    assert nothing.columns[:5] == ["item_id", "neighbor_id", "similarity", "support", "synthetic_share"]
     assert_equal(of_one, oracle(alone, kind()))
