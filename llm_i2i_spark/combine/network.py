@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from llm_i2i_spark.kernels.combiner import Combiner
@@ -11,6 +12,8 @@ from llm_i2i_spark.kernels.pair_features import Float32Array
 
 ROWS = 1 << 18
 """Pairs at once where features are summed."""
+LEAST_SCALE = 0.01
+"""So that a feature which hardly ever varies in the examples is no huge number where it does."""
 
 
 class Network(nn.Module):
@@ -27,6 +30,11 @@ class Network(nn.Module):
         nn.init.zeros_(self.last.weight)
         nn.init.zeros_(self.last.bias)
 
+    def ignore(self, features: NDArray[np.bool_]) -> None:
+        """Let some features have no say; those that are 0 in all training have none after it."""
+        with torch.no_grad():
+            self.first.weight[:, torch.from_numpy(features)] = 0.0
+
     def forward(self, features: Tensor) -> Tensor:
         """The corrections."""
         hidden = self.dropout(nn.functional.silu(self.first(features)))
@@ -36,14 +44,16 @@ class Network(nn.Module):
 
 
 def standardisation(features: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """(features,) mean and standard deviation + 1e-6 of each column; 0 and 1 without rows."""
+    """(features,) mean and standard deviation of each column, the latter 0.01 at least; 0 and 1
+    without rows.
+    """
     rows, width = features.shape
     if not rows:
         return np.zeros(width, np.float32), np.ones(width, np.float32)
     blocks = [features[start : start + ROWS] for start in range(0, rows, ROWS)]
     mean = np.sum([block.sum(axis=0, dtype=np.float64) for block in blocks], axis=0) / rows
     squares = np.sum([((block - mean) ** 2).sum(axis=0) for block in blocks], axis=0)
-    scale = np.sqrt(squares / rows) + 1e-6
+    scale = np.maximum(np.sqrt(squares / rows), LEAST_SCALE)
     return mean.astype(np.float32), scale.astype(np.float32)
 
 

@@ -159,6 +159,7 @@ class _Trainer:
         self.mean, self.scale = mean, scale
         self.random = np.random.default_rng(seed)
         self.network = Network(len(mean), training.hidden, training.dropout)
+        self.network.ignore(np.ptp(examples.features, axis=0) == 0)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=0.0, weight_decay=training.weight_decay
         )
