@@ -12,7 +12,6 @@ logarithms of the scores, sampled as in Bengio and Senécal (IEEE Transactions o
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,10 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.combine.examples import FlatExamples
+from llm_i2i_spark.combine.network import Network, standardisation, to_combiner
 from llm_i2i_spark.kernels.arrays import Int64Array
 from llm_i2i_spark.kernels.combiner import Combiner
 from llm_i2i_spark.kernels.pair_features import Float32Array
@@ -36,8 +36,6 @@ LAST_RATE = 0.05
 """Learning rate at the end, relative to the highest one."""
 LEAST = 1e-12
 """Added to a score before its logarithm."""
-ROWS = 1 << 18
-"""Pairs at once where no gradient is needed."""
 
 
 @dataclass(frozen=True)
@@ -94,28 +92,6 @@ class TrainedCombiner(NamedTuple):
     mixture_loss: float | None
 
 
-class Network(nn.Module):
-    """(n, features) standardised features -> (n,) corrections: two hidden layers with SiLU (Elfwing
-    et al., Neural Networks 2018) and dropout between them. It begins with corrections of 0.
-    """
-
-    def __init__(self, features: int, hidden: int, dropout: float) -> None:
-        super().__init__()
-        self.first = nn.Linear(features, hidden)
-        self.second = nn.Linear(hidden, hidden)
-        self.last = nn.Linear(hidden, 1)
-        self.dropout = nn.Dropout(dropout)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """The corrections."""
-        hidden = self.dropout(nn.functional.silu(self.first(features)))
-        hidden = nn.functional.silu(self.second(hidden))
-        corrections: Tensor = self.last(hidden).squeeze(-1)
-        return corrections
-
-
 def train_combiner(
     examples: FlatExamples, training: CombinerTraining, seed: int, reporter: Reporter, title: str
 ) -> TrainedCombiner:
@@ -145,33 +121,6 @@ def train_combiner(
         return TrainedCombiner(to_combiner(network, mean, scale), (), 0, None)
     with _reproducible(seed):
         return _Trainer(examples, training, seed, reporter, title, mean, scale).run()
-
-
-def standardisation(features: Float32Array) -> tuple[Float32Array, Float32Array]:
-    """(features,) mean and standard deviation + 1e-6 of each column; 0 and 1 without rows."""
-    rows, width = features.shape
-    if not rows:
-        return np.zeros(width, np.float32), np.ones(width, np.float32)
-    blocks = [features[start : start + ROWS] for start in range(0, rows, ROWS)]
-    mean = np.sum([block.sum(axis=0, dtype=np.float64) for block in blocks], axis=0) / rows
-    squares = np.sum([((block - mean) ** 2).sum(axis=0) for block in blocks], axis=0)
-    scale = np.sqrt(squares / rows) + 1e-6
-    return mean.astype(np.float32), scale.astype(np.float32)
-
-
-def to_combiner(network: Network, mean: Float32Array, scale: Float32Array) -> Combiner:
-    """The network as the arrays that it is applied with."""
-    with torch.no_grad():
-        return Combiner(
-            mean=mean,
-            scale=scale,
-            weight_1=_array(network.first.weight.T),
-            bias_1=_array(network.first.bias),
-            weight_2=_array(network.second.weight.T),
-            bias_2=_array(network.second.bias),
-            weight_3=_array(network.last.weight[0]),
-            bias_3=_array(network.last.bias),
-        )
 
 
 class _Batch(NamedTuple):
@@ -210,13 +159,14 @@ class _Trainer:
         self.mean, self.scale = mean, scale
         self.random = np.random.default_rng(seed)
         self.network = Network(len(mean), training.hidden, training.dropout)
+        self.network.ignore(np.ptp(examples.features, axis=0) == 0)
         self.optimizer = torch.optim.AdamW(
             self.network.parameters(), lr=0.0, weight_decay=training.weight_decay
         )
         self.fitted = np.flatnonzero(~examples.held_out)
         self.held_out = np.flatnonzero(examples.held_out)
         self.batches = -(-len(self.fitted) // training.batch_size)
-        self.step, self.rate, self.started = 0, 0.0, time.monotonic()
+        self.step, self.rate = 0, 0.0
 
     def run(self) -> TrainedCombiner:
         """All epochs."""
@@ -312,10 +262,8 @@ class _Trainer:
         self.step += 1
 
     def _report(self, epoch: int, done: int, loss: float) -> None:
-        before = (epoch - 1) * len(self.fitted)
-        a_second = (before + done) / max(time.monotonic() - self.started, 1e-9)
-        note = f"epoch {epoch}, loss {loss:.4f}, {a_second:,.0f} examples/s"
-        total = self.training.epochs * len(self.fitted)
+        before, total = (epoch - 1) * len(self.fitted), self.training.epochs * len(self.fitted)
+        note = f"epoch {epoch}, loss {loss:.4f}"
         self.reporter.progress(self.title, before + done, total, "examples", note)
 
 
@@ -335,8 +283,3 @@ def _reproducible(seed: int) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(deterministic)
         torch.set_num_threads(threads)
-
-
-def _array(tensor: Tensor) -> Float32Array:
-    copied: Float32Array = np.ascontiguousarray(tensor.numpy()).copy()
-    return copied

@@ -80,13 +80,16 @@ def as_arrow(rows: Sequence[dict], table: str = "combiner_examples") -> pa.Table
 
 def write_lake(
     root: Path,
-    users: int = 200,
+    users: int | Sequence[int] = 200,
     scopes: Sequence[dict] = SCOPES,
     fingerprint: str = "f1",
     settings: dict | None = None,
 ) -> Path:
-    """Tables `mixtures` and `combiner_examples`, as the part with Spark commits them."""
+    """Tables `mixtures` and `combiner_examples`, as the part with Spark commits them; `users` of
+    each scope.
+    """
     config = Config()
+    of_scopes = [users] * len(scopes) if isinstance(users, int) else users
     mixtures = [
         {**scope, "least_clicks": least, "component": name, "weight": 0.4}
         for scope in scopes
@@ -96,7 +99,7 @@ def write_lake(
     examples = [
         {**scope, **row}
         for number, scope in enumerate(scopes)
-        for row in made_up_examples(users, number)
+        for row in made_up_examples(of_scopes[number], number)
     ]
     np.random.default_rng(9).shuffle(examples)
     for table, rows in (("mixtures", mixtures), ("combiner_examples", examples)):
