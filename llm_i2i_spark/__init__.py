@@ -10,7 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from llm_i2i_spark.backbones import Bm25, EmTransitions, ItemKnn, Swing, Transitions
+    from llm_i2i_spark.backbones import (
+        Bm25,
+        EmTransitions,
+        ItemKnn,
+        Linear,
+        Swing,
+        Text,
+        Transitions,
+    )
     from llm_i2i_spark.config.files import load_config
     from llm_i2i_spark.evaluate.evaluate_index import evaluate_index
     from llm_i2i_spark.index.to_index import to_index
@@ -31,11 +39,13 @@ __all__ = [
     "FillRate",
     "Gini",
     "ItemKnn",
+    "Linear",
     "Lookup",
     "Novelty",
     "Project",
     "Recall",
     "Swing",
+    "Text",
     "Transitions",
     "evaluate_index",
     "inspect_source",
@@ -45,7 +55,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "backbones": ("Bm25", "EmTransitions", "ItemKnn", "Swing", "Transitions"),
+    "backbones": ("Bm25", "EmTransitions", "ItemKnn", "Linear", "Swing", "Text", "Transitions"),
     "config.files": ("load_config",),
     "evaluate.evaluate_index": ("evaluate_index",),
     "index.to_index": ("to_index",),

@@ -138,7 +138,11 @@ def _solve_together(sums: DataFrame, number: int, backbone: Linear) -> DataFrame
         return pa.RecordBatch.from_pydict(dict(zip(names, found, strict=True)))
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        found = list(track(threads.map(best, starts), "linear: best targets", total=len(starts)))
+        found = list(
+            track(
+                threads.map(best, starts), "linear: best targets", total=len(starts), unit="batches"
+            )
+        )
     schema = pa.schema(
         [
             ("item", pa.int32()),

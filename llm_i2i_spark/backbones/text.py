@@ -22,7 +22,7 @@ class Text(Backbone):
     features are TF-IDF reduced by latent semantic analysis, Deerwester et al., JASIS 1990, or those
     of a sentence encoder.) Every item of table `item_features` has neighbours, clicked or not; an
     item without any known word has none and is none. The search is exact: all pairs are compared.
-    100,000 items of 192 dimensions take SECONDS core-seconds, and four times as long where there
+    100,000 items of 192 dimensions take some 100 core-seconds, and four times as long where there
     are twice as many; a worker holds the features of all items, 4 bytes a number.
 
     Interactions do not count, so `support` is null and `synthetic_share` 0. On DataFrames without a

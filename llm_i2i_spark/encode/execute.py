@@ -14,11 +14,10 @@ def execute(run: StageRun) -> None:
 
     They are computed on the driver, from the items in the order of their ids, so that they are one
     function of the catalogue: a truncated SVD has no other way, and the last bits of a matrix
-    product may differ between machines. The driver holds all texts, the words of the catalogue and
-    the features: some 1 KB an item for the texts and their words, 12 bytes an item and dimension
-    for the features and the factors of the SVD, so 4 GB for a million items at 256 dimensions.
-    TF-IDF and SVD of 100,000 short texts take a minute of two cores or so; a sentence encoder runs
-    on the driver's GPU where it has one.
+    product may differ between machines. So the driver holds all texts and all features: for the
+    42,382 texts (105 characters on average) of three Amazon catalogues, TF-IDF and SVD to 256
+    dimensions took 18 core-seconds and 230 MB, 5.5 KB an item. A sentence encoder runs on the
+    driver's GPU where it has one.
 
     Raises:
         InputDataError: the folder of the text encoder has code in it, or no safetensors.

@@ -96,6 +96,19 @@ def test_backbones_share_a_commit_and_are_each_as_when_computed_alone(lake):
     assert together == alone[0] + alone[1]
 
 
+def test_a_backbone_reads_the_further_tables_that_it_names(lake):
+    first, _ = fused_versions(lake)
+    config = load_config([], ["lake.root=unused"])
+    features = [("0", [1.0, 0.0]), ("cold", [0.6, 0.8]), ("wordless", [0.0, 0.0])]
+    reads = {"fused": first, "item_features": put_rows(lake, config, "item_features", features)}
+    scope = {"variant": "real", "backbone": "text"}
+    run_stage(STAGE, lake, config, reads, [scope], inputs={"fused[variant=real]": "x"})
+    rows = lake.read("item_similarity").where(scope_condition((scope,))).collect()
+    found = {(row["item_id"], row["neighbor_id"]): row["similarity"] for row in rows}
+    wanted = pytest.approx(0.6**4, rel=1e-3)
+    assert found == {("0", "cold"): wanted, ("cold", "0"): wanted}
+
+
 def test_one_user_gives_an_empty_table(lake):
     _, second = fused_versions(lake)
     assert similar(lake, second, ("real",)) == []

@@ -102,6 +102,20 @@ def test_another_backbone_leaves_the_first_up_to_date(shop) -> None:
     assert shop.plan(backbones=("swing",)).up_to_date
 
 
+def test_features_of_texts_are_made_for_the_backbone_that_reads_them_alone(shop) -> None:
+    text = "variant=real,backbone=text"
+    plan = shop.plan(backbones=("swing", "text"))
+    assert list(to_do(plan)) == ["ingest", "encode", *REAL_STAGES[1:]]
+    shop.run(backbones=("swing", "text"))
+    assert shop.plan(backbones=("swing", "text")).up_to_date
+    other = shop.given("sft.text_dims=7")
+    assert list(to_do(other.plan(backbones=("swing",)))) == ["evaluate"]  # one system, not two
+    plan = other.plan(backbones=("swing", "text"))
+    assert to_do(plan) == {"encode": [""], "i2i": [text], "index": [text], "evaluate": [""]}
+    assert reasons(plan, "encode") == {"": ("sft.text_dims was 256 and is 7",)}
+    assert reasons(plan, "i2i")[text] == ("item_features has changed",)
+
+
 def test_a_changed_parameter_of_a_backbone_makes_that_backbone_alone_again(shop) -> None:
     shop.run(backbones=("swing", "bm25"))
     plan = shop.given("i2i.bm25.k1=2").plan(backbones=("swing", "bm25"))
@@ -343,6 +357,18 @@ def test_changed_models_of_the_user_are_noticed(shop) -> None:
     shop.run("llm_i2i")
     shutil.rmtree(model)  # the machine that plans may not be the one that trains
     assert shop.plan(("llm_i2i",)).up_to_date
+
+
+def test_a_changed_text_encoder_makes_the_features_again(shop) -> None:
+    encoder = shop.folder / "encoder"
+    encoder.mkdir()
+    (encoder / "model.safetensors").write_bytes(b"weights")
+    shop = shop.given(f"sft.text_encoder={encoder}")
+    shop.run(backbones=("text",))
+    assert shop.plan(backbones=("text",)).up_to_date
+    (encoder / "model.safetensors").write_bytes(b"WEIGHTS")
+    plan = shop.plan(backbones=("text",))
+    assert reasons(plan, "encode") == {"": ("the source of sft.text_encoder has changed",)}
 
 
 def test_a_run_reads_the_version_that_holds_its_results(shop) -> None:
