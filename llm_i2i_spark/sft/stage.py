@@ -10,7 +10,13 @@ from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
 STAGE = Stage(
     name="sft",
     reads=("sft_generator", "sft_discriminator", "items"),
-    settings=("sft", "export.negatives", "generate.per_user"),
+    settings=(
+        "sft",
+        "export.negatives",
+        "export.hard_negatives_from",
+        "export.hard_negatives_share",
+        "generate.per_user",
+    ),
     code=("sft", "lm", "prompts"),
     external_inputs=find_model_inputs,
     lost=lost_checkpoint,

@@ -24,12 +24,15 @@ def _objective(training: RoleTraining) -> Objective:
     from llm_i2i_spark.sft.objectives.yes_no import YesNoObjective, centre_on
 
     groups = labelled_candidates(training.examples(DISCRIMINATOR.export_table))
-    if training.config.export.negatives == "generator":
+    export = training.config.export
+    if export.negatives == "generator":
         groups = with_hard_negatives(
             groups,
             training.trained(GENERATOR.name),
             training.known_items,
             training.catalogue,
+            export.hard_negatives_from,
+            export.hard_negatives_share,
             training.config.seed,
             training.distributed,
             training.reporter,
