@@ -20,6 +20,7 @@ def data_flow() -> Drawing:
     from llm_i2i_spark.base.contracts import TABLES
 
     runtimes = {
+        "encode": ("scikit-learn or PyTorch on the driver", AMBER),
         "sft": ("PyTorch and DeepSpeed, a job of its own", AMBER),
         "generate": ("PyTorch inside Spark's workers", AMBER),
         "discriminate": ("PyTorch inside Spark's workers", AMBER),

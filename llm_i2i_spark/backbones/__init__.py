@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+from llm_i2i_spark.backbones.attribution import Attribution
 from llm_i2i_spark.backbones.base import Backbone, BackboneRun, EngineOptions
+from llm_i2i_spark.backbones.blend import Blend
 from llm_i2i_spark.backbones.bm25 import Bm25
 from llm_i2i_spark.backbones.em_transitions import EmTransitions
 from llm_i2i_spark.backbones.item_knn import ItemKnn
+from llm_i2i_spark.backbones.linear import Linear
 from llm_i2i_spark.backbones.swing import Swing
+from llm_i2i_spark.backbones.text import Text
 from llm_i2i_spark.backbones.transitions import Transitions
 from llm_i2i_spark.base.errors import ConfigError
 
 __all__ = [
     "BACKBONES",
+    "Attribution",
     "Backbone",
     "BackboneRun",
+    "Blend",
     "Bm25",
     "EmTransitions",
     "EngineOptions",
     "ItemKnn",
+    "Linear",
     "Swing",
+    "Text",
     "Transitions",
     "find_backbone",
 ]
@@ -29,6 +37,10 @@ BACKBONES: tuple[type[Backbone], ...] = (
     Bm25,
     Transitions,
     EmTransitions,
+    Attribution,
+    Blend,
+    Linear,
+    Text,
 )
 """Every backbone of this package. A class that is listed here has a section `i2i.<name>` in the
 configuration, can be named in `i2i.backbone`, and is checked by the conformance tests.

@@ -113,6 +113,8 @@ class Backbone(Section):
         name: in the column `backbone`, in `i2i.backbone`, and as the section `i2i.<name>`.
         reads: tables of the lake that it reads; `fused` holds the interactions.
         is_trained: whether it has a combiner that stage `combine` trains before it is used.
+        index_normalize: what `index.normalize=auto` means for its similarities.
+        index_popularity_exponent: that of the index, unless `index.popularity_exponent` is given.
         needs_order: whether the order of a user's interactions matters.
         needs_item_norms: whether a similarity depends on sums over all users of an item.
         is_incremental: whether an item's row depends on nothing but the interactions of its users,
@@ -124,6 +126,8 @@ class Backbone(Section):
     name: ClassVar[str]
     reads: ClassVar[tuple[str, ...]] = ("fused",)
     is_trained: ClassVar[bool] = False
+    index_normalize: ClassVar[Literal["none", "row"]] = "row"
+    index_popularity_exponent: ClassVar[float] = 0.25
     needs_order: ClassVar[bool] = False
     needs_item_norms: ClassVar[bool] = False
     is_incremental: ClassVar[bool] = False

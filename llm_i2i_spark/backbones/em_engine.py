@@ -21,7 +21,8 @@ from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.base import BackboneRun
-from llm_i2i_spark.backbones.cooccurrence.item_ids import item_index, restore_item_ids, to_join
+from llm_i2i_spark.backbones.click_histories import clicks_with_history, count_items
+from llm_i2i_spark.backbones.cooccurrence.item_ids import restore_item_ids, to_join
 from llm_i2i_spark.kernels.arrays import Int64Array
 from llm_i2i_spark.kernels.em_transitions import (
     UNIT,
@@ -73,7 +74,7 @@ def find_transitions(
         prior: similarities that say what to expect, columns as `Backbone.compute` returns them.
         run: where to keep intermediate results.
     """
-    items = run.staged(_count_items(interactions), "item ids")
+    items = run.staged(count_items(interactions), "item ids")
     counted = items.agg(F.count("*").alias("items"), F.sum("rows").alias("rows")).first()
     assert counted is not None
     number = counted["items"]
@@ -82,7 +83,7 @@ def find_transitions(
     joined = to_join(items, number)
     expected = run.staged(_scaled_prior(prior, joined, backbone), "prior, scaled")
     blocks = max(cores(interactions.sparkSession), ceil(counted["rows"] / CLICKS_PER_BLOCK))
-    clicks = _clicks_with_history(interactions, joined, backbone.history)
+    clicks = clicks_with_history(interactions, joined, backbone.history)
     rows = clicks.unionByName(_by_target(expected), allowMissingColumns=True).withColumn(
         "block", F.pmod(F.col("target"), F.lit(blocks)).cast("int")
     )
@@ -92,35 +93,6 @@ def find_transitions(
         task = replace(task, totals=(*task.totals, _add_totals(packed, task, number)))
     masses = packed.mapInArrow(partial(masses_by_pair, task=task), MASSES)
     return restore_item_ids(_similarities(masses, expected, backbone), items, number)
-
-
-def _count_items(interactions: DataFrame) -> DataFrame:
-    """`item_id, item_idx int, rows bigint, clicks bigint`: all interactions of each item, and the
-    real ones.
-    """
-    real = F.count_if(F.col("source") == "real")
-    counted = interactions.groupBy("item_id").agg(F.count("*").alias("rows"), real.alias("clicks"))
-    return counted.withColumn("item_idx", item_index().cast("int"))
-
-
-def _clicks_with_history(interactions: DataFrame, items: DataFrame, history: int) -> DataFrame:
-    """Every click that has one before it, and those before it, oldest first: `target int, weight
-    double, sources array<int>, source_weights array<double>`.
-    """
-    real = interactions.where((F.col("source") == "real") & F.col("position").isNotNull())
-    before = (
-        Window.partitionBy("user_id")
-        .orderBy("position", "item_idx")
-        .rowsBetween(-history, Window.currentRow - 1)
-    )
-    indexed = real.join(items.select("item_id", "item_idx"), "item_id")
-    lists = indexed.select(
-        F.col("item_idx").alias("target"),
-        "weight",
-        F.collect_list("item_idx").over(before).alias("sources"),
-        F.collect_list("weight").over(before).alias("source_weights"),
-    )
-    return lists.where(F.size("sources") > 0)
 
 
 def _scaled_prior(prior: DataFrame, items: DataFrame, backbone: EmTransitions) -> DataFrame:

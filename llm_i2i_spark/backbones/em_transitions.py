@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -33,6 +33,8 @@ class EmTransitions(Backbone):
     """
 
     name: ClassVar[str] = "em_transitions"
+    index_normalize: ClassVar[Literal["none", "row"]] = "none"
+    index_popularity_exponent: ClassVar[float] = 0.0
     needs_order: ClassVar[bool] = True
     is_symmetric: ClassVar[bool] = False
 

@@ -85,6 +85,19 @@ ITEM_STATS = Table(
     ),
 )
 
+ITEM_FEATURES = Table(
+    name="item_features",
+    stage="encode",
+    description="the features of an item's text",
+    key=("item_id",),
+    columns=columns_of(
+        "item_id string: id of a row of `items`",
+        "features array<float>: at most `sft.text_dims` numbers, as many for every item, of unit "
+        "length together; zeros for a text without any known word",
+    ),
+    cluster_by=("item_id",),
+)
+
 SFT_GENERATOR = Table(
     name="sft_generator",
     stage="export",
@@ -327,6 +340,7 @@ TABLES: dict[str, Table] = {
         QUARANTINE,
         ITEMS,
         ITEM_STATS,
+        ITEM_FEATURES,
         SFT_GENERATOR,
         SFT_DISCRIMINATOR,
         CHECKPOINTS,

@@ -10,10 +10,13 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.base import BackboneRun
 from llm_i2i_spark.base.contract import scope_key
+from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.i2i.incremental import find_previous
 from llm_i2i_spark.i2i.stage import scopes_read
 from llm_i2i_spark.lake.stage_run import StageRun
+
+PARTS = next(one.type for one in TABLES["item_similarity"].columns if one.name == "components")
 
 
 def execute(run: StageRun) -> None:
@@ -44,6 +47,8 @@ def execute(run: StageRun) -> None:
             find_previous(run, scope, backbone, settings),
         )
         similar = backbone.compute(interactions, backbone_run)
+        if "components" not in similar.columns:
+            similar = similar.withColumn("components", F.lit(None).cast(PARTS))
         parts.append(similar.withColumns({column: F.lit(scope[column]) for column in scope}))
         attributes[scope_key(scope)] = {"settings": settings, **backbone_run.attributes}
     similarities = reduce(DataFrame.unionByName, parts)

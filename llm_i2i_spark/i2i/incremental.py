@@ -51,7 +51,7 @@ def find_previous(
         changed = _changed_items(run, scope["variant"], before, now)
         if changed is not None:
             changed = run.staged(changed, "i2i: what changed")
-            rows = run.lake.read("item_similarity", commit.version, scope)
+            rows = run.lake.read("item_similarity", commit.version, scope).drop("components")
             rows.agg(F.bit_xor(F.xxhash64("item_id"))).collect()  # opens all of its files
             return PreviousResult(changed, rows)
     except (*SPARK_ERRORS, TableNotFoundError):

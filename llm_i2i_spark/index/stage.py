@@ -9,4 +9,5 @@ STAGE = Stage(
     reads=("item_similarity", "fused"),
     settings=("index.size", "index.normalize", "index.popularity_exponent"),
     code=("index/execute", "index/transform"),
+    code_with_imports=("backbones/{backbone}",),
 )

@@ -49,7 +49,7 @@ def rank_neighbors(
     """
     key = [*(name for name in SCOPE if name in similarity.columns), "item_id"]
     scored = similarity.withColumn("score", F.col("similarity"))
-    if clicks is not None:
+    if clicks is not None and index.popularity_exponent:
         scored = _damped(similarity, clicks, index.popularity_exponent)
     # A struct sorts by its fields in turn, so this one ascends from the best neighbour to the
     # worst.

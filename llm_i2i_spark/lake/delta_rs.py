@@ -1,6 +1,6 @@
 """The lake without a JVM: histories, rows at a version and commits, through delta-rs.
 
-For local roots. Fine-tuning and everything that only looks (`audit runs`, the plan of a run) works
+For local roots. Training jobs and all that only looks (`audit runs`, the plan of a run) work
 with it; `lake.tables.Lake` is the same lake with Spark.
 """
 
@@ -104,7 +104,7 @@ def version_of(history: Sequence[Commit], record: RunRecord) -> int:
 
 def _commit(entry: dict[str, Any]) -> Commit:
     metrics = entry.get("operationMetrics") or {}
-    # Spark counts output rows; delta-rs, which fine-tuning commits with, counts added rows.
+    # Spark counts output rows; delta-rs, which training jobs commit with, counts added rows.
     rows = metrics.get("numOutputRows", metrics.get("num_added_rows"))
     return Commit(
         version=int(entry["version"]),
@@ -128,13 +128,13 @@ class DeltaRsLake:
     def __init__(self, config: LakeConfig) -> None:
         if not config.root:
             raise errors.ConfigError(
-                "Fine-tuning reads and writes files: set lake.root to a folder (on Databricks one"
+                "Training jobs read and write files: set lake.root to a folder (on Databricks one"
                 " below /Volumes)."
             )
         root = local_root(config)
         if root is None:
             raise errors.ConfigError(
-                f"Fine-tuning needs lake.root as a mounted folder, and {config.root} is a URI (on"
+                f"Training jobs need lake.root as a mounted folder, and {config.root} is a URI (on"
                 " Databricks: below /Volumes)."
             )
         self.root = root

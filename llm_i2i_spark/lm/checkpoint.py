@@ -12,8 +12,6 @@ manifest.json         fields of the run, and sha256 and size of every other file
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,7 +23,8 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
 from llm_i2i_spark.base.errors import InputDataError
-from llm_i2i_spark.base.files import flush, folder_atomically, sha256_of
+from llm_i2i_spark.base.files import folder_atomically
+from llm_i2i_spark.base.manifest import verify_manifest, write_manifest
 from llm_i2i_spark.lm.attention import attention_implementation
 from llm_i2i_spark.lm.calibration import Calibration
 from llm_i2i_spark.lm.device import choose_device
@@ -35,7 +34,6 @@ from llm_i2i_spark.lm.model_folder import check_model_folder, refuse_pickles, wi
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.templates import Template, prompt_digest
 
-MANIFEST = "manifest.json"
 REQUIRED_FIELDS = ("role", "max_items", "max_length")
 
 
@@ -105,7 +103,7 @@ def save_checkpoint(
         raise ValueError(f"manifest_fields lacks {', '.join(missing)}")
     with folder_atomically(Path(folder)) as hidden:
         _write_files(hidden, model, vocabulary, tokenizer, calibration, texts or {})
-        return _write_manifest(hidden, manifest_fields)
+        return write_manifest(hidden, manifest_fields)
 
 
 def _write_files(
@@ -131,21 +129,6 @@ def _write_files(
         (folder / "calibration.json").write_text(calibration.to_json(), encoding="utf-8")
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
-
-
-def _write_manifest(folder: Path, fields: Mapping[str, Any]) -> str:
-    files = {
-        name: {"sha256": sha256_of(folder / name), "bytes": (folder / name).stat().st_size}
-        for name in _file_names(folder)
-    }
-    digest = _model_digest({name: str(entry["sha256"]) for name, entry in files.items()})
-    text = json.dumps(
-        {"model_digest": digest, "fields": dict(fields), "files": files}, indent=1, sort_keys=True
-    )
-    (folder / MANIFEST).write_text(text, encoding="utf-8")
-    for name in [*files, MANIFEST, *{str(Path(name).parent) for name in files}]:
-        flush(folder / name)
-    return digest
 
 
 def load_checkpoint(
@@ -201,33 +184,8 @@ def verify_checkpoint(folder: Path) -> dict[str, Any]:
     Raises:
         InputDataError: naming what is wrong.
     """
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        expected = {str(name): str(entry["sha256"]) for name, entry in manifest["files"].items()}
-        consistent = _model_digest(expected) == manifest["model_digest"] and all(
-            name in manifest["fields"] for name in REQUIRED_FIELDS
-        )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputDataError(
-            f"{folder} is no whole checkpoint, since its manifest is missing or unreadable: run sft"
-            " again."
-        ) from error
-    if not consistent:
-        raise InputDataError(
-            f"The manifest of {folder} was changed after it was written: run sft again."
-        )
     refuse_pickles(folder)
-    found = _file_names(folder)
-    for name in sorted(set(found) ^ set(expected)):
-        raise InputDataError(
-            f"{folder / name} is {'missing' if name in expected else 'not in the manifest'}: run"
-            " sft again."
-        )
-    for name in found:
-        if sha256_of(folder / name) != expected[name]:
-            raise InputDataError(
-                f"{folder / name} was changed after it was written: run sft again."
-            )
+    manifest = verify_manifest(folder, "sft", REQUIRED_FIELDS)
     check_model_folder(folder / "backbone")
     return manifest
 
@@ -260,15 +218,3 @@ def _load_model(folder: Path, device: torch.device, attention: str) -> ItemLangu
     if lacking:
         raise InputDataError(f"{folder / 'items.safetensors'} lacks {lacking[0]}: run sft again.")
     return model.to(device).eval()
-
-
-def _file_names(folder: Path) -> list[str]:
-    """Every file below a folder except the manifest, as sorted POSIX paths."""
-    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if not path.is_dir())
-    return sorted(name for name in files if name != MANIFEST)
-
-
-def _model_digest(digests: Mapping[str, str]) -> str:
-    return hashlib.sha256(
-        "".join(f"{name}\0{digest}\n" for name, digest in sorted(digests.items())).encode()
-    ).hexdigest()

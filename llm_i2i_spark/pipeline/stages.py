@@ -8,8 +8,10 @@ from llm_i2i_spark.backbones import find_backbone
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import Variant
+from llm_i2i_spark.combine.stage import STAGE as COMBINE
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.discriminate.stage import STAGE as DISCRIMINATE
+from llm_i2i_spark.encode.stage import STAGE as ENCODE
 from llm_i2i_spark.evaluate.stage import STAGE as EVALUATE
 from llm_i2i_spark.export.stage import STAGE as EXPORT
 from llm_i2i_spark.fuse.stage import STAGE as FUSE
@@ -21,16 +23,18 @@ from llm_i2i_spark.sft.stage import STAGE as SFT
 
 STAGES: tuple[Stage, ...] = (
     INGEST,
+    ENCODE,
     EXPORT,
     SFT,
     GENERATE,
     DISCRIMINATE,
     FUSE,
+    COMBINE,
     I2I,
     INDEX,
     EVALUATE,
 )
-FOR_BACKBONES: tuple[Stage, ...] = ()
+FOR_BACKBONES: tuple[Stage, ...] = (ENCODE, COMBINE)
 """Stages whose tables only some backbones read."""
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 

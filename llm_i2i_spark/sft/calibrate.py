@@ -18,8 +18,8 @@ from llm_i2i_spark.lm.scoring import score
 from llm_i2i_spark.metrics.reliability import Reliability
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.distributed import Distributed
-from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import GeneratorRow
+from llm_i2i_spark.training_job.events import Reporter
 
 BATCH_TOKENS = 16_384
 USERS_AT_ONCE = 256

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError
-from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.sft.launch import launch
+from llm_i2i_spark.training_job.launch import launch, log_file
 
 if TYPE_CHECKING:
     from llm_i2i_spark.lake.stage_run import StageRun
@@ -21,19 +19,14 @@ def execute(run: StageRun) -> None:
     Raises:
         ConfigError: the lake is not a local folder, or the job says that the user can mend it.
     """
-    config, folder = run.config, run.lake.path("checkpoints")
-    if is_uri(folder):
-        raise ConfigError(
-            f"Fine-tuning writes files, and {folder} is a URI: set lake.root to a mounted folder"
-            " (on Databricks below /Volumes)."
-        )
+    config = run.config
+    log = log_file(run.lake.path("checkpoints"), "sft")
     check_layout(config)
-    log = Path(folder).parent / "sft.log"
     model = config.sft.base_model or f"a compact model of {config.sft.layers} layers"
     log_message(
         f"  fine-tuning {model} on sft_generator v{run.versions['sft_generator']}; log in {log}"
     )
-    launch(config, run.pinned, log)
+    launch(config, run.pinned, log, module="llm_i2i_spark.sft")
 
 
 def check_layout(config: Config) -> None:

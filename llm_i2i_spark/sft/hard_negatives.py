@@ -13,8 +13,8 @@ from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.decoding import propose
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.distributed import Distributed
-from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import LabelledCandidates
+from llm_i2i_spark.training_job.events import Reporter
 
 BATCH_TOKENS = 16_384
 HISTORIES_AT_ONCE = 2048

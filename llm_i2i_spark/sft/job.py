@@ -29,7 +29,6 @@ from llm_i2i_spark.sft.artifacts import ModelArtifacts, prepare_artifacts
 from llm_i2i_spark.sft.calibrate import FittedCalibration
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import TrainingPlan
-from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.model_inputs import find_model_inputs
 from llm_i2i_spark.sft.role_training import RoleTraining
 from llm_i2i_spark.sft.roles import ROLES
@@ -37,6 +36,7 @@ from llm_i2i_spark.sft.roles.base import Role
 from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
 from llm_i2i_spark.sft.training import train
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
+from llm_i2i_spark.training_job.events import Reporter
 
 DIGITS = 12
 """Hexadecimal digits of a digest in names and messages."""

@@ -14,10 +14,10 @@ from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.sft.artifacts import ModelArtifacts
 from llm_i2i_spark.sft.distributed import Distributed
-from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import known_items
 from llm_i2i_spark.sft.roles.base import Role
 from llm_i2i_spark.sft.roles.generator import GENERATOR
+from llm_i2i_spark.training_job.events import Reporter
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,13 @@ are loaded; here their files are counted and measured, without torch.
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from llm_i2i_spark.base.contract import Scope
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.manifest import is_complete
 from llm_i2i_spark.base.run_record import Histories
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
-
-MANIFEST = "manifest.json"
 
 
 def lost_checkpoint(lake: Histories, version: int, scope: Scope) -> str | None:
@@ -33,12 +31,3 @@ def lost_checkpoint(lake: Histories, version: int, scope: Scope) -> str | None:
         if not is_complete(Path(row["path"])):
             return f"files of the {row['role']} in {row['path']} are missing"
     return None
-
-
-def is_complete(folder: Path) -> bool:
-    """Whether a checkpoint has every file of its manifest, each of its size."""
-    try:
-        files = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        return all((folder / name).stat().st_size == files[name]["bytes"] for name in files)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False

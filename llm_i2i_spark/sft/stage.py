@@ -17,7 +17,7 @@ STAGE = Stage(
         "export.hard_negatives_share",
         "generate.per_user",
     ),
-    code=("sft", "lm", "prompts", "metrics/reliability"),
+    code=("sft", "lm", "prompts", "base/manifest", "metrics/reliability"),
     external_inputs=find_model_inputs,
     lost=lost_checkpoint,
     prepare=lambda config, scopes: require_packages("sft"),

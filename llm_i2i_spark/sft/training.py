@@ -22,8 +22,8 @@ from llm_i2i_spark.lm.loss import LossSums
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import TrainingPlan, open_engine
-from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
+from llm_i2i_spark.training_job.events import Reporter
 
 EXAMPLE_ORDER, SLOT = 0, 1
 """What random numbers are for; part of their key."""

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from llm_i2i_spark.base.files import flush, move_into_place, sha256_of
+from llm_i2i_spark.base.manifest import MANIFEST
 from llm_i2i_spark.sft.distributed import Distributed
-from llm_i2i_spark.sft.events import Reporter
+from llm_i2i_spark.training_job.events import Reporter
 
-MANIFEST = "manifest.json"
 TAG = "state"
 KEPT = 2
 """Training checkpoints that are kept: the newest, and one to fall back to."""

@@ -1,6 +1,7 @@
 """What every listed backbone must hold, through Spark. A new one is tested by being listed; beside
 it stands an oracle of its own, `tests/backbones/oracles/<name>.py`, which a method that has no
-closed form (a learned one) may lack.
+closed form (a learned one) may lack. Backbones that read further tables are given them for the
+items of the log.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import random
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -42,7 +44,28 @@ def rows_of(similar: DataFrame) -> list[Row]:
 
 @cache
 def of_random_log(spark: SparkSession, kind: type[Backbone]) -> list[Row]:
-    return rows_of(kind().similar_items(frame_of(spark, random_log(1, users=60))))
+    frame = frame_of(spark, random_log(1, users=60))
+    return rows_of(kind().similar_items(frame, run_of(kind, frame)))
+
+
+def features_of(frame: DataFrame) -> dict[str, list[float]]:
+    """Features of the items of a log, always the same for an item."""
+    items = sorted(row["item_id"] for row in frame.select("item_id").distinct().collect())
+    return {item: [random.Random(f"{item} {n}").gauss(0, 1) for n in range(6)] for item in items}
+
+
+TABLES = {"item_features": (features_of, "item_id string, features array<double>")}
+"""What a backbone may read beside `fused`: its rows by key, for a log, and its columns."""
+
+
+def run_of(kind: type[Backbone], frame: DataFrame, **options: Any) -> BackboneRun:
+    """A run with the further tables that a backbone reads."""
+    tables = {
+        name: frame.sparkSession.createDataFrame(list(rows(frame).items()), columns)
+        for name, (rows, columns) in TABLES.items()
+        if name in kind.reads
+    }
+    return BackboneRun(options=EngineOptions(**options), tables=tables)
 
 
 def capped(kind: type[Backbone]) -> Backbone:
@@ -54,14 +77,17 @@ def oracle(frame: DataFrame, backbone: Backbone) -> Similarities:
     if find_spec(name) is None and not isinstance(backbone, CooccurrenceBackbone):
         pytest.skip(f"there is no {name}")
     module = import_module(name)
-    found: Similarities = module.similarities(plain_log(frame, backbone), backbone)
+    read = [rows(frame) for name, (rows, _) in TABLES.items() if name in backbone.reads]
+    found: Similarities = module.similarities(plain_log(frame, backbone), backbone, *read)
     return {pair: values for pair, values in found.items() if values[0] > 0}
 
 
 def assert_equal(found: list[Row], wanted: Similarities) -> None:
     assert {row[:2] for row in found} == wanted.keys()
-    for item, neighbor, *values in found:
-        assert values == pytest.approx(wanted[item, neighbor], rel=1e-12, abs=1e-12)
+    for item, neighbor, similarity, support, share in found:
+        values = wanted[item, neighbor]
+        assert (similarity, share) == pytest.approx(values[::2], rel=1e-12, abs=1e-12)
+        assert support == values[1]
 
 
 def test_similarities_equal_the_oracle_on_weighted_rows_real_and_synthetic(spark, kind):
@@ -80,12 +106,12 @@ def test_similarities_are_symmetric_where_that_is_claimed(spark, kind):
 def test_caps_are_kept_and_partitions_blocks_order_and_repeated_rows_change_no_bit(spark, kind):
     log, backbone, top_k = random_log(2), capped(kind), CAPS["top_k"]
     frame = frame_of(spark, log)
-    found = rows_of(backbone.similar_items(frame.coalesce(1)))
+    found = rows_of(backbone.similar_items(frame.coalesce(1), run_of(kind, frame)))
     again = [row._replace(weight=row.weight / 2, source="synthetic", position=None) for row in log]
     shuffled = random.Random(3).sample(log + log + again, 3 * len(log))
-    options = EngineOptions(blocks=7, partitioning="community")
     other = frame_of(spark, shuffled).repartition(5)
-    assert rows_of(backbone.similar_items(other, BackboneRun(options=options))) == found
+    run = run_of(kind, other, blocks=7, partitioning="community")
+    assert rows_of(backbone.similar_items(other, run)) == found
     wanted = oracle(frame, backbone)
     # Nine digits: what is equal in exact arithmetic ties, and ties go by item.
     best = sorted(wanted, key=lambda pair: (-float(f"{wanted[pair][0]:.9g}"), item_order(pair[1])))
@@ -98,8 +124,9 @@ def test_caps_are_kept_and_partitions_blocks_order_and_repeated_rows_change_no_b
 def test_one_user_and_no_user_at_all(spark, kind):
     log = [Interaction("u", item, 1.0, "real", n) for n, item in enumerate(("10", "9", "007"))]
     alone = frame_of(spark, log)
-    of_one = rows_of(kind().similar_items(alone))
-    nothing = kind().similar_items(frame_of(spark, []))
+    of_one = rows_of(kind().similar_items(alone, run_of(kind, alone)))
+    empty = frame_of(spark, [])
+    nothing = kind().similar_items(empty, run_of(kind, empty))
     assert nothing.collect() == []
     assert nothing.columns == ["item_id", "neighbor_id", "similarity", "support", "synthetic_share"]
     assert_equal(of_one, oracle(alone, kind()))

@@ -158,12 +158,12 @@ def test_pickles_are_refused_by_name_and_by_content_before_anything_is_loaded(
 
 def test_code_in_a_checkpoint_is_refused_even_with_a_fitting_manifest(saved: Path) -> None:
     (saved / "backbone" / "modeling.py").write_text("raise SystemExit")
-    module._write_manifest(saved, FIELDS)
+    module.write_manifest(saved, FIELDS)
     with pytest.raises(UserError, match="brings code"):
         load_checkpoint(saved, GENERATOR, "cpu")
 
 
-@pytest.mark.parametrize("step", ["_write_files", "_write_manifest"])
+@pytest.mark.parametrize("step", ["_write_files", "write_manifest"])
 def test_a_failed_save_leaves_nothing_and_keeps_the_old(
     saved: Path, small: type, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:

@@ -19,11 +19,11 @@ from deltalake import write_deltalake
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.sft.distributed import Distributed, initialize_distributed
-from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.job import Job
 from llm_i2i_spark.sft.roles import ROLES
 from llm_i2i_spark.sft.roles.base import Role
 from llm_i2i_spark.sft.stage import STAGE
+from llm_i2i_spark.training_job.events import Reporter
 from tests.stage_runs import pinned_run
 
 USERS, ITEMS = 40, 30

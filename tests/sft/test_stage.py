@@ -19,8 +19,6 @@ from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
-from llm_i2i_spark.sft.events import EventFile, EventReader, EventView, Reporter
-from llm_i2i_spark.sft.launch import last_error
 from llm_i2i_spark.sft.stage import STAGE
 from tests.stage_runs import record_of, run_stage
 
@@ -111,39 +109,6 @@ def test_a_uri_is_refused_before_a_process_starts():
 
     with pytest.raises(UserError, match="is a URI"):
         fine_tune(ObjectStore(), Config())
-
-
-def test_the_reason_of_an_end_is_the_signal_or_the_last_error_of_the_log(tmp_path):
-    log = tmp_path / "log"
-    log.write_text("start\nValueError: no such thing\nbye\n")
-    assert last_error(log, 1) == "ValueError: no such thing"
-    assert "signal 9 (out of memory?)" in last_error(log, -9)
-    log.write_text("")
-    assert last_error(log, 3) == "it ended with code 3"
-
-
-def test_events_travel_through_a_file_line_by_line(tmp_path):
-    path = tmp_path / "events"
-    reader = EventReader(path)
-    assert reader.read() == []
-    reporter = Reporter(EventFile(path).write)
-    for done in range(1, 100):
-        reporter.progress("generator", done, 99, "steps")
-    reporter.failed("no", "ConfigError")
-    with path.open("a") as file:
-        file.write('{"kind": "no')
-    events = reader.read()
-    assert events[0]["done"] == 1
-    assert events[-2]["done"] == 99
-    assert len(events) < 20  # not one for every step
-    with path.open("a") as file:
-        file.write('te", "text": "late"}\n')
-    assert reader.read() == [{"kind": "note", "text": "late"}]
-    view = EventView()
-    for event in events:
-        view.show(event)
-    view.close()
-    assert view.failure == {"kind": "failed", "message": "no", "error": "ConfigError"}
 
 
 def test_a_commit_is_added_once_for_a_fingerprint_and_leaves_other_branches(tmp_path):

@@ -21,12 +21,12 @@ from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import BETAS, TrainingPlan, engine_settings, parameter_groups
-from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import GeneratorRow
 from llm_i2i_spark.sft.objectives.next_item import NextItemObjective
 from llm_i2i_spark.sft.roles import DISCRIMINATOR, GENERATOR
 from llm_i2i_spark.sft.training import EXAMPLE_ORDER, random_numbers, train
 from llm_i2i_spark.sft.training_checkpoints import TrainingCheckpoints
+from llm_i2i_spark.training_job.events import Reporter
 
 pytestmark = pytest.mark.lm
 N_ITEMS, EXAMPLES = 12, 20

@@ -6,6 +6,7 @@ however the rows came, and the order of two items is the same in every log that 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,13 +115,16 @@ def to_join(items: DataFrame, number: int) -> DataFrame:
     return F.broadcast(items) if number <= BROADCAST_ITEMS else items
 
 
-def restore_item_ids(similar: DataFrame, items: DataFrame, number: int) -> DataFrame:
+def restore_item_ids(
+    similar: DataFrame, items: DataFrame, number: int, more: Sequence[str] = ()
+) -> DataFrame:
     """Indices back to ids: `item_id, neighbor_id, similarity, support, synthetic_share`.
 
     Args:
         similar: `item, neighbor, similarity, support, synthetic_share`, from an engine.
         items: `item_id, item_idx`.
         number: of items.
+        more: further columns that stay.
     """
     ids = to_join(items.select("item_id", "item_idx"), number)
     # The same columns under the same names: Spark ships one table for both joins.
@@ -134,4 +138,5 @@ def restore_item_ids(similar: DataFrame, items: DataFrame, number: int) -> DataF
         "similarity",
         "support",
         "synthetic_share",
+        *more,
     )

@@ -13,11 +13,14 @@ class IndexConfig(Section):
     """The served index and how a lookup merges its lists."""
 
     size: int = Field(200, ge=1, description="neighbours kept for each item")
-    normalize: Literal["none", "row"] = Field(
-        "row", description="row: scores over the row's Euclidean length"
+    normalize: Literal["auto", "none", "row"] = Field(
+        "auto",
+        description="row: scores over the row's Euclidean length; auto: what suits the backbone",
     )
-    popularity_exponent: float = Field(
-        0.25, ge=0, description="score * (clicks of the neighbour) ** -exponent"
+    popularity_exponent: float | None = Field(
+        None,
+        ge=0,
+        description="score * (clicks of the neighbour) ** -exponent; None: what suits the backbone",
     )
     recent_items: int = Field(
         10, ge=1, description="latest clicks of a user whose lists are merged"

@@ -53,7 +53,7 @@ def histories(log: Log, backbone: EmTransitions):
     """(item clicked, its weight, [(earlier item, share)]), of all clicks with one before them."""
     events = []
     for own in log.uncapped.values():
-        clicks = sorted((item for item in own if own[item].real), key=lambda i: own[i].position)
+        clicks = clicks_in_order(own)
         for place in range(1, len(clicks)):
             earlier = clicks[max(0, place - backbone.history) : place]
             ages = reversed(range(len(earlier)))
@@ -64,6 +64,11 @@ def histories(log: Log, backbone: EmTransitions):
             j = clicks[place]
             events.append((j, own[j].weight, list(zip(earlier, shares, strict=True))))
     return events
+
+
+def clicks_in_order(own):
+    """A user's real items, the first click first."""
+    return sorted((item for item in own if own[item].real), key=lambda i: own[i].position)
 
 
 def divide(events, similarity):

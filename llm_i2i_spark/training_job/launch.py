@@ -1,4 +1,4 @@
-"""The fine-tuning job as a child process: started, followed, and ended together with its parent."""
+"""A training job as a child process: started, followed, and ended together with its parent."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from dataclasses import asdict
 from pathlib import Path
 
 from llm_i2i_spark.base import errors
-from llm_i2i_spark.base.errors import LlmI2iError, StageError
+from llm_i2i_spark.base.errors import ConfigError, LlmI2iError, StageError
+from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.sft.events import EventReader, EventView
+from llm_i2i_spark.training_job.events import EventReader, EventView
 
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 10.0
@@ -27,21 +28,43 @@ RANK_VARIABLES = frozenset(
 )
 
 
-def launch(config: Config, run: PinnedRun, log: Path) -> None:
+def log_file(folder: str, stage: str) -> Path:
+    """The log of a stage's job, in the lake.
+
+    Args:
+        folder: of a table.
+        stage: whose job.
+
+    Raises:
+        ConfigError: the lake is not a local folder.
+    """
+    if is_uri(folder):
+        raise ConfigError(
+            f"Stage {stage} trains a model and writes files, and {folder} is a URI: set lake.root"
+            " to a mounted folder (on Databricks below /Volumes)."
+        )
+    return Path(folder).parent / f"{stage}.log"
+
+
+def launch(config: Config, run: PinnedRun, log: Path, module: str) -> None:
     """Run the job and show its progress until it ends.
 
     Args:
         config: written to a file for the job.
         run: versions to read and result to produce.
         log: file for all output of the job and its libraries.
+        module: the job, such as `llm_i2i_spark.sft`; it understands `command_line.parse`.
 
     Raises:
         UserError: the job failed for a reason that the user can fix; of the same kind as there.
         StageError: it failed otherwise; the message has the last error line and the log's path.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="llm-i2i-sft-") as folder, log.open("wb") as output:
-        command = _command(Path(folder), config, run)
+    with (
+        tempfile.TemporaryDirectory(prefix=f"llm-i2i-{run.stage}-") as folder,
+        log.open("wb") as output,
+    ):
+        command = _command(Path(folder), config, run, module)
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -49,7 +72,7 @@ def launch(config: Config, run: PinnedRun, log: Path) -> None:
             stderr=subprocess.STDOUT,
             env=_environment(),
         )
-        view = EventView()
+        view = EventView(run.stage)
         try:
             _follow(child, EventReader(Path(folder) / "events.jsonl"), view)
         finally:
@@ -63,7 +86,7 @@ def launch(config: Config, run: PinnedRun, log: Path) -> None:
     reason = (
         view.failure["message"] if view.failure is not None else last_error(log, child.returncode)
     )
-    raise StageError(f"Stage sft failed: {reason} All of its output is in {log}.")
+    raise StageError(f"Stage {run.stage} failed: {reason} All of its output is in {log}.")
 
 
 def end_with_parent() -> None:
@@ -89,7 +112,7 @@ def last_error(log: Path, returncode: int) -> str:
     return (errors or lines or [f"it ended with code {returncode}"])[-1][:500]
 
 
-def _command(folder: Path, config: Config, run: PinnedRun) -> list[str]:
+def _command(folder: Path, config: Config, run: PinnedRun, module: str) -> list[str]:
     settings, pinned = folder / "config.yaml", folder / "run.json"
     settings.write_text(
         json.dumps(config.model_dump(mode="json", by_alias=True)), encoding="utf-8"
@@ -99,7 +122,7 @@ def _command(folder: Path, config: Config, run: PinnedRun) -> list[str]:
     return [
         sys.executable,
         "-m",
-        "llm_i2i_spark.sft",
+        module,
         "--config",
         str(settings),
         "--run",

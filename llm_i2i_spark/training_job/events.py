@@ -1,4 +1,4 @@
-"""Progress events of the fine-tuning job: lines of JSON from its process to the stage that launched
+"""Progress events of a training job: lines of JSON from its process to the stage that launched
 it, or shown directly.
 
 The job runs in a process of its own, whose output goes to a log; the stage shows its progress bars.
@@ -96,11 +96,15 @@ class EventReader:
 class EventView:
     """Shows events: a progress bar for the current work, a line for a note.
 
+    Args:
+        stage: whose job it is; the titles of the bars begin with it.
+
     Attributes:
         failure: the event of a failure, if there was one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, stage: str) -> None:
+        self._stage = stage
         self._title = ""
         self._bar: Progress | None = None
         self.failure: Event | None = None
@@ -116,7 +120,7 @@ class EventView:
                 self.close()
                 self._title, self._bar = (
                     event["title"],
-                    Progress(f"sft: {event['title']}", event["total"], event["unit"]),
+                    Progress(f"{self._stage}: {event['title']}", event["total"], event["unit"]),
                 )
             self._bar.update(event["done"], event["total"], event["note"])
 

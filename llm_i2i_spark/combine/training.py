@@ -1,0 +1,342 @@
+"""Training of a combiner through the lookup: the merged lists of a user's recent items shall rank
+the user's last interaction first.
+
+    score(c) = sum over pairs (r, c) of weight(r) mixture(r, c) exp(network(features(r, c)))
+    loss = log(sum over c of a(c) score(c)) - log(score(last interaction))
+
+a(c) is how many items candidate c stands for: the loss is the cross entropy of a softmax over the
+logarithms of the scores, sampled as in Bengio and Senécal (IEEE Transactions on Neural Networks
+2008).
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.combine.examples import FlatExamples
+from llm_i2i_spark.kernels.arrays import Int64Array
+from llm_i2i_spark.kernels.combiner import Combiner
+from llm_i2i_spark.kernels.pair_features import Float32Array
+from llm_i2i_spark.training_job.events import Reporter
+
+FEWEST_EXAMPLES = 50
+"""With fewer examples than these there is no network: it would learn them by heart."""
+WARMUP_STEPS = 30
+LAST_RATE = 0.05
+"""Learning rate at the end, relative to the highest one."""
+LEAST = 1e-12
+"""Added to a score before its logarithm."""
+ROWS = 1 << 18
+"""Pairs at once where no gradient is needed."""
+
+
+@dataclass(frozen=True)
+class CombinerTraining:
+    """How a combiner is trained.
+
+    Attributes:
+        hidden: width of both hidden layers.
+        epochs: passes over the examples at most.
+        learning_rate: of AdamW, after the warm-up.
+        weight_decay: of AdamW (Loshchilov and Hutter, ICLR 2019).
+        dropout: share of the first hidden layer that is left out in training.
+        batch_size: examples a step.
+    """
+
+    hidden: int = 32
+    epochs: int = 4
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-3
+    dropout: float = 0.1
+    batch_size: int = 256
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One epoch of a training.
+
+    Attributes:
+        epoch: from 1 on.
+        loss: mean over the examples that are trained on, in nats, each before its own step.
+        held_out_loss: mean over those that are not, after the epoch.
+        learning_rate: at the end of the epoch.
+    """
+
+    epoch: int
+    loss: float
+    held_out_loss: float
+    learning_rate: float
+
+
+class TrainedCombiner(NamedTuple):
+    """A combiner and how it came about.
+
+    Attributes:
+        combiner: that of the epoch with the lowest held-out loss.
+        curve: of all epochs.
+        best_epoch: whose weights these are; 0 where none was better than the mixture alone.
+        mixture_loss: held-out loss of the mixture alone; None where there was no training.
+    """
+
+    combiner: Combiner
+    curve: tuple[CurvePoint, ...]
+    best_epoch: int
+    mixture_loss: float | None
+
+
+class Network(nn.Module):
+    """(n, features) standardised features -> (n,) corrections: two hidden layers with SiLU (Elfwing
+    et al., Neural Networks 2018) and dropout between them. It begins with corrections of 0.
+    """
+
+    def __init__(self, features: int, hidden: int, dropout: float) -> None:
+        super().__init__()
+        self.first = nn.Linear(features, hidden)
+        self.second = nn.Linear(hidden, hidden)
+        self.last = nn.Linear(hidden, 1)
+        self.dropout = nn.Dropout(dropout)
+        nn.init.zeros_(self.last.weight)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """The corrections."""
+        hidden = self.dropout(nn.functional.silu(self.first(features)))
+        hidden = nn.functional.silu(self.second(hidden))
+        corrections: Tensor = self.last(hidden).squeeze(-1)
+        return corrections
+
+
+def train_combiner(
+    examples: FlatExamples, training: CombinerTraining, seed: int, reporter: Reporter, title: str
+) -> TrainedCombiner:
+    """Train a combiner. Equal arguments give equal bits.
+
+    The weights of the epoch with the lowest loss on the held-out examples are kept, so that a small
+    log ends with the mixture as it is rather than with a network that has learned it by heart.
+
+    Args:
+        examples: of some users.
+        training: how.
+        seed: of the first weights, the order of the examples and the dropout.
+        reporter: of progress.
+        title: of the progress bar.
+
+    Raises:
+        StageError: a loss is NaN or infinite.
+    """
+    mean, scale = standardisation(examples.features)
+    if len(examples.held_out) < FEWEST_EXAMPLES:
+        reporter.note(
+            f"{title}: {len(examples.held_out)} examples are too few for a network"
+            f" (from {FEWEST_EXAMPLES} on); the mixture stays as it is"
+        )
+        with _reproducible(seed):
+            network = Network(len(mean), training.hidden, 0.0)
+        return TrainedCombiner(to_combiner(network, mean, scale), (), 0, None)
+    with _reproducible(seed):
+        return _Trainer(examples, training, seed, reporter, title, mean, scale).run()
+
+
+def standardisation(features: Float32Array) -> tuple[Float32Array, Float32Array]:
+    """(features,) mean and standard deviation + 1e-6 of each column; 0 and 1 without rows."""
+    rows, width = features.shape
+    if not rows:
+        return np.zeros(width, np.float32), np.ones(width, np.float32)
+    blocks = [features[start : start + ROWS] for start in range(0, rows, ROWS)]
+    mean = np.sum([block.sum(axis=0, dtype=np.float64) for block in blocks], axis=0) / rows
+    squares = np.sum([((block - mean) ** 2).sum(axis=0) for block in blocks], axis=0)
+    scale = np.sqrt(squares / rows) + 1e-6
+    return mean.astype(np.float32), scale.astype(np.float32)
+
+
+def to_combiner(network: Network, mean: Float32Array, scale: Float32Array) -> Combiner:
+    """The network as the arrays that it is applied with."""
+    with torch.no_grad():
+        return Combiner(
+            mean=mean,
+            scale=scale,
+            weight_1=_array(network.first.weight.T),
+            bias_1=_array(network.first.bias),
+            weight_2=_array(network.second.weight.T),
+            bias_2=_array(network.second.bias),
+            weight_3=_array(network.last.weight[0]),
+            bias_3=_array(network.last.bias),
+        )
+
+
+class _Batch(NamedTuple):
+    """Some examples, pair after pair.
+
+    Attributes:
+        features: (pairs, features) standardised.
+        score: (pairs,).
+        weighted: (pairs,) score * items that the candidate stands for.
+        example: (pairs,) number of the example, from 0.
+        target: positions of the pairs whose candidate is the last interaction.
+        size: how many examples.
+    """
+
+    features: Tensor
+    score: Tensor
+    weighted: Tensor
+    example: Tensor
+    target: Tensor
+    size: int
+
+
+class _Trainer:
+    def __init__(
+        self,
+        examples: FlatExamples,
+        training: CombinerTraining,
+        seed: int,
+        reporter: Reporter,
+        title: str,
+        mean: Float32Array,
+        scale: Float32Array,
+    ) -> None:
+        self.examples, self.training = examples, training
+        self.reporter, self.title = reporter, title
+        self.mean, self.scale = mean, scale
+        self.random = np.random.default_rng(seed)
+        self.network = Network(len(mean), training.hidden, training.dropout)
+        self.optimizer = torch.optim.AdamW(
+            self.network.parameters(), lr=0.0, weight_decay=training.weight_decay
+        )
+        self.fitted = np.flatnonzero(~examples.held_out)
+        self.held_out = np.flatnonzero(examples.held_out)
+        self.batches = -(-len(self.fitted) // training.batch_size)
+        self.step, self.rate, self.started = 0, 0.0, time.monotonic()
+
+    def run(self) -> TrainedCombiner:
+        """All epochs."""
+        mixture_loss = best_loss = self.held_out_loss()
+        best_epoch, best = 0, to_combiner(self.network, self.mean, self.scale)
+        curve: list[CurvePoint] = []
+        for epoch in range(1, self.training.epochs + 1):
+            loss = self.train_epoch(epoch)
+            held_out_loss = self.held_out_loss()
+            curve.append(CurvePoint(epoch, loss, held_out_loss, self.rate))
+            if held_out_loss < best_loss:
+                best_loss, best_epoch = held_out_loss, epoch
+                best = to_combiner(self.network, self.mean, self.scale)
+        if best_epoch == 0:
+            self.reporter.note(
+                f"{self.title}: no epoch was better than the mixture, which stays as it is"
+            )
+        return TrainedCombiner(best, tuple(curve), best_epoch, mixture_loss)
+
+    def train_epoch(self, epoch: int) -> float:
+        """One pass over the examples in a new order; the mean loss."""
+        self.network.train()
+        order = self.random.permutation(self.fitted)
+        total, done = 0.0, 0
+        for chosen in self._parts(order):
+            self._set_rate()
+            loss = self._losses(self._batch(chosen)).mean()
+            self.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.optimizer.step()
+            total += float(loss.detach()) * len(chosen)
+            done += len(chosen)
+            if not math.isfinite(total):
+                raise StageError(
+                    f"The loss of {self.title} is not a number in epoch {epoch}; set a lower"
+                    " learning_rate of the backbone."
+                )
+            self._report(epoch, done, total / done)
+        return total / done
+
+    def held_out_loss(self) -> float:
+        """Mean loss over the examples that are not trained on."""
+        self.network.eval()
+        total = 0.0
+        with torch.no_grad():
+            for chosen in self._parts(self.held_out):
+                total += float(self._losses(self._batch(chosen)).sum())
+        return total / len(self.held_out)
+
+    def _parts(self, order: Int64Array) -> Iterator[Int64Array]:
+        size = self.training.batch_size
+        return (order[start : start + size] for start in range(0, len(order), size))
+
+    def _batch(self, chosen: Int64Array) -> _Batch:
+        """Some examples: their ranges of pairs, one after the other."""
+        indptr, data = self.examples.indptr, self.examples
+        lengths = indptr[chosen + 1] - indptr[chosen]
+        before = np.cumsum(lengths) - lengths
+        pairs = np.repeat(indptr[chosen] - before, lengths) + np.arange(lengths.sum())
+        # Filled in memory of torch, whose alignment is always the same: that of NumPy is not, and
+        # a product of matrices may depend on it in its last bit.
+        features = torch.empty(len(pairs), len(self.mean))
+        into = features.numpy()
+        np.take(data.features, pairs, axis=0, out=into, mode="clip")
+        into -= self.mean
+        into /= self.scale
+        score = data.score[pairs]
+        return _Batch(
+            features,
+            torch.tensor(score),
+            torch.tensor(score * data.stands_for[pairs]),
+            torch.tensor(np.repeat(np.arange(len(chosen)), lengths)),
+            torch.tensor(np.flatnonzero(data.is_target[pairs])),
+            len(chosen),
+        )
+
+    def _losses(self, batch: _Batch) -> Tensor:
+        """(examples,) the loss of each."""
+        factor = torch.exp(self.network(batch.features))
+        every = torch.zeros(batch.size).index_add(0, batch.example, batch.weighted * factor)
+        target = torch.zeros(batch.size).index_add(
+            0, batch.example[batch.target], (batch.score * factor)[batch.target]
+        )
+        return torch.log(every + LEAST) - torch.log(target + LEAST)
+
+    def _set_rate(self) -> None:
+        """Linear warm-up, and linear decay to 5 %."""
+        steps = self.training.epochs * self.batches
+        warmup = min(1.0, (self.step + 1) / WARMUP_STEPS)
+        self.rate = self.training.learning_rate * warmup * (1 - (1 - LAST_RATE) * self.step / steps)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate
+        self.step += 1
+
+    def _report(self, epoch: int, done: int, loss: float) -> None:
+        before = (epoch - 1) * len(self.fitted)
+        a_second = (before + done) / max(time.monotonic() - self.started, 1e-9)
+        note = f"epoch {epoch}, loss {loss:.4f}, {a_second:,.0f} examples/s"
+        total = self.training.epochs * len(self.fitted)
+        self.reporter.progress(self.title, before + done, total, "examples", note)
+
+
+@contextmanager
+def _reproducible(seed: int) -> Iterator[None]:
+    """One thread, deterministic algorithms and random numbers of this seed; afterwards all is as it
+    was. Sums over several threads differ in their last bit from run to run.
+    """
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    torch.set_num_threads(1)
+    torch.use_deterministic_algorithms(True)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            yield
+    finally:
+        torch.use_deterministic_algorithms(deterministic)
+        torch.set_num_threads(threads)
+
+
+def _array(tensor: Tensor) -> Float32Array:
+    copied: Float32Array = np.ascontiguousarray(tensor.numpy()).copy()
+    return copied

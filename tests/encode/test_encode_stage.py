@@ -1,0 +1,42 @@
+"""Stage encode on Delta tables: every item of the catalogue gets the features of its text."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.encode.stage import STAGE
+from llm_i2i_spark.lake.tables import Lake, contract_schema
+from llm_i2i_spark.lm.text_features import embed_texts
+from tests.stage_runs import put_rows, run_stage
+
+pytestmark = [pytest.mark.spark, pytest.mark.lm]
+
+TEXTS = {"9": "steel hair brush", "10": "lavender soap", "007": "", "é": "soap with lavender"}
+
+
+@pytest.fixture(scope="module")
+def encoded(spark, tmp_path_factory) -> dict[str, list[float]]:
+    settings = [f"lake.root={tmp_path_factory.mktemp('lake')}", "sft.text_dims=3", "seed=7"]
+    config = load_config([], settings)
+    lake = Lake(spark, config.lake)
+    rows = [(item, None, None, None, text, {}) for item, text in TEXTS.items()]
+    items = spark.createDataFrame(rows, contract_schema(TABLES["items"])).repartition(3)
+    run_stage(STAGE, lake, config, {"items": put_rows(lake, config, "items", items)})
+    return {row["item_id"]: row["features"] for row in lake.read("item_features").collect()}
+
+
+def test_features_are_those_of_the_texts_in_the_order_of_the_ids(encoded) -> None:
+    assert encoded.keys() == TEXTS.keys()
+    ordered = sorted(TEXTS)
+    wanted = embed_texts([TEXTS[item] for item in ordered], 3, None, seed=7)
+    assert np.array_equal([encoded[item] for item in ordered], wanted)
+
+
+def test_features_have_unit_length_and_a_text_without_a_word_has_zeros(encoded) -> None:
+    lengths = {item: np.linalg.norm(features) for item, features in encoded.items()}
+    assert lengths.pop("007") == 0
+    assert list(lengths.values()) == pytest.approx([1.0] * 3, abs=1e-6)
+    assert np.dot(encoded["10"], encoded["é"]) > 0.5 > np.dot(encoded["10"], encoded["9"])

@@ -1,0 +1,38 @@
+"""A job as a child process: what its end means to the stage that started it."""
+
+from __future__ import annotations
+
+import pytest
+
+from llm_i2i_spark.base.errors import ConfigError, StageError
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.training_job.launch import last_error, launch, log_file
+from tests.stage_runs import pinned_run
+
+
+def test_the_reason_of_an_end_is_the_signal_or_the_last_error_of_the_log(tmp_path):
+    log = tmp_path / "log"
+    log.write_text("start\nValueError: no such thing\nbye\n")
+    assert last_error(log, 1) == "ValueError: no such thing"
+    assert "signal 9 (out of memory?)" in last_error(log, -9)
+    log.write_text("")
+    assert last_error(log, 3) == "it ended with code 3"
+
+
+def test_a_job_that_cannot_start_is_an_error_of_its_stage_that_names_the_log(tmp_path):
+    log = tmp_path / "logs" / "combine.log"
+    with pytest.raises(StageError, match=r"Stage combine failed: .*no_such_job.*combine\.log"):
+        launch(Config(), pinned_run("combine"), log, module="llm_i2i_spark.no_such_job")
+    assert "no_such_job" in log.read_text()
+
+
+def test_a_mistake_that_the_job_reports_is_raised_as_the_same_mistake(tmp_path):
+    elsewhere = Config.model_validate({"lake": {"root": "s3://bucket/lake"}})
+    with pytest.raises(ConfigError, match="as a mounted folder"):
+        launch(elsewhere, pinned_run("sft"), tmp_path / "sft.log", module="llm_i2i_spark.sft")
+
+
+def test_the_log_is_in_the_lake_and_a_lake_behind_a_uri_is_refused():
+    assert str(log_file("/lake/combiners", "combine")) == "/lake/combine.log"
+    with pytest.raises(ConfigError, match=r"is a URI: set lake\.root to a mounted folder"):
+        log_file("s3://bucket/lake/combiners", "combine")
