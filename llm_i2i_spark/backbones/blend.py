@@ -81,10 +81,10 @@ class Blend(Backbone):
         50, ge=0, description="of all others in the lookup, a sample that stands for them"
     )
     hidden: int = Field(32, ge=1, description="width of the combiner's two hidden layers")
-    epochs: int = Field(4, ge=1, description="passes over the training examples at most")
+    epochs: int = Field(6, ge=1, description="passes over the training examples at most")
     learning_rate: float = Field(3e-3, gt=0, description="of AdamW, after the warm-up")
     weight_decay: float = Field(1e-3, ge=0, description="of AdamW")
-    dropout: float = Field(0.1, ge=0, lt=1, description="after the combiner's first hidden layer")
+    dropout: float = Field(0.2, ge=0, lt=1, description="after the combiner's first hidden layer")
     batch_size: int = Field(256, ge=1, description="training examples a step")
     max_users_per_item: int | None = Field(
         None, ge=2, description="of the prior of the transitions: users that a row sums over"
@@ -92,7 +92,7 @@ class Blend(Backbone):
     max_items_per_user: int | None = Field(
         1000, ge=2, description="of the prior of the transitions: items of a user"
     )
-    top_k: int = Field(400, ge=1, description="neighbours kept an item")
+    top_k: int = Field(200, ge=1, description="neighbours kept an item")
 
     def start_warmup(self) -> None:
         """Begin to compile the kernels of the transitions."""
