@@ -146,7 +146,8 @@ class Backbone(Section):
         Args:
             interactions: columns of table `fused`, as far as they are used: `user_id, item_id`
                 (strings, a pair stands once), `weight` in (0, 1], `source` (`real` or another
-                word), `position` (null for rows that are not real).
+                word), `confidence` (null where it is not known), `position` (null for rows that are
+                not real).
             run: seed, options, and where to keep intermediate results.
 
         Returns:
@@ -159,9 +160,10 @@ class Backbone(Section):
         Args:
             interactions: a Spark or pandas DataFrame with `user_id` and `item_id`, read as strings.
                 Optional columns: `source` (`real`, or another word for rows that a model proposed;
-                without it all rows are real), `weight` in (0, 1] (1 without it), `position`
-                or `ts` for backbones that need the order of a user's clicks (with `ts` alone, equal
-                times are ordered by item id). A repeated (user, item) counts once.
+                without it all rows are real), `weight` in (0, 1] (1 without it), `confidence` in
+                [0, 1] of rows that a model proposed, `position` or `ts` for backbones that need the
+                order of a user's clicks (with `ts` alone, equal times are ordered by item id). A
+                repeated (user, item) counts once.
             run: seed, engine options, where to keep intermediate results; None for the defaults.
 
         Returns:

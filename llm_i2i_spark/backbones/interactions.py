@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 IDS = ("user_id", "item_id")
 TEXT = (*IDS, "source")
-OPTIONAL = ("source", "weight", "position", "ts")
+OPTIONAL = ("source", "weight", "confidence", "position", "ts")
 
 
 def to_spark(interactions: Frame) -> DataFrame:
@@ -66,12 +66,17 @@ def prepare(frame: DataFrame, backbone: Backbone) -> DataFrame:
         )
     weight = F.col("weight").cast("double") if "weight" in columns else F.lit(1.0)
     source = F.coalesce("source", F.lit("real")) if "source" in columns else F.lit("real")
-    rows = frame.withColumns({"weight": weight}).withColumns({"source": source})
+    confidence = F.col("confidence") if "confidence" in columns else F.lit(None)
+    rows = frame.withColumns({"weight": weight, "confidence": confidence.cast("double")})
+    rows = rows.withColumns({"source": source})
     _check(rows)
     is_real = F.col("source") == "real"
     merged = [
         F.coalesce(F.max(F.when(is_real, F.col("weight"))), F.max("weight")).alias("weight"),
         F.when(F.max(is_real), "real").otherwise("synthetic").alias("source"),
+        F.when(F.max(is_real), F.max(F.when(is_real, F.col("confidence"))))
+        .otherwise(F.max("confidence"))
+        .alias("confidence"),
     ]
     if not backbone.needs_order:
         return rows.groupBy(*IDS).agg(*merged)
@@ -87,8 +92,10 @@ def _check(rows: DataFrame) -> None:
     """Raise a sentence where a row cannot be used."""
     without_id = F.col("user_id").isNull() | F.col("item_id").isNull()
     fits = (F.col("weight") > 0.0) & (F.col("weight") <= 1.0)
+    believable = F.col("confidence").isNull() | F.col("confidence").between(0.0, 1.0)
     found = rows.agg(
         F.count_if(without_id).alias("without_id"),
+        F.count_if(~believable).alias("odd_confidence"),
         F.count_if(~F.coalesce(fits, F.lit(False))).alias("odd_weight"),
     ).first()
     assert found is not None
@@ -102,4 +109,9 @@ def _check(rows: DataFrame) -> None:
             f"{found['odd_weight']:,} of the interactions have a weight that does not fit: it must"
             " be more than 0 and at most 1; divide the weights by the largest, or leave the column"
             " out."
+        )
+    if found["odd_confidence"]:
+        raise InputDataError(
+            f"{found['odd_confidence']:,} of the interactions have a confidence that is no"
+            " probability: it must be from 0 to 1, or null; correct it, or leave the column out."
         )

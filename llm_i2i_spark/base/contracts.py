@@ -11,6 +11,8 @@ from llm_i2i_spark.base.contract import Table, columns_of
 ITEM = "struct<item_id:string,text:string>"
 TRAINING_CURVE = "training.jsonl"
 """File in the folder of a checkpoint: a line of JSON for each epoch, with its mean `loss`."""
+RELIABILITY_CURVE = "reliability.json"
+"""File in the folder of a discriminator's checkpoint: how well its confidences are calibrated."""
 TARGET = "struct<item_id:string,text:string,loss_weight:double>"
 NEIGHBOR = "struct<item_id:string,score:double,rank:int,synthetic_share:double>"
 

@@ -13,7 +13,12 @@ from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
 from llm_i2i_spark.evaluate.report.case_studies import select_case_studies
-from llm_i2i_spark.evaluate.report.making import branches_of, stage_seconds, training_losses
+from llm_i2i_spark.evaluate.report.making import (
+    branches_of,
+    calibration_reliability,
+    stage_seconds,
+    training_losses,
+)
 from llm_i2i_spark.evaluate.report.page import Report, render_report, settings_shown
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
 from llm_i2i_spark.evaluate.settings import settings_of
@@ -49,6 +54,9 @@ def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
     studies = select_case_studies(
         tables.index, tables.items, tables.item_stats, found.systems, run.config.seed
     )
+    models = _model_folders(run, found.systems)
+    losses = {name: training_losses(folder) for name, folder in models.items()}
+    reliability = {name: calibration_reliability(folder) for name, folder in models.items()}
     return Report(
         rows=found.rows,
         metrics=found.metrics,
@@ -61,16 +69,19 @@ def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
         settings=settings_shown(run.config),
         titles={variant.name: variant.title for variant in VARIANTS},
         seconds=stage_seconds(run.lake, found.systems),
-        losses=_losses(run, found.systems),
+        losses={name: curve for name, curve in losses.items() if curve},
+        reliability={name: known for name, known in reliability.items() if known is not None},
         comparison=found.compare(metrics=summary_metrics(found.metrics))
         if len(found.systems) > 2
         else None,
     )
 
 
-def _losses(run: StageRun, systems: Sequence[System]) -> dict[str, list[float]]:
-    """The losses of each model behind the systems, by its role (and branch, beside the first)."""
-    losses: dict[str, list[float]] = {}
+def _model_folders(run: StageRun, systems: Sequence[System]) -> dict[str, str]:
+    """The checkpoint of each model behind the systems, by its role (and branch, beside the first),
+    generators before discriminators.
+    """
+    folders: dict[str, str] = {}
     for branch in branches_of(systems, "sft"):
         scope = {"branch": branch}
         if run.last_commit("checkpoints", scope) is None:  # a lake of indexes alone
@@ -78,5 +89,5 @@ def _losses(run: StageRun, systems: Sequence[System]) -> dict[str, list[float]]:
         rows = run.lake.read("checkpoints", scope=scope).collect()
         for row in sorted(rows, key=lambda row: row["role"], reverse=True):
             name = row["role"] if branch == BASE_BRANCH else f"{row['role']} of {branch}"
-            losses[name] = training_losses(row["path"])
-    return {name: curve for name, curve in losses.items() if curve}
+            folders[name] = row["path"]
+    return folders

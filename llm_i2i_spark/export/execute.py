@@ -50,12 +50,14 @@ def execute(run: StageRun) -> None:
         generator = sequence_examples(users, export.sequence_length, export.history_length)
     else:
         generator = instruct_examples(users, export.history_length)
+    counts = stats.select("item_id", "n_interactions")
     discriminator = discriminator_examples(
         users,
-        items,
+        items.join(counts, "item_id", "left").fillna(0, ["n_interactions"]),
         export.history_length,
         export.positives_per_user,
         export.negatives_per_positive,
+        export.popular_negatives,
         config.seed,
     )
     branch = F.lit(run.scopes[0]["branch"]).alias("branch")

@@ -1,5 +1,5 @@
-"""Training examples from users' histories: targets with long-tail weights, positives and random
-negatives.
+"""Training examples from users' histories: targets with long-tail weights, positives, and negatives
+drawn from the catalogue or by popularity.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from pyspark.sql import functions as F
 
 CALIBRATION_BUCKETS = 1_000_000
 INDEX_BUCKETS = 1024
+POPULARITY_EXPONENT = 0.75
+"""Of word2vec's negatives (Mikolov et al., NIPS 2013): frequent ones, but less so than they are."""
 
 
 def user_sequences(
@@ -115,18 +117,21 @@ def discriminator_examples(
     history_length: int,
     positives: int,
     negatives: int,
+    popular: int,
     seed: int,
 ) -> DataFrame:
     """Observed interactions as positives, random items of the catalogue as negatives (LLM-I2I,
-    section 3.2).
+    section 3.2), the last of them popular ones.
 
     Args:
         users: `user_id, sequence, withheld`.
-        items: the catalogue, `item_id, text`.
+        items: the catalogue, `item_id, text, n_interactions`.
         history_length: number of items in a history.
         positives: number of latest items of a user that become positives.
         negatives: number sampled for each positive; items of the user's sequence and duplicates
             are left out, so that there may be fewer.
+        popular: how many of these are drawn in proportion to clicks^0.75; the others are drawn from
+            the catalogue with equal chances.
         seed: of the sample.
 
     Returns:
@@ -146,7 +151,12 @@ def discriminator_examples(
         F.lit(0).alias("sample"),
         F.col("target.weight").alias("weight"),
     )
-    return observed.unionByName(_random_negatives(prompts, items, negatives, seed)).select(
+    samples = prompts.withColumn("sample", F.explode(F.sequence(F.lit(1), F.lit(negatives))))
+    of_catalogue = F.col("sample") <= negatives - popular
+    drawn = _random_items(samples.where(of_catalogue), items, seed)
+    if popular:
+        drawn = drawn.unionByName(_popular_items(samples.where(~of_catalogue), items, seed))
+    return observed.unionByName(_as_negatives(drawn)).select(
         F.concat_ws("|", "user_id", F.lpad("position", 6, "0"), F.lpad("sample", 3, "0")).alias(
             "example_id"
         ),
@@ -159,30 +169,46 @@ def discriminator_examples(
     )
 
 
-def _random_negatives(prompts: DataFrame, items: DataFrame, negatives: int, seed: int) -> DataFrame:
-    """Items of the catalogue sampled by a hash, without duplicates and items of the sequence."""
+def _random_items(samples: DataFrame, items: DataFrame, seed: int) -> DataFrame:
+    """Each sample with an item of the catalogue, all with equal chances, drawn by a hash."""
     indexed = index_items(items)
-    count = indexed.agg(F.count("*").alias("catalogue_size"))
-    sampled = (
-        prompts.withColumn("sample", F.explode(F.sequence(F.lit(1), F.lit(negatives))))
-        .crossJoin(F.broadcast(count))
-        .withColumn(
-            "item_idx",
-            F.pmod(
-                F.xxhash64(F.lit(f"negatives-{seed}"), "user_id", "position", "sample"),
-                F.col("catalogue_size"),
-            ),
-        )
-        .join(indexed, "item_idx")
-        .where(
-            ~F.array_contains(
-                F.transform("sequence", lambda entry: entry["item_id"]), F.col("item_id")
-            )
-        )
+    count = indexed.agg(F.count("*").alias("places"))
+    drawn = _drawn(samples, count, f"negatives-{seed}").join(
+        indexed, F.col("place") == F.col("item_idx")
     )
+    return drawn.drop("place", "places", "item_idx")
+
+
+def _popular_items(samples: DataFrame, items: DataFrame, seed: int) -> DataFrame:
+    """Each sample with an item, drawn by a hash in proportion to clicks^0.75: an item stands at so
+    many places, rounded, of those that are drawn from; all of them are fewer than the clicks.
+    """
+    clicks = F.col("n_interactions").cast("double")
+    number = F.round(F.pow(clicks, F.lit(POPULARITY_EXPONENT))).cast("bigint")
+    starts = _number_places(items.select("item_id", number.alias("number")).where("number > 0"))
+    places = starts.select(
+        "item_id",
+        F.explode(F.sequence("start", F.col("start") + F.col("number") - 1)).alias("place"),
+    )
+    count = starts.agg(F.coalesce(F.sum("number"), F.lit(0)).alias("places"))
+    drawn = _drawn(samples, count, f"popular-{seed}").join(places, "place")
+    return drawn.join(items.select("item_id", "text"), "item_id").drop("place", "places")
+
+
+def _drawn(samples: DataFrame, count: DataFrame, purpose: str) -> DataFrame:
+    """Each sample with a `place` from 0 to `places` - 1."""
+    key = F.xxhash64(F.lit(purpose), "user_id", "position", "sample")
+    place = F.pmod(key, F.greatest("places", F.lit(1)))
+    return samples.crossJoin(F.broadcast(count)).withColumn("place", place)
+
+
+def _as_negatives(drawn: DataFrame) -> DataFrame:
+    """Drawn items as labelled candidates, without duplicates and items of the sequence."""
+    owned = F.transform("sequence", lambda entry: entry["item_id"])
     duplicates = Window.partitionBy("user_id", "position", "item_id").orderBy("sample")
     return (
-        sampled.withColumn("occurrence", F.row_number().over(duplicates))
+        drawn.where(~F.array_contains(owned, F.col("item_id")))
+        .withColumn("occurrence", F.row_number().over(duplicates))
         .where(F.col("occurrence") == 1)
         .select(
             "user_id",
@@ -200,28 +226,38 @@ def index_items(items: DataFrame) -> DataFrame:
     """Give every item an index 0..n-1, the same for any partitioning, without sorting the whole
     catalogue in one task.
 
-    Items are sorted inside hash buckets, and each bucket starts where the ones before it end.
-
     Args:
         items: the catalogue, `item_id, text`.
 
     Returns:
         `item_idx bigint, item_id, text`.
     """
-    bucketed = items.select(
-        "item_id", "text", F.pmod(F.xxhash64("item_id"), F.lit(INDEX_BUCKETS)).alias("bucket")
+    return _number_places(items.select("item_id", "text", F.lit(1).alias("number"))).select(
+        F.col("start").alias("item_idx"), "item_id", "text"
     )
+
+
+def _number_places(items: DataFrame) -> DataFrame:
+    """Give every item as many places as its `number` says, from its `start` on; together they are
+    0..n-1.
+
+    Items are sorted inside hash buckets, and each bucket starts where the ones before it end.
+    """
+    bucket = F.pmod(F.xxhash64("item_id"), F.lit(INDEX_BUCKETS)).alias("bucket")
+    bucketed = items.select("*", bucket)
     before = Window.orderBy("bucket").rowsBetween(Window.unboundedPreceding, -1)
+    in_bucket = Window.partitionBy("bucket").orderBy("item_id")
+    so_far = in_bucket.rowsBetween(Window.unboundedPreceding, -1)
     starts = (
         bucketed.groupBy("bucket")
-        .count()
-        .select("bucket", F.coalesce(F.sum("count").over(before), F.lit(0)).alias("start"))
+        .agg(F.sum("number").alias("number"))
+        .select("bucket", F.coalesce(F.sum("number").over(before), F.lit(0)).alias("first"))
     )
-    inside = Window.partitionBy("bucket").orderBy("item_id")
-    return bucketed.join(F.broadcast(starts), "bucket").select(
-        (F.col("start") + F.row_number().over(inside) - 1).cast("bigint").alias("item_idx"),
-        "item_id",
-        "text",
+    offset = F.coalesce(F.sum("number").over(so_far), F.lit(0))
+    return (
+        bucketed.join(F.broadcast(starts), "bucket")
+        .withColumn("start", (F.col("first") + offset).cast("bigint"))
+        .drop("bucket", "first")
     )
 
 

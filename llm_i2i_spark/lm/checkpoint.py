@@ -5,7 +5,8 @@ backbone/             config.json and model.safetensors, as `transformers` write
 items.safetensors     item embeddings, text projection and text features, label head
 vocabulary.json, codes.safetensors
 tokenizer/            of a Hugging Face base model
-calibration.json      of a discriminator
+calibration.json      of a discriminator, and reliability.json, how well it holds
+training.jsonl        the training curve
 manifest.json         fields of the run, and sha256 and size of every other file; written last
 """
 

@@ -41,6 +41,7 @@ class LabelledCandidates:
         candidates: items that are labelled.
         labels: of each candidate, True for an observed interaction.
         weight: of each candidate in the loss.
+        position: of the observed item in the user's history.
     """
 
     user_id: str
@@ -48,6 +49,7 @@ class LabelledCandidates:
     candidates: list[Item]
     labels: list[bool]
     weight: float = 1.0
+    position: int = 0
 
 
 def generator_rows(table: pa.Table, split: str) -> Iterator[GeneratorRow]:
@@ -71,7 +73,7 @@ def labelled_candidates(table: pa.Table) -> list[LabelledCandidates]:
         [("user_id", "ascending"), ("position", "ascending"), ("example_id", "ascending")]
     )
     groups = []
-    for (user_id, _), rows in groupby(
+    for (user_id, position), rows in groupby(
         _rows(ordered), key=lambda row: (row["user_id"], row["position"])
     ):
         members = list(rows)
@@ -83,6 +85,7 @@ def labelled_candidates(table: pa.Table) -> list[LabelledCandidates]:
                 candidates,
                 [row["label"] for row in members],
                 1.0 if (weight := members[0].get("weight")) is None else weight,
+                position,
             )
         )
     return groups

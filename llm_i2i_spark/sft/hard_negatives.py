@@ -1,14 +1,14 @@
-"""Hard negatives: items that the generator ranks high after a history and that the user does not
-have.
+"""Hard negatives: items drawn from those that the generator ranks high after a history and that the
+user does not have.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-
+from llm_i2i_spark.base.sections.export import part_of
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.decoding import propose
 from llm_i2i_spark.prompts.items import Item
@@ -16,7 +16,6 @@ from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.examples import LabelledCandidates
 from llm_i2i_spark.training_job.events import Reporter
 
-POOL_SIZE = 30
 BATCH_TOKENS = 16_384
 HISTORIES_AT_ONCE = 2048
 
@@ -26,26 +25,30 @@ def with_hard_negatives(
     generator: LoadedCheckpoint,
     known: Mapping[str, set[str]],
     texts: Mapping[str, str],
+    pool_size: int,
+    share: float,
     seed: int,
     distributed: Distributed,
     reporter: Reporter,
 ) -> list[LabelledCandidates]:
-    """Replace half of each history's random negatives by hard ones.
+    """Replace the first negatives of each history by items drawn from the generator's best.
 
-    They are sampled from the generator's 30 best proposals, since the very best is too often an
-    item that the user would really take.
+    All of the pool have equal chances: the very best are too often items that the user would really
+    take, and drawing at random from the top beats taking it (RoDPO, arXiv 2603.29259).
 
     Args:
         groups: candidates by history, the same on all ranks.
         generator: proposes the items.
         known: items of every user, which are never a negative.
         texts: of the catalogue, by item id.
-        seed: of the sample, which also depends on the index of the group.
-        distributed: this rank, which mines its shard.
+        pool_size: how many of the generator's proposals are drawn from.
+        share: of the negatives, that are replaced; rounded down.
+        seed: of the draws, which depend on user, position and number of the negative alone.
+        distributed: this rank, which draws for its shard.
         reporter: of progress.
     """
     shard = distributed.shard(groups)
-    pools: list[list[str]] = []
+    drawn: list[list[str]] = []
     for start in range(0, len(shard), HISTORIES_AT_ONCE):
         part = shard[start : start + HISTORIES_AT_ONCE]
         excluded = [
@@ -54,26 +57,46 @@ def with_hard_negatives(
             for group in part
         ]
         proposals = propose(
-            generator, [group.history for group in part], excluded, POOL_SIZE, BATCH_TOKENS
+            generator, [group.history for group in part], excluded, pool_size, BATCH_TOKENS
         )
-        pools += [[proposal.item_id for proposal in of_group] for of_group in proposals]
-        reporter.progress("hard negatives", len(pools), len(shard), "histories")
-    all_pools = distributed.all_gather(pools, len(groups))
+        for group, of_group in zip(part, proposals, strict=True):
+            number = part_of(group.labels.count(False), share)
+            pool = [proposal.item_id for proposal in of_group]
+            drawn.append(draw(pool, number, f"{seed}|{group.user_id}|{group.position}"))
+        reporter.progress("hard negatives", len(drawn), len(shard), "histories")
+    of_all = distributed.all_gather(drawn, len(groups))
     return [
-        _replace_half(group, pool, texts, np.random.default_rng([seed, index]))
-        for index, (group, pool) in enumerate(zip(groups, all_pools, strict=True))
+        _replace_first(group, item_ids, texts)
+        for group, item_ids in zip(groups, of_all, strict=True)
     ]
 
 
-def _replace_half(
-    group: LabelledCandidates,
-    pool: Sequence[str],
-    texts: Mapping[str, str],
-    random: np.random.Generator,
+def draw(pool: Sequence[str], number: int, key: str) -> list[str]:
+    """Items of a pool, each at most once, all with equal chances, by hashes of a key and of the
+    number of the draw (the first steps of a Fisher-Yates shuffle).
+
+    >>> draw(["a", "b", "c", "d"], 2, "42|some user|3")
+    ['a', 'c']
+
+    Args:
+        pool: what to draw from.
+        number: how many; all of a smaller pool.
+        key: of the hashes.
+    """
+    left, drawn = list(pool), []
+    for sample in range(min(number, len(left))):
+        digest = hashlib.blake2b(f"{key}|{sample}".encode(), digest_size=8).digest()
+        place = int.from_bytes(digest, "little") % len(left)
+        left[place], left[-1] = left[-1], left[place]
+        drawn.append(left.pop())
+    return drawn
+
+
+def _replace_first(
+    group: LabelledCandidates, item_ids: Sequence[str], texts: Mapping[str, str]
 ) -> LabelledCandidates:
     negatives = [index for index, label in enumerate(group.labels) if not label]
-    replaced = negatives[: min(len(negatives) // 2, len(pool))]
     candidates = list(group.candidates)
-    for index, sampled in zip(replaced, random.permutation(len(pool)), strict=False):
-        candidates[index] = Item(pool[sampled], texts[pool[sampled]])
+    for index, item_id in zip(negatives, item_ids, strict=False):
+        candidates[index] = Item(item_id, texts[item_id])
     return replace(group, candidates=candidates)

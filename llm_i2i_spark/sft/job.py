@@ -13,13 +13,12 @@ from typing import Any
 import pyarrow as pa
 
 from llm_i2i_spark.base.contract import Scope
-from llm_i2i_spark.base.contracts import TABLES, TRAINING_CURVE
+from llm_i2i_spark.base.contracts import RELIABILITY_CURVE, TABLES, TRAINING_CURVE
 from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.base.files import move_into_place, write_atomically
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
-from llm_i2i_spark.lm.calibration import Calibration
 from llm_i2i_spark.lm.checkpoint import (
     LoadedCheckpoint,
     load_checkpoint,
@@ -27,6 +26,7 @@ from llm_i2i_spark.lm.checkpoint import (
     verify_checkpoint,
 )
 from llm_i2i_spark.sft.artifacts import ModelArtifacts, prepare_artifacts
+from llm_i2i_spark.sft.calibrate import FittedCalibration
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import TrainingPlan
 from llm_i2i_spark.sft.model_inputs import find_model_inputs
@@ -147,8 +147,8 @@ class Job:
         )
         objective = role.objective(training)
         curve = train(training.model, objective, plan, self.distributed, checkpoints, self.reporter)
-        calibration = role.calibrate(training) if role.calibrate else None
-        return self._save(training, curve, calibration, time.monotonic() - started)
+        fitted = role.calibrate(training) if role.calibrate else None
+        return self._save(training, curve, fitted, time.monotonic() - started)
 
     def _load(self, saved: SavedCheckpoint) -> LoadedCheckpoint:
         """A finished checkpoint on this rank's device, kept for the roles that build on it."""
@@ -163,7 +163,7 @@ class Job:
         self,
         training: RoleTraining,
         curve: Sequence[CurvePoint],
-        calibration: Calibration | None,
+        fitted: FittedCalibration | None,
         seconds: float,
     ) -> SavedCheckpoint:
         """Write a checkpoint where the later stages find it, named by its digest; rank 0 does."""
@@ -173,6 +173,11 @@ class Job:
                 role, self.run, self.distributed, curve[-1].loss, seconds
             )
             lines = "".join(json.dumps(asdict(point), sort_keys=True) + "\n" for point in curve)
+            texts = {TRAINING_CURVE: lines}
+            if fitted is not None and fitted.reliability is not None:
+                fields["expected_calibration_error"] = fitted.reliability.ece
+                fields["calibration_users"] = fitted.users
+                texts[RELIABILITY_CURVE] = fitted.reliability.to_json()
             files = self.lake.root / "checkpoints_files"
             hidden = files / f".{role.name}-{self.run.fingerprint[:DIGITS]}"
             digest = save_checkpoint(
@@ -181,8 +186,8 @@ class Job:
                 training.artifacts.vocabulary,
                 training.artifacts.tokenizer,
                 fields,
-                calibration,
-                {TRAINING_CURVE: lines},
+                fitted.calibration if fitted is not None else None,
+                texts,
             )
             final = files / f"{role.name}-{digest[:DIGITS]}"
             _publish(hidden, final)

@@ -10,8 +10,14 @@ from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
 STAGE = Stage(
     name="sft",
     reads=("sft_generator", "sft_discriminator", "items"),
-    settings=("sft", "export.negatives", "generate.per_user"),
-    code=("sft", "lm", "prompts", "base/manifest"),
+    settings=(
+        "sft",
+        "export.negatives",
+        "export.hard_negatives_from",
+        "export.hard_negatives_share",
+        "generate.per_user",
+    ),
+    code=("sft", "lm", "prompts", "base/manifest", "metrics/reliability"),
     external_inputs=find_model_inputs,
     lost=lost_checkpoint,
     prepare=lambda config, scopes: require_packages("sft"),

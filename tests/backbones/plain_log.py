@@ -12,7 +12,9 @@ from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.backbones.base import Backbone
 
-COLUMNS = "user_id string, item_id string, weight double, source string, position int"
+COLUMNS = (
+    "user_id string, item_id string, weight double, source string, position int, confidence double"
+)
 # Ids that differ where a number, a trimmed or a normalised text would not.
 ITEMS = ("7", "007", "70", "é", "e\u0301", "a b", "ab", " a", "A", "a", *map(str, range(100, 114)))
 
@@ -25,6 +27,7 @@ class Interaction(NamedTuple):
     weight: float
     source: str
     position: int | None
+    confidence: float | None = None
 
 
 class Edge(NamedTuple):
@@ -33,6 +36,7 @@ class Edge(NamedTuple):
     weight: float
     real: bool
     position: int | None
+    confidence: float | None
 
 
 @dataclass(frozen=True)
@@ -59,8 +63,10 @@ Similarities = dict[tuple[str, str], tuple[float, int | None, float]]
 
 
 def random_log(seed: int, users=40) -> list[Interaction]:
-    """Real clicks in an order, some of them with weights, and synthetic ones with weights."""
-    draw = random.Random(seed)
+    """Real clicks in an order, some of them with weights, and synthetic ones with weights, most of
+    them with a confidence.
+    """
+    draw, said = random.Random(seed), random.Random(-seed)
     rows = []
     for user in range(users):
         for position, item in enumerate(draw.sample(ITEMS, draw.randint(1, 8))):
@@ -69,7 +75,8 @@ def random_log(seed: int, users=40) -> list[Interaction]:
                 rows.append(Interaction(f"u{user}", item, weight, "real", position))
             else:
                 weight = draw.uniform(0.05, 1)
-                rows.append(Interaction(f"u{user}", item, weight, "synthetic", None))
+                confidence = said.choice([None, 10 ** said.uniform(-4, 0), said.random()])
+                rows.append(Interaction(f"u{user}", item, weight, "synthetic", None, confidence))
     return rows
 
 
@@ -96,7 +103,8 @@ def plain_log(frame: DataFrame, backbone: Backbone, seed=42) -> Log:
         user, item = row["user_id"], row["item_id"]
         weights[user, item] = row["weight"]
         clicks[item] += row["source"] == "real"
-        edge = Edge(row["weight"], row["source"] == "real", row["position"])
+        real, position, said = row["source"] == "real", row["position"], row["confidence"]
+        edge = Edge(row["weight"], real, position, said)
         rows.setdefault(user, {})[item] = edge
         hashes[user, item] = sampling_hash(row["key"], row["item_hash"])
     uncapped = dict(rows)

@@ -9,7 +9,14 @@ import pandas as pd
 import pytest
 from pyspark.sql import DataFrame
 
-from llm_i2i_spark.backbones import BACKBONES, ItemKnn, Swing, Transitions, find_backbone
+from llm_i2i_spark.backbones import (
+    BACKBONES,
+    Attribution,
+    ItemKnn,
+    Swing,
+    Transitions,
+    find_backbone,
+)
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.sections.section import runtime_options
 
@@ -102,9 +109,42 @@ def test_times_order_the_clicks_and_equal_times_go_by_item_id(spark):
         (Swing, CLICKS.assign(item_id=[None, *"abcdef"]), r"1 of the interactions have no"),
         (Swing, CLICKS.assign(weight=2.0), r"7 of the interactions have a weight"),
         (Swing, CLICKS.assign(weight=0.0, source="real"), r"7 of the interactions have a weight"),
+        (
+            Swing,
+            CLICKS.assign(confidence=1.5),
+            r"7 of the interactions have a confidence that is no",
+        ),
     ],
 )
 def test_interactions_that_cannot_be_used_are_a_sentence(spark, kind, frame, sentence):
     with pytest.raises(UserError, match=sentence) as caught:
         kind().similar_items(frame)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.spark
+def test_proposals_are_divided_among_the_latest_clicks_by_age_and_confidence(spark):
+    """User u clicked a, then b, and was proposed x and y; v clicked b and was proposed y."""
+    log = pd.DataFrame(
+        [
+            ("u", "a", "real", 1, None),
+            ("u", "b", "real", 2, None),
+            ("u", "x", "synthetic", None, 0.04),
+            ("u", "y", "synthetic", None, 0.16),
+            ("v", "b", "real", 1, None),
+            ("v", "y", "synthetic", None, 0.01),
+            ("w", "a", "real", 1, None),
+        ],
+        columns=["user_id", "item_id", "source", "position", "confidence"],
+    )
+    found = {row[:2]: row[2:] for row in rows_of(Attribution().similar_items(log))}
+    of_b = {"x": 0.2 * 1 / 1.8, "y": 0.4 * 1 / 1.8 + 0.1}
+    assert found == {
+        ("a", "x"): (pytest.approx(1 / 3), 1, 1.0),
+        ("a", "y"): (pytest.approx(2 / 3), 1, 1.0),
+        ("b", "x"): (pytest.approx(of_b["x"] / sum(of_b.values())), 1, 1.0),
+        ("b", "y"): (pytest.approx(of_b["y"] / sum(of_b.values())), 2, 1.0),
+    }
+    alone = {row[:2]: row[2] for row in rows_of(Attribution(history=1).similar_items(log))}
+    assert alone == pytest.approx({("b", "x"): 2 / 7, ("b", "y"): 5 / 7})
+    assert Attribution().similar_items(log[log["source"] == "real"]).collect() == []

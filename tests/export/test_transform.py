@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from llm_i2i_spark.export.transform import (
     discriminator_examples,
@@ -20,6 +21,7 @@ from llm_i2i_spark.lake.user_histories import build_histories, owned_items
 pytestmark = pytest.mark.spark
 
 LONG_TAIL = {"i1", "i7"}
+POPULAR = (3, 12)
 
 
 def _weight(position: int) -> float:
@@ -47,9 +49,8 @@ def interactions(spark: SparkSession) -> DataFrame:
 
 @pytest.fixture
 def items(spark: SparkSession) -> DataFrame:
-    return spark.createDataFrame(
-        [(f"i{n}", f"item number {n}") for n in range(20)], "item_id string, text string"
-    )
+    rows = [(f"i{n}", f"item number {n}", 81 if n in POPULAR else 1) for n in range(20)]
+    return spark.createDataFrame(rows, "item_id string, text string, n_interactions bigint")
 
 
 @pytest.fixture
@@ -124,7 +125,9 @@ def test_instruct_rows_show_only_what_lies_before_the_target(users: DataFrame) -
 def test_discriminator_rows_have_observed_positives_and_unowned_negatives(
     users: DataFrame, items: DataFrame
 ) -> None:
-    rows = discriminator_examples(users, items, 3, positives=2, negatives=4, seed=3).collect()
+    rows = discriminator_examples(
+        users, items, 3, positives=2, negatives=4, popular=1, seed=3
+    ).collect()
     sequences = {row["user_id"]: [e["item_id"] for e in row["sequence"]] for row in users.collect()}
     assert len({row["example_id"] for row in rows}) == len(rows)
     for row in rows:
@@ -146,12 +149,47 @@ def test_discriminator_rows_have_observed_positives_and_unowned_negatives(
     assert sum(not row["label"] for row in rows) > 150
 
 
+def test_popular_negatives_are_drawn_in_proportion_to_a_power_of_the_clicks(
+    users: DataFrame, items: DataFrame
+) -> None:
+    """81^.75 = 27 places each for two items, one for each of the other 18."""
+
+    def popular_share(popular: int) -> float:
+        rows = discriminator_examples(users, items, 3, 2, 1, popular, seed=3)
+        drawn = [row["candidate"]["item_id"] for row in rows.where("not label").collect()]
+        assert len(drawn) > 30
+        return sum(item_id in {f"i{n}" for n in POPULAR} for item_id in drawn) / len(drawn)
+
+    # A user has 5 of the 20 items in training, so some draws of popular ones are left out.
+    assert popular_share(0) < 0.25 < 0.6 < popular_share(1) < 0.85
+
+
+def test_only_the_last_negatives_are_popular_ones(users: DataFrame, items: DataFrame) -> None:
+    def by_id(popular: int) -> dict[str, str]:
+        rows = discriminator_examples(users, items, 3, 2, 4, popular, seed=3).collect()
+        return {row["example_id"]: row["candidate"]["item_id"] for row in rows}
+
+    plain, mixed = by_id(0), by_id(1)
+    early = {name for name in plain if not name.endswith("004")}
+    assert {name: mixed.get(name) for name in early} == {name: plain[name] for name in early}
+    assert any(mixed[name] != plain[name] for name in plain.keys() & mixed.keys() - early)
+
+
+def test_an_export_without_any_click_has_no_popular_negatives(
+    users: DataFrame, items: DataFrame
+) -> None:
+    unclicked = items.withColumn("n_interactions", F.lit(0))
+    rows = discriminator_examples(users, unclicked, 3, 2, 1, popular=1, seed=3)
+    assert rows.where("not label").isEmpty()
+    assert not rows.where("label").isEmpty()
+
+
 def test_examples_do_not_depend_on_partitions(users: DataFrame, items: DataFrame) -> None:
     def rows(shuffled: DataFrame) -> list[str]:
         return sorted(
             str(row)
             for row in discriminator_examples(
-                shuffled, items.repartition(5), 3, 2, 4, seed=3
+                shuffled, items.repartition(5), 3, 2, 4, popular=2, seed=3
             ).collect()
         )
 

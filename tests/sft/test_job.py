@@ -19,6 +19,7 @@ from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lm.checkpoint import load_checkpoint
 from llm_i2i_spark.lm.decoding import propose
+from llm_i2i_spark.metrics.reliability import Reliability
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.roles import ROLES
 from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
@@ -75,6 +76,12 @@ def test_both_models_are_committed_with_their_origin(finished_lake):
         assert [point["epoch"] for point in curve] == list(range(1, len(curve) + 1))
         assert curve[-1]["loss"] == fields["final_loss"] < curve[0]["loss"]
         assert (loaded.calibration is not None) == (role == "discriminator")
+        reliability = Path(row["path"]) / "reliability.json"
+        assert reliability.is_file() == (role == "discriminator")
+        if reliability.is_file():
+            measured = Reliability.from_json(reliability.read_text())
+            assert measured.count == 5 * fields["calibration_users"]  # generate.per_user
+            assert measured.ece == fields["expected_calibration_error"] < 0.2
     assert list((root / "checkpoints_files" / "_partial").iterdir()) == []
 
 
@@ -115,7 +122,8 @@ def test_the_same_run_again_gives_the_same_models_and_no_second_commit(
         DeltaTable(str(copy / "checkpoints")).history(1)[0]["userMetadata"]
     )
     version, notes = run_here(tiny.write_config(copy), record.scopes["branch=base"].fingerprint)
-    assert notes == ["checkpoints version 0 already holds the result of this run"]
+    assert notes[-1] == "checkpoints version 0 already holds the result of this run"
+    assert "expected calibration error is" in notes[-2]
     assert version == latest(copy) == 0
     names = sorted(path.name for path in (copy / "checkpoints_files").iterdir())
     assert names == sorted(path.name for path in (root / "checkpoints_files").iterdir())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from llm_i2i_spark.base.sections.section import Section
 
@@ -22,7 +22,20 @@ class ExportConfig(Section):
         50, ge=2, description="layout sequence: the latest items of a user that make one row"
     )
     negatives: Literal["random", "generator"] = Field(
-        "generator", description="generator: half of them are items the generator itself ranks high"
+        "generator",
+        description="generator: some are among those that it ranks high after a history",
+    )
+    hard_negatives_from: int = Field(
+        200, ge=1, description="the generator's best items, from which hard negatives are drawn"
+    )
+    hard_negatives_share: float = Field(
+        0.5, ge=0, le=1, description="of the negatives: how many of them are drawn from those"
+    )
+    popular_negatives_share: float = Field(
+        0.25,
+        ge=0,
+        le=1,
+        description="of the negatives: drawn by clicks ** 0.75; the others from the catalogue",
     )
     negatives_per_positive: int = Field(
         4, ge=1, description="discriminator examples answered No beside each one answered Yes"
@@ -33,3 +46,22 @@ class ExportConfig(Section):
     calibration_share: float = Field(
         0.05, ge=0, lt=0.5, description="users whose last item is withheld, to calibrate confidence"
     )
+
+    @property
+    def popular_negatives(self) -> int:
+        """How many of the `negatives_per_positive` are drawn by popularity."""
+        return part_of(self.negatives_per_positive, self.popular_negatives_share)
+
+    @model_validator(mode="after")
+    def _shares_fit(self) -> ExportConfig:
+        if self.hard_negatives_share + self.popular_negatives_share > 1:
+            raise ValueError(
+                "export.hard_negatives_share and export.popular_negatives_share add up to more than"
+                " 1: lower one of them"
+            )
+        return self
+
+
+def part_of(number: int, share: float) -> int:
+    """A share of a number, rounded down."""
+    return int(number * share + 1e-9)

@@ -1,4 +1,6 @@
-"""How the evaluated indexes were made: the time that each stage took, the losses of fine-tuning."""
+"""How the evaluated indexes were made: the time that each stage took, the losses of fine-tuning,
+the calibration of confidence.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from llm_i2i_spark.base.contract import Scope, scope_key
-from llm_i2i_spark.base.contracts import TABLES, TRAINING_CURVE
+from llm_i2i_spark.base.contracts import RELIABILITY_CURVE, TABLES, TRAINING_CURVE
 from llm_i2i_spark.base.run_record import Histories, commit_of
 from llm_i2i_spark.base.variants import find_variant
 from llm_i2i_spark.evaluate.systems import System
+from llm_i2i_spark.metrics.reliability import Reliability
 
 
 def branches_of(systems: Iterable[System], stage: str) -> list[str]:
@@ -68,3 +71,16 @@ def training_losses(folder: str) -> list[float]:
         return []
     lines = file.read_text(encoding="utf-8").splitlines()
     return [float(json.loads(line)["loss"]) for line in lines]
+
+
+def calibration_reliability(folder: str) -> Reliability | None:
+    """How well the confidences of a discriminator are calibrated, measured when it was trained;
+    None where its folder is not to be seen from here, or does not say it.
+
+    Args:
+        folder: of the checkpoint.
+    """
+    file = Path(folder) / RELIABILITY_CURVE
+    if not file.is_file():
+        return None
+    return Reliability.from_json(file.read_text(encoding="utf-8"))

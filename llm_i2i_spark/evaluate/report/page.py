@@ -30,6 +30,7 @@ from llm_i2i_spark.evaluate.summary_table import SUMMARY_LENGTH, summary_metrics
 from llm_i2i_spark.evaluate.systems import System, system_names
 from llm_i2i_spark.metrics import BeyondAccuracyMetric, FillRate, Metric, RankingMetric
 from llm_i2i_spark.metrics.counts import IndexCounts
+from llm_i2i_spark.metrics.reliability import Reliability
 
 PAGE_SLICES = ("all", "long_tail", "head", "new")
 FILLED_WORDS = {"all": "of all items have a neighbour", "long_tail": "of long-tail items have one"}
@@ -53,6 +54,7 @@ class Report:
         titles: what people read for a variant; without one, its name.
         seconds: by stage, where they are known.
         losses: mean loss of each epoch by model, where they are known.
+        reliability: of the confidences of each discriminator, where it is known.
         comparison: of all systems, where there are more than two.
     """
 
@@ -68,6 +70,7 @@ class Report:
     titles: Mapping[str, str] = field(default_factory=dict)
     seconds: Mapping[str, float] = field(default_factory=dict)
     losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    reliability: Mapping[str, Reliability] = field(default_factory=dict)
     comparison: Comparison | None = None
 
 
@@ -189,6 +192,7 @@ def _plots(
         "gains": plots.plot_gains(found, after, buckets, main) if after else None,
         "shares": _share_plot(report, compared),
         "training": plots.plot_training(report.losses) if report.losses else None,
+        "calibration": plots.plot_reliability(report.reliability) if report.reliability else None,
     }
 
 

@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 from llm_i2i_spark.evaluate.figures import RowsByKey, interval
 from llm_i2i_spark.evaluate.metric_rows import GAIN, MetricRow
 from llm_i2i_spark.metrics import Metric
+from llm_i2i_spark.metrics.reliability import Reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -131,6 +132,39 @@ def plot_training(losses: Mapping[str, Sequence[float]]) -> str:
         axes.set_ylabel("mean loss", color=QUIET)
         axes.legend(frameon=False, labelcolor=INK)
         return _svg(figure, "Loss over the epochs of fine-tuning")
+
+
+def plot_reliability(reliability: Mapping[str, Reliability]) -> str:
+    """What came true of predictions over what was said of them, with 95 % intervals, on logarithmic
+    axes, since most proposals are improbable; bins of which nothing came true have an interval
+    alone.
+
+    Args:
+        reliability: by model.
+    """
+    bins = [each for found in reliability.values() for each in found.bins]
+    values = [each.confidence for each in bins] + [each.interval[1] for each in bins]
+    low = min(value for value in values if value > 0) / 2
+    high = min(max(values) * 2, 1.0)
+    with _axes(6.9, 3.4) as (figure, axes):
+        axes.plot([low, high], [low, high], color=QUIET, lw=0.8)
+        for position, (name, found) in enumerate(reliability.items(), start=2):
+            color = _color(position)
+            for each in found.bins:
+                bounds = [max(bound, low) for bound in each.interval]
+                axes.plot([each.confidence] * 2, bounds, color=color, lw=1.2, alpha=0.6)
+            seen = [each for each in found.bins if each.rate > 0]
+            points = [each.confidence for each in seen], [each.rate for each in seen]
+            axes.plot(*points, color=color, lw=0, marker="o", ms=5, label=name)
+        axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(low, high))
+        axes.minorticks_off()
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:g}{SIGN}"))
+        axes.set_xlabel("confidence", color=QUIET)
+        axes.set_ylabel("came true", color=QUIET)
+        if len(reliability) > 1:
+            axes.legend(frameon=False, labelcolor=INK)
+        return _svg(figure, "What came true over confidence")
 
 
 def plot_shares(counts: Mapping[int, int], bins: int) -> str:

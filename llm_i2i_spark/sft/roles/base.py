@@ -15,7 +15,7 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.prompts.templates import Template
 
 if TYPE_CHECKING:
-    from llm_i2i_spark.lm.calibration import Calibration
+    from llm_i2i_spark.sft.calibrate import FittedCalibration
     from llm_i2i_spark.sft.role_training import RoleTraining
     from llm_i2i_spark.sft.training import Objective
 
@@ -74,4 +74,4 @@ class Role:
     frozen_modules: tuple[str, ...] = ()
     max_items: Callable[[Config], int] = latest_items
     hyperparameters: Callable[[SftConfig], Hyperparameters] = default_hyperparameters
-    calibrate: Callable[[RoleTraining], Calibration | None] | None = None
+    calibrate: Callable[[RoleTraining], FittedCalibration | None] | None = None

@@ -10,7 +10,7 @@ from llm_i2i_spark.sft.roles.base import Hyperparameters, Role
 from llm_i2i_spark.sft.roles.generator import GENERATOR
 
 if TYPE_CHECKING:
-    from llm_i2i_spark.lm.calibration import Calibration
+    from llm_i2i_spark.sft.calibrate import FittedCalibration
     from llm_i2i_spark.sft.role_training import RoleTraining
     from llm_i2i_spark.sft.training import Objective
 
@@ -24,12 +24,15 @@ def _objective(training: RoleTraining) -> Objective:
     from llm_i2i_spark.sft.objectives.yes_no import YesNoObjective, centre_on
 
     groups = labelled_candidates(training.examples(DISCRIMINATOR.export_table))
-    if training.config.export.negatives == "generator":
+    export = training.config.export
+    if export.negatives == "generator":
         groups = with_hard_negatives(
             groups,
             training.trained(GENERATOR.name),
             training.known_items,
             training.catalogue,
+            export.hard_negatives_from,
+            export.hard_negatives_share,
             training.config.seed,
             training.distributed,
             training.reporter,
@@ -38,11 +41,11 @@ def _objective(training: RoleTraining) -> Objective:
     return YesNoObjective(groups, training.encoder, training.distributed.device)
 
 
-def _calibrate(training: RoleTraining) -> Calibration | None:
+def _calibrate(training: RoleTraining) -> FittedCalibration | None:
     from llm_i2i_spark.sft.calibrate import calibrate
     from llm_i2i_spark.sft.examples import generator_rows
 
-    calibration = calibrate(
+    fitted = calibrate(
         list(generator_rows(training.examples(GENERATOR.export_table), "calibration")),
         training.trained(GENERATOR.name),
         training.checkpoint(),
@@ -52,12 +55,18 @@ def _calibrate(training: RoleTraining) -> Calibration | None:
         training.distributed,
         training.reporter,
     )
-    if calibration is None:
+    if fitted is None:
         training.reporter.note(
             "no users are withheld for calibration (export.calibration_share), so confidence"
             " will be p_yes as it is"
         )
-    return calibration
+    elif fitted.reliability is not None:
+        found = fitted.reliability
+        training.reporter.note(
+            f"confidence is calibrated on {found.count:,} proposals for {fitted.users:,} users, of"
+            f" which {found.rate:.2%} are right; its expected calibration error is {found.ece:.4f}"
+        )
+    return fitted
 
 
 def _hyperparameters(config: SftConfig) -> Hyperparameters:

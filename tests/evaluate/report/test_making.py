@@ -7,9 +7,15 @@ from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from llm_i2i_spark.base.contracts import TABLES, TRAINING_CURVE
+from llm_i2i_spark.base.contracts import RELIABILITY_CURVE, TABLES, TRAINING_CURVE
 from llm_i2i_spark.base.run_record import Commit
-from llm_i2i_spark.evaluate.report.making import branches_of, stage_seconds, training_losses
+from llm_i2i_spark.evaluate.report.making import (
+    branches_of,
+    calibration_reliability,
+    stage_seconds,
+    training_losses,
+)
+from llm_i2i_spark.metrics.reliability import Reliability
 from llm_i2i_spark.pipeline.stages import FOR_BACKBONES, STAGE_NAMES
 from tests.pipeline.memory_lake import Shop
 
@@ -54,3 +60,10 @@ def test_losses_are_read_from_the_folder_of_the_checkpoint(tmp_path: Path) -> No
     (tmp_path / TRAINING_CURVE).write_text("\n".join(lines) + "\n")
     assert training_losses(str(tmp_path)) == [2.5, 1.5]
     assert training_losses(str(tmp_path / "elsewhere")) == []
+
+
+def test_reliability_is_read_from_the_folder_of_the_checkpoint(tmp_path: Path) -> None:
+    measured = Reliability.measure([0.1, 0.3], [False, True])
+    (tmp_path / RELIABILITY_CURVE).write_text(measured.to_json())
+    assert calibration_reliability(str(tmp_path)) == measured
+    assert calibration_reliability(str(tmp_path / "elsewhere")) is None

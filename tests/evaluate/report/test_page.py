@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -29,6 +30,7 @@ from llm_i2i_spark.metrics import (
     Recall,
     all_metrics,
 )
+from llm_i2i_spark.metrics.reliability import Reliability
 from tests.rank_groups import BOTH, IDENTITY, means_of, rank_groups, rows_of
 
 KINDS = ["bucket", "long_tail", "long_tail_train"]
@@ -212,6 +214,19 @@ def test_seconds_and_training_stand_on_the_page_where_they_are_given() -> None:
     without = render_report(make_report((100, 0, 60)))
     assert "seconds" not in without
     assert "How the models learned" not in without
+
+
+def test_calibration_stands_on_the_page_where_it_is_known() -> None:
+    measured = Reliability.measure(np.linspace(0.01, 0.3, 40), np.arange(40) % 8 == 7)
+    page = render_report(make_report((100, 0, 60), reliability={"discriminator": measured}))
+    assert "expected calibration error of the discriminator is 0." in page
+    assert "over 40 proposals" in page
+    assert page.count("<svg") == 5
+    # Ten bins, of which five have anything that came true: a dot each.
+    plot = page[page.index('aria-label="What came true') :]
+    plot = plot[: plot.index("</svg>")]
+    assert plot.count("<use") >= 5
+    assert "How far confidence can be trusted" not in render_report(make_report((100, 0, 60)))
 
 
 class Lift(RankingMetric):
