@@ -75,14 +75,14 @@ class Blend(Backbone):
         20_000, ge=1, description="users on whose last interaction mixture and combiner are trained"
     )
     best_candidates: int = Field(
-        50, ge=1, description="items that a training example holds because they rank best"
+        25, ge=1, description="items that a training example holds because they rank best"
     )
     sampled_candidates: int = Field(
-        50, ge=0, description="of all others in the lookup, a sample that stands for them"
+        25, ge=0, description="of all others in the lookup, a sample that stands for them"
     )
     hidden: int = Field(32, ge=1, description="width of the combiner's two hidden layers")
-    epochs: int = Field(6, ge=1, description="passes over the training examples at most")
-    learning_rate: float = Field(3e-3, gt=0, description="of AdamW, after the warm-up")
+    epochs: int = Field(8, ge=1, description="passes over the training examples at most")
+    learning_rate: float = Field(6e-3, gt=0, description="of AdamW, after the warm-up")
     weight_decay: float = Field(1e-3, ge=0, description="of AdamW")
     dropout: float = Field(0.2, ge=0, lt=1, description="after the combiner's first hidden layer")
     batch_size: int = Field(256, ge=1, description="training examples a step")

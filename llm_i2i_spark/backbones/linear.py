@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -37,6 +37,8 @@ class Linear(Backbone):
     """
 
     name: ClassVar[str] = "linear"
+    index_normalize: ClassVar[Literal["none", "row"]] = "none"
+    index_popularity_exponent: ClassVar[float] = 0.0
     needs_order: ClassVar[bool] = True
     is_symmetric: ClassVar[bool] = False
 

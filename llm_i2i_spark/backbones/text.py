@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,8 @@ class Text(Backbone):
     """
 
     name: ClassVar[str] = "text"
+    index_normalize: ClassVar[Literal["none", "row"]] = "none"
+    index_popularity_exponent: ClassVar[float] = 0.0
     reads: ClassVar[tuple[str, ...]] = ("fused", "item_features")
 
     exponent: float = Field(4.0, gt=0, description="the cosine is raised to it: the lead of few")

@@ -33,6 +33,7 @@ pytestmark = [
     pytest.mark.parametrize("kind", BACKBONES, ids=[kind.name for kind in BACKBONES]),
 ]
 CAPS = {"max_users_per_item": 5, "max_items_per_user": 4, "top_k": 6}
+COLUMNS = ("item_id", "neighbor_id", "similarity", "support", "synthetic_share")
 Row = tuple[str, str, float, int, float]
 
 
@@ -128,5 +129,5 @@ def test_one_user_and_no_user_at_all(spark, kind):
     empty = frame_of(spark, [])
     nothing = kind().similar_items(empty, run_of(kind, empty))
     assert nothing.collect() == []
-    assert nothing.columns[:5] == ["item_id", "neighbor_id", "similarity", "support", "synthetic_share"]
+    assert tuple(nothing.columns[:5]) == COLUMNS
     assert_equal(of_one, oracle(alone, kind()))

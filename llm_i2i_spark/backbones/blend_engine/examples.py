@@ -200,7 +200,7 @@ class _Chosen:
     def of(cls, table: pa.Table, users: int) -> _Chosen:
         """From columns `CANDIDATES`, ordered by user."""
         lists = table["candidates"].combine_chunks()
-        if isinstance(lists, pa.ChunkedArray):  # without a chunk
+        if isinstance(lists, pa.ChunkedArray):  # without one piece
             lists = pa.array([], pa.list_(pa.int32()))
         lengths = np.zeros(users, np.int64)
         lengths[table["user"].to_numpy()] = np.diff(lists.offsets.to_numpy())
