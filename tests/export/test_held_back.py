@@ -32,7 +32,7 @@ def log_with_last(last: Callable[[int], int]) -> list[tuple[object, ...]]:
 
 
 def exported(
-    spark: SparkSession, folder: str, log: list[tuple[object, ...]], hold_back: int
+    spark: SparkSession, folder: Path, log: list[tuple[object, ...]], hold_back: int
 ) -> Rows:
     settings = ("split.protocol=strict", f"split.hold_back={hold_back}")
     config = load_config([], [f"lake.root={folder}", *settings])
