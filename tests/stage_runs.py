@@ -42,12 +42,15 @@ def put_rows(
     scopes: Sequence[Scope] | None = None,
     **run: Any,
 ) -> int:
-    """Write rows of the contract, in their own scopes unless others are given; the version."""
-    frame = (
-        rows
-        if isinstance(rows, DataFrame)
-        else lake.spark.createDataFrame(list(rows), contract_schema(TABLES[table]))
-    )
+    """Write rows of the contract, in their own scopes unless others are given; the version. Values
+    that a row lacks at its end are null.
+    """
+    if isinstance(rows, DataFrame):
+        frame = rows
+    else:
+        width = len(TABLES[table].columns)
+        whole = [(*row, *[None] * (width - len(row))) for row in rows]
+        frame = lake.spark.createDataFrame(whole, contract_schema(TABLES[table]))
     scope = TABLES[table].scope
     if scopes is None:
         scopes = (

@@ -33,7 +33,10 @@ def rows_of(frame) -> list:
 @pytest.mark.parametrize(("normalize", "exponent"), [("none", 0.0), ("row", 0.0), ("row", 0.5)])
 def test_rows_are_those_of_the_stage(spark, normalize, exponent) -> None:
     stored = spark.createDataFrame(
-        [("v", "swing", item, other, score, 2, share) for item, other, score, share in SIMILAR],
+        [
+            ("v", "swing", item, other, score, 2, share, None)
+            for item, other, score, share in SIMILAR
+        ],
         contract_schema(TABLES["item_similarity"]),
     )
     fused = spark.createDataFrame(
