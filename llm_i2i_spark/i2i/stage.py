@@ -22,7 +22,8 @@ def scopes_read(table: str, scope: Scope) -> tuple[dict[str, str], ...]:
     if table not in find_backbone(scope["backbone"]).reads:
         return ()
     trained = find_variant(scope["variant"]).name_in("combine")
-    values = {**scope, "variant": trained} if table == "combiners" else scope
+    is_learned = TABLES[table].stage == "combine"
+    values = {**scope, "variant": trained} if is_learned else scope
     return (TABLES[table].scope_of(values),)
 
 

@@ -230,6 +230,16 @@ def test_a_served_variant_keeps_the_models_and_reads_every_interaction(shop) -> 
     assert shop.plan(("llm_i2i_served",)).up_to_date
 
 
+def test_a_served_blend_keeps_the_mixture_and_the_combiner_of_the_variant_it_serves(shop) -> None:
+    plan = shop.plan(("real_served",), ("blend",))
+    assert to_do(plan)["combine"] == ["variant=real,backbone=blend"]
+    i2i = next(planned for planned in plan.stages if planned.stage.name == "i2i")
+    reads = i2i.results[0].reads
+    trained = ({"variant": "real", "backbone": "blend"},)
+    assert (reads["mixtures"], reads["combiners"]) == (trained, trained)
+    assert reads["fused"] == ({"variant": "real_served"},)
+
+
 def test_a_variant_with_other_model_settings_has_a_branch_of_its_own(shop) -> None:
     shop.run("llm_i2i")
     other, branch = "no_long_tail_loss", "branch=no_long_tail_loss"
