@@ -39,6 +39,8 @@ WORDS: Mapping[str, ComponentWords] = {
 """Of every component, in the order in which they are drawn."""
 LEADING = 2
 """Kinds of knowledge that a sentence names for items of so many clicks."""
+LEAST_SHOWN = 0.01
+"""Smaller shares of a similarity are no reason."""
 
 
 @dataclass(frozen=True)
@@ -132,8 +134,8 @@ def _percent(share: float) -> str:
 
 def reasons_text(components: Iterable[tuple[str, float]]) -> str:
     """The components of a similarity as a reason: `similar text 61 %, same brand 20 %`."""
-    return " · ".join(
-        f"{reason_of(component)} {_percent(share)}"
+    return "\u00a0· ".join(
+        f"{reason_of(component)}\u00a0{_percent(share)}"
         for component, share in components
-        if share >= 0.005
+        if share >= LEAST_SHOWN
     )
