@@ -31,7 +31,7 @@ WORDS: Mapping[str, ComponentWords] = {
     "reverse": ComponentWords("clicked before", _CLICKS, 7),
     "two_hops": ComponentWords("two clicks on", _CLICKS, 5),
     "text": ComponentWords("similar text", _TEXT, 2),
-    "popular_text": ComponentWords("similar text, often clicked", _TEXT, 4),
+    "popular_text": ComponentWords("similar and often clicked", _TEXT, 4),
     "brand": ComponentWords("same brand", "the brand", 3),
     "popular": ComponentWords("often clicked", "what is clicked most", 0),
     "attribution": ComponentWords("proposed by the models", "what language models propose", 6),
