@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from llm_i2i_spark.backbones import (
+        Attribution,
+        Blend,
         Bm25,
         EmTransitions,
         ItemKnn,
@@ -33,6 +35,8 @@ __version__ = "0.2.0"
 __all__ = [
     "MRR",
     "NDCG",
+    "Attribution",
+    "Blend",
     "Bm25",
     "Coverage",
     "EmTransitions",
@@ -55,7 +59,17 @@ __all__ = [
 ]
 
 _MODULES = {
-    "backbones": ("Bm25", "EmTransitions", "ItemKnn", "Linear", "Swing", "Text", "Transitions"),
+    "backbones": (
+        "Attribution",
+        "Blend",
+        "Bm25",
+        "EmTransitions",
+        "ItemKnn",
+        "Linear",
+        "Swing",
+        "Text",
+        "Transitions",
+    ),
     "config.files": ("load_config",),
     "evaluate.evaluate_index": ("evaluate_index",),
     "index.to_index": ("to_index",),

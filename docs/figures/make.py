@@ -24,6 +24,7 @@ def data_flow() -> Drawing:
         "sft": ("PyTorch and DeepSpeed, a job of its own", AMBER),
         "generate": ("PyTorch inside Spark's workers", AMBER),
         "discriminate": ("PyTorch inside Spark's workers", AMBER),
+        "combine": ("Spark, then PyTorch in a job of its own", AMBER),
         "i2i": ("Spark and compiled kernels", TEAL),
     }
     stages: dict[str, list[str]] = {}

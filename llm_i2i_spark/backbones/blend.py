@@ -81,7 +81,10 @@ class Blend(Backbone):
         25, ge=0, description="of all others in the lookup, a sample that stands for them"
     )
     hidden: int = Field(32, ge=1, description="width of the combiner's two hidden layers")
-    epochs: int = Field(8, ge=1, description="passes over the training examples at most")
+    epochs: int = Field(8, ge=1, description="passes over the training examples")
+    least_steps: int = Field(
+        600, ge=0, description="of the optimizer; few examples are passed over more often"
+    )
     learning_rate: float = Field(6e-3, gt=0, description="of AdamW, after the warm-up")
     weight_decay: float = Field(1e-3, ge=0, description="of AdamW")
     dropout: float = Field(0.2, ge=0, lt=1, description="after the combiner's first hidden layer")

@@ -20,7 +20,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.base import BackboneRun
-from llm_i2i_spark.backbones.cooccurrence.item_ids import item_index, restore_item_ids
+from llm_i2i_spark.backbones.cooccurrence.item_ids import item_index, restore_item_ids, to_join
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.kernels.nearest_rows import nearest_rows, quantize
 from llm_i2i_spark.lake.capabilities import cores
@@ -75,13 +75,17 @@ def find_nearest(backbone: Text, features: DataFrame, run: BackboneRun) -> DataF
     known = features.where(F.exists("features", lambda value: value != 0)).select(
         F.col("item_id").cast("string").alias("item_id"), F.col("features").cast("array<float>")
     )
+    # One task orders the items, so by their ids alone.
+    indexed = known.select("item_id", item_index().cast("int").alias("item_idx"))
+    items = run.staged(indexed, "item ids")
+    number = items.count()
     quantized = known.mapInArrow(quantize_batches, QUANTIZED)
-    rows = run.staged(quantized.withColumn("item_idx", item_index().cast("int")), "features")
-    items = rows.count()
+    joined = quantized.join(to_join(items, number), "item_id").select("item_idx", "features")
+    rows = run.staged(joined, "features")
     # At least four tasks a core, so that no core waits long for the last one.
-    most = max(4 * cores(rows.sparkSession), ceil(items / ITEMS_PER_BLOCK))
-    blocks = max(min(run.options.blocks or most, items), 1)
-    task = NearestTask(items, blocks, dims, backbone.top_k, backbone.least_similarity)
+    most = max(4 * cores(rows.sparkSession), ceil(number / ITEMS_PER_BLOCK))
+    blocks = max(min(run.options.blocks or most, number), 1)
+    task = NearestTask(number, blocks, dims, backbone.top_k, backbone.least_similarity)
     sent = rows.select(
         F.explode(F.sequence(F.lit(0), F.lit(blocks - 1))).alias("block"), "item_idx", "features"
     )
@@ -94,7 +98,7 @@ def find_nearest(backbone: Text, features: DataFrame, run: BackboneRun) -> DataF
         F.lit(0.0).alias("synthetic_share"),
     )
     # A small cosine to a high power may be no number above 0.
-    return restore_item_ids(similar.where(F.col("similarity") > 0), rows, items)
+    return restore_item_ids(similar.where(F.col("similarity") > 0), items, number)
 
 
 def _check(features: DataFrame) -> int:

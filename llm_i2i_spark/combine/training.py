@@ -44,7 +44,9 @@ class CombinerTraining:
 
     Attributes:
         hidden: width of both hidden layers.
-        epochs: passes over the examples at most.
+        epochs: passes over the examples.
+        least_steps: of the optimizer; few examples are passed over more often, until so many steps
+            are made.
         learning_rate: of AdamW, after the warm-up.
         weight_decay: of AdamW (Loshchilov and Hutter, ICLR 2019).
         dropout: share of the first hidden layer that is left out in training.
@@ -53,6 +55,7 @@ class CombinerTraining:
 
     hidden: int = 32
     epochs: int = 4
+    least_steps: int = 0
     learning_rate: float = 3e-3
     weight_decay: float = 1e-3
     dropout: float = 0.1
@@ -166,6 +169,7 @@ class _Trainer:
         self.fitted = np.flatnonzero(~examples.held_out)
         self.held_out = np.flatnonzero(examples.held_out)
         self.batches = -(-len(self.fitted) // training.batch_size)
+        self.epochs = max(training.epochs, -(-training.least_steps // max(self.batches, 1)))
         self.step, self.rate = 0, 0.0
 
     def run(self) -> TrainedCombiner:
@@ -173,7 +177,7 @@ class _Trainer:
         mixture_loss = best_loss = self.held_out_loss()
         best_epoch, best = 0, to_combiner(self.network, self.mean, self.scale)
         curve: list[CurvePoint] = []
-        for epoch in range(1, self.training.epochs + 1):
+        for epoch in range(1, self.epochs + 1):
             loss = self.train_epoch(epoch)
             held_out_loss = self.held_out_loss()
             curve.append(CurvePoint(epoch, loss, held_out_loss, self.rate))
@@ -254,7 +258,7 @@ class _Trainer:
 
     def _set_rate(self) -> None:
         """Linear warm-up, and linear decay to 5 %."""
-        steps = self.training.epochs * self.batches
+        steps = self.epochs * self.batches
         warmup = min(1.0, (self.step + 1) / WARMUP_STEPS)
         self.rate = self.training.learning_rate * warmup * (1 - (1 - LAST_RATE) * self.step / steps)
         for group in self.optimizer.param_groups:
@@ -262,7 +266,7 @@ class _Trainer:
         self.step += 1
 
     def _report(self, epoch: int, done: int, loss: float) -> None:
-        before, total = (epoch - 1) * len(self.fitted), self.training.epochs * len(self.fitted)
+        before, total = (epoch - 1) * len(self.fitted), self.epochs * len(self.fitted)
         note = f"epoch {epoch}, loss {loss:.4f}"
         self.reporter.progress(self.title, before + done, total, "examples", note)
 

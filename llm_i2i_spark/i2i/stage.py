@@ -21,10 +21,10 @@ def scopes_read(table: str, scope: Scope) -> tuple[dict[str, str], ...]:
     """Which result of a table the similarities of a variant and backbone are made from."""
     if table not in find_backbone(scope["backbone"]).reads:
         return ()
-    trained = find_variant(scope["variant"]).name_in("combine")
-    is_learned = TABLES[table].stage == "combine"
-    values = {**scope, "variant": trained} if is_learned else scope
-    return (TABLES[table].scope_of(values),)
+    contract, values = TABLES[table], dict(scope)
+    if contract.stage == "combine":
+        values["variant"] = find_variant(scope["variant"]).name_in(contract.stage)
+    return (contract.scope_of(values),)
 
 
 STAGE = Stage(

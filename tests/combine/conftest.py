@@ -114,7 +114,7 @@ def write_lake(
 
 def write_config(root: Path, **parameters: object) -> Path:
     path = root / "config.yaml"
-    blend = {"epochs": 3, "batch_size": 32, **parameters}
+    blend = {"epochs": 3, "least_steps": 0, "batch_size": 32, **parameters}
     values = {"lake": {"root": str(root)}, "seed": 3, "i2i": {"blend": blend}}
     path.write_text(json.dumps(values), encoding="utf-8")
     return path

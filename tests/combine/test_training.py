@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -146,3 +148,12 @@ def test_a_loss_that_is_no_number_ends_the_training(tiny):
     flat = flatten_examples(tiny.as_arrow(tiny.examples(100)), tiny.features)
     with pytest.raises(StageError, match="not a number in epoch 1; set a lower learning_rate"):
         train(flat, CombinerTraining(learning_rate=1e38, batch_size=16))
+
+
+def test_few_examples_are_passed_over_more_often(tiny):
+    training = replace(SMALL, epochs=2, least_steps=100)
+    flat = flatten_examples(tiny.as_arrow(tiny.examples(120)), tiny.features)
+    found = train(flat, training)
+    batches = -(-int((~flat.held_out).sum()) // training.batch_size)
+    assert len(found.curve) == -(-100 // batches) > 2
+    assert found.curve[-1].learning_rate < found.curve[0].learning_rate

@@ -294,7 +294,7 @@ def test_every_option_says_what_it_is_for() -> None:
 def test_shares_of_negatives_that_are_more_than_all_of_them_are_a_sentence() -> None:
     both = {"export.hard_negatives_share": 0.8, "export.popular_negatives_share": 0.2}
     export = load_config(overrides=both).export
-    assert (export.negatives_per_positive, export.popular_negatives) == (4, 0)
+    assert (export.negatives_per_positive, export.popular_negatives) == (4, 0)  # rounded down
     with pytest.raises(UserError, match="add up to more than 1: lower one of them") as caught:
-        load_config(overrides={"export.hard_negatives_share": 0.8})  # beside the default of .25
+        load_config(overrides={**both, "export.popular_negatives_share": 0.25})
     assert "\n" not in str(caught.value)

@@ -118,7 +118,11 @@ def to_do(plan: Plan) -> dict[str, list[str]]:
     }
 
 
+def planned(plan: Plan, stage: str) -> PlannedStage:
+    """The results of a stage."""
+    return next(one for one in plan.stages if one.stage.name == stage)
+
+
 def reasons(plan: Plan, stage: str) -> dict[str, tuple[str, ...]]:
     """Why the results of a stage are made, by scope as text."""
-    planned = next(one for one in plan.stages if one.stage.name == stage)
-    return {scope_key(result.scope): result.reasons for result in planned.results}
+    return {scope_key(result.scope): result.reasons for result in planned(plan, stage).results}

@@ -13,7 +13,7 @@ from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.run_record import LOST_FILES, LostFile, ScopeResult
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.pipeline.planner import find_version, systems_in
-from tests.pipeline.memory_lake import reasons, to_do
+from tests.pipeline.memory_lake import planned, reasons, to_do
 
 REAL_STAGES = ["ingest", "fuse", "i2i", "index", "evaluate"]
 MODEL_STAGES = ["export", "sft", "generate", "discriminate"]
@@ -230,16 +230,6 @@ def test_a_served_variant_keeps_the_models_and_reads_every_interaction(shop) -> 
     assert shop.plan(("llm_i2i_served",)).up_to_date
 
 
-def test_a_served_blend_keeps_the_mixture_and_the_combiner_of_the_variant_it_serves(shop) -> None:
-    plan = shop.plan(("real_served",), ("blend",))
-    assert to_do(plan)["combine"] == ["variant=real,backbone=blend"]
-    i2i = next(planned for planned in plan.stages if planned.stage.name == "i2i")
-    reads = i2i.results[0].reads
-    trained = ({"variant": "real", "backbone": "blend"},)
-    assert (reads["mixtures"], reads["combiners"]) == (trained, trained)
-    assert reads["fused"] == ({"variant": "real_served"},)
-
-
 def test_a_variant_with_other_model_settings_has_a_branch_of_its_own(shop) -> None:
     shop.run("llm_i2i")
     other, branch = "no_long_tail_loss", "branch=no_long_tail_loss"
@@ -392,3 +382,49 @@ def test_a_run_reads_the_version_that_holds_its_results(shop) -> None:
     assert find_version(history, {"fused[variant=real]": "another"}, scopes) is None
     shop.lake.commit("fused", None, "OPTIMIZE")
     assert find_version(shop.lake.history("fused"), {"fused[variant=real]": wanted}, scopes) == 0
+
+
+def test_a_trained_backbone_needs_the_same_without_each_users_last_interaction(shop) -> None:
+    """What it is trained to predict is unknown to all that its training examples are made from."""
+    plan = shop.plan(("real", "llm_i2i"), ("blend",))
+    made = to_do(plan)
+    branches = [BASE, f"{BASE}_held_back"]
+    assert [made[stage] for stage in MODEL_STAGES] == [branches] * 4
+    variants = ["real", "real_held_back", "llm_i2i", "llm_i2i_held_back"]
+    assert made["fuse"] == [f"variant={name}" for name in variants]
+    systems = ["variant=real,backbone=blend", "variant=llm_i2i,backbone=blend"]
+    assert [made[stage] for stage in ("combine", "i2i", "index")] == [systems] * 3
+    assert list(made)[:2] == ["ingest", "encode"]
+    results = {one.scope["variant"]: one for one in planned(plan, "fuse").results}
+    assert [results[name].config.split.hold_back for name in variants] == [0, 1, 0, 1]
+    held_back = {"branch": f"{BASE_BRANCH}_held_back"}
+    assert results["llm_i2i_held_back"].reads["scored"] == (held_back,)
+    combine = planned(plan, "combine").results[1]
+    assert combine.reads["fused"] == ({"variant": "llm_i2i"}, {"variant": "llm_i2i_held_back"})
+    export = planned(plan, "export").results[1]
+    assert (export.scope, export.config.split.hold_back) == (held_back, 1)
+    shop.run("real", "llm_i2i", backbones=("blend",))
+    assert shop.plan(("real", "llm_i2i"), ("blend",)).up_to_date
+    assert to_do(shop.plan(("real", "llm_i2i"), ("swing",))).keys() == {"i2i", "index", "evaluate"}
+
+
+def test_a_served_blend_keeps_the_combiner_of_the_variant_it_serves(shop) -> None:
+    shop.run("llm_i2i", backbones=("blend",))
+    plan = shop.plan(("llm_i2i_served",), ("blend",))
+    served = ["variant=llm_i2i_served,backbone=blend"]
+    assert to_do(plan) == {
+        "generate": ["branch=base_served"],
+        "discriminate": ["branch=base_served"],
+        "fuse": ["variant=llm_i2i_served"],
+        "i2i": served,
+        "index": served,
+    }
+    trained = {"variant": "llm_i2i", "backbone": "blend"}
+    assert planned(plan, "i2i").results[0].reads["combiners"] == (trained,)
+
+
+def test_what_only_some_backbones_read_is_made_for_them_alone(shop) -> None:
+    assert list(to_do(shop.plan(backbones=("text",))))[:2] == ["ingest", "encode"]
+    assert "encode" not in to_do(shop.plan(backbones=("em_transitions",)))
+    reads = planned(shop.plan(backbones=("text",)), "i2i").results[0].reads
+    assert reads == {"fused": ({"variant": "real"},), "item_features": ({},)}

@@ -13,9 +13,9 @@ from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lm.checkpoint import load_checkpoint
 from llm_i2i_spark.lm.decoding import propose
 from llm_i2i_spark.prompts import templates
-from llm_i2i_spark.sft.events import Reporter
 from llm_i2i_spark.sft.examples import known_items, labelled_candidates
 from llm_i2i_spark.sft.hard_negatives import draw, with_hard_negatives
+from llm_i2i_spark.training_job.events import Reporter
 
 pytestmark = pytest.mark.lm
 

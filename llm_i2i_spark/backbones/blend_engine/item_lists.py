@@ -7,10 +7,12 @@ from functools import partial
 
 import numpy as np
 import pyarrow as pa
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from llm_i2i_spark.backbones.blend_engine.arrow_lists import lists_of
 from llm_i2i_spark.backbones.cooccurrence.item_ids import to_join
+from llm_i2i_spark.kernels.arrays import run_starts
 from llm_i2i_spark.kernels.list_product import sum_lists
 from llm_i2i_spark.lake.grouped_map import map_each
 
@@ -33,19 +35,46 @@ def pack_lists(similar: DataFrame, ids: DataFrame, size: int, top_k: int) -> Dat
     known = to_join(ids, size)
     own = known.select("item_id", F.col("item_idx").alias("item"))
     other = known.select(F.col("item_id").alias("neighbor_id"), F.col("item_idx").alias("neighbor"))
-    entry = F.struct((-F.col("similarity")).alias("minus"), "neighbor")
-    lists = (
+    rows = (
         similar.join(own, "item_id")
         .join(other, "neighbor_id")
-        .groupBy("item")
-        .agg(F.slice(F.sort_array(F.collect_list(entry)), 1, top_k).alias("entries"))
+        .select("item", "neighbor", F.col("similarity").cast("double"), _task(size))
     )
-    total = F.aggregate("entries", F.lit(0.0), lambda so_far, one: so_far - one["minus"])
-    return lists.withColumn("total", total).select(
-        "item",
-        F.transform("entries", lambda one: one["neighbor"]).alias("neighbors"),
-        F.transform("entries", lambda one: -one["minus"] / F.col("total")).alias("values"),
+    return map_each(rows, "task", tasks_of(size), partial(pack_batches, top_k=top_k), LISTS)
+
+
+def pack_batches(batches: Iterator[pa.RecordBatch], top_k: int) -> Iterator[pa.RecordBatch]:
+    """Runs in Spark's Python workers: the pairs of some items to their lists."""
+    received = [batch for batch in batches if batch.num_rows]
+    if not received:
+        return
+    table = pa.Table.from_batches(received)
+    item, neighbor, value = (table[name].to_numpy() for name in ("item", "neighbor", "similarity"))
+    order = np.lexsort((neighbor, -value, item))
+    item = item[order]
+    starts = np.flatnonzero(run_starts(item))
+    lengths = np.diff(np.r_[starts, len(item)])
+    rank = np.arange(len(item)) - np.repeat(starts, lengths)
+    kept = order[rank < top_k]
+    lengths = np.minimum(lengths, top_k)
+    first = np.cumsum(lengths) - lengths
+    totals = np.add.reduceat(value[kept], first)
+    yield pa.RecordBatch.from_pydict(
+        {
+            "item": item[starts],
+            "neighbors": lists_of(neighbor[kept], lengths),
+            "values": lists_of(value[kept] / np.repeat(totals, lengths), lengths),
+        }
     )
+
+
+def tasks_of(size: int) -> int:
+    """In how many tasks the lists of a catalogue are made."""
+    return max(1, -(-size // ITEMS_PER_TASK))
+
+
+def _task(size: int) -> Column:
+    return F.pmod("item", F.lit(tasks_of(size))).cast("int").alias("task")
 
 
 def multiply_lists(
@@ -71,11 +100,8 @@ def multiply_lists(
         F.slice("neighbors", 1, longest).alias("neighbors"),
         F.slice("values", 1, longest).alias("values"),
     )
-    tasks = max(1, -(-size // ITEMS_PER_TASK))
-    rows = steps.join(to_join(short, size), "through").withColumn(
-        "task", F.pmod("item", F.lit(tasks)).cast("int")
-    )
-    return map_each(rows, "task", tasks, partial(sum_batches, top_k=top_k), LISTS)
+    rows = steps.join(to_join(short, size), "through").select("*", _task(size))
+    return map_each(rows, "task", tasks_of(size), partial(sum_batches, top_k=top_k), LISTS)
 
 
 def sum_batches(batches: Iterator[pa.RecordBatch], top_k: int) -> Iterator[pa.RecordBatch]:
@@ -96,11 +122,7 @@ def sum_batches(batches: Iterator[pa.RecordBatch], top_k: int) -> Iterator[pa.Re
         values.flatten().to_numpy(),
         top_k,
     )
-    offsets = pa.array(indptr.astype(np.int32))
+    of_items = np.diff(indptr)
     yield pa.RecordBatch.from_pydict(
-        {
-            "item": found,
-            "neighbors": pa.ListArray.from_arrays(offsets, pa.array(best)),
-            "values": pa.ListArray.from_arrays(offsets, pa.array(sums)),
-        }
+        {"item": found, "neighbors": lists_of(best, of_items), "values": lists_of(sums, of_items)}
     )

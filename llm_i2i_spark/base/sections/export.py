@@ -32,7 +32,7 @@ class ExportConfig(Section):
         0.5, ge=0, le=1, description="of the negatives: how many of them are drawn from those"
     )
     popular_negatives_share: float = Field(
-        0.25,
+        0.0,
         ge=0,
         le=1,
         description="of the negatives: drawn by clicks ** 0.75; the others from the catalogue",

@@ -48,7 +48,7 @@ class SftConfig(Section):
     beta: float = Field(1.0, ge=0, description="loss weight of the other targets")
     epochs: int = Field(20, ge=1, description="passes of the generator over its examples")
     learning_rate: float = Field(
-        3e-3, gt=0, description="of AdamW, after the warm-up; falls as half a cosine to a fiftieth"
+        1e-3, gt=0, description="of AdamW, after the warm-up; falls as half a cosine to a fiftieth"
     )
     warmup_share: float = Field(
         0.05, ge=0, le=1, description="of the steps, in which the learning rate rises from zero"
