@@ -24,6 +24,38 @@ def attribute(backbone: Attribution, interactions: DataFrame) -> DataFrame:
         interactions: of `Backbone.compute`; synthetic ones count by `confidence`, where there is
             such a column, else by weight.
     """
+    sums = (
+        attributed_clicks(backbone, interactions)
+        .groupBy("item_id", "neighbor_id")
+        .agg(F.sum("units").alias("units"), F.count("*").cast("int").alias("support"))
+        .where(F.col("units") > 0)
+    )
+    of_item = Window.partitionBy("item_id")
+    best = of_item.orderBy(F.desc("units"), F.length("neighbor_id"), "neighbor_id")
+    ranked = sums.withColumns(
+        {"total": F.sum("units").over(of_item), "rank": F.row_number().over(best)}
+    )
+    return ranked.where(F.col("rank") <= backbone.top_k).select(
+        "item_id",
+        "neighbor_id",
+        (F.col("units") / F.col("total")).alias("similarity"),
+        "support",
+        F.lit(1.0).alias("synthetic_share"),
+    )
+
+
+def attributed_clicks(backbone: Attribution, interactions: DataFrame) -> DataFrame:
+    """What each user adds to each pair of items, before sums and scaling.
+
+    Args:
+        backbone: the parameters.
+        interactions: as in `attribute`; all of each user's.
+
+    Returns:
+        `user_id, item_id, neighbor_id, units`: the user clicked the item lately and has the
+        neighbour as a synthetic interaction; units: w(i | u) confidence(u, j) ** exponent, in
+        `UNITS`.
+    """
     named = "confidence" in interactions.columns
     confidence = F.coalesce("confidence", "weight") if named else F.col("weight")
     proposed = interactions.where(F.col("source") != "real").select(
@@ -44,22 +76,8 @@ def attribute(backbone: Attribution, interactions: DataFrame) -> DataFrame:
     share = F.col("part") / F.sum("part").over(by_age)
     clicks = recent.select("user_id", "item_id", share.alias("share"))
     units = F.round(F.col("share") * F.col("worth") * F.lit(UNITS)).cast("bigint")
-    sums = (
+    return (
         clicks.join(proposed, "user_id")
         .where(F.col("item_id") != F.col("neighbor_id"))
-        .groupBy("item_id", "neighbor_id")
-        .agg(F.sum(units).alias("units"), F.count("*").cast("int").alias("support"))
-        .where(F.col("units") > 0)
-    )
-    of_item = Window.partitionBy("item_id")
-    best = of_item.orderBy(F.desc("units"), F.length("neighbor_id"), "neighbor_id")
-    ranked = sums.withColumns(
-        {"total": F.sum("units").over(of_item), "rank": F.row_number().over(best)}
-    )
-    return ranked.where(F.col("rank") <= backbone.top_k).select(
-        "item_id",
-        "neighbor_id",
-        (F.col("units") / F.col("total")).alias("similarity"),
-        "support",
-        F.lit(1.0).alias("synthetic_share"),
+        .select("user_id", "item_id", "neighbor_id", units.alias("units"))
     )

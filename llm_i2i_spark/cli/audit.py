@@ -20,7 +20,7 @@ def add_commands(commands: Any) -> None:
     audits = audit.add_subparsers(dest="audit", required=True, metavar="WHAT")
     add_command(audits, "runs", "every run with its stages, versions and rows", _runs)
     trace = add_command(
-        audits, "trace", "the users, rows, prompts and checkpoints behind a neighbour", _trace
+        audits, "trace", "the components, users, prompts and checkpoints behind a neighbour", _trace
     )
     trace.add_argument("--item", required=True)
     trace.add_argument("--neighbor", required=True)

@@ -4,21 +4,34 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
+from pyspark.sql import DataFrame
+
+from llm_i2i_spark.backbones import Blend
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.errors import TableNotFoundError
+from llm_i2i_spark.base.run_record import commit_of
 from llm_i2i_spark.base.variants import BASE_BRANCH, VARIANTS
 from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
+from llm_i2i_spark.evaluate.compare import Comparison
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
-from llm_i2i_spark.evaluate.report.case_studies import select_case_studies
+from llm_i2i_spark.evaluate.report.case_studies import (
+    compared_systems,
+    select_case_studies,
+    systems_shown,
+)
 from llm_i2i_spark.evaluate.report.making import (
+    Combining,
     branches_of,
     calibration_reliability,
     stage_seconds,
     training_losses,
 )
+from llm_i2i_spark.evaluate.report.mixtures import Mixture
 from llm_i2i_spark.evaluate.report.page import Report, render_report, settings_shown
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
 from llm_i2i_spark.evaluate.settings import settings_of
@@ -26,6 +39,8 @@ from llm_i2i_spark.evaluate.summary_table import summary_metrics
 from llm_i2i_spark.evaluate.systems import System
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.tables import contract_schema
+
+MIXTURE_COLUMNS = ("least_clicks", "component", "weight")
 
 
 def execute(run: StageRun) -> None:
@@ -51,8 +66,14 @@ def execute(run: StageRun) -> None:
 
 def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
     shares = count_synthetic_shares(tables.index, found.systems)
+    shown = systems_shown(found.systems)
     studies = select_case_studies(
-        tables.index, tables.items, tables.item_stats, found.systems, run.config.seed
+        tables.index,
+        tables.items,
+        tables.item_stats,
+        shown,
+        run.config.seed,
+        _similarities(run, shown),
     )
     models = _model_folders(run, found.systems)
     losses = {name: training_losses(folder) for name, folder in models.items()}
@@ -71,10 +92,55 @@ def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
         seconds=stage_seconds(run.lake, found.systems),
         losses={name: curve for name, curve in losses.items() if curve},
         reliability={name: known for name, known in reliability.items() if known is not None},
-        comparison=found.compare(metrics=summary_metrics(found.metrics))
-        if len(found.systems) > 2
-        else None,
+        mixtures=[
+            Mixture.of_rows(system, map(tuple, rows.select(*MIXTURE_COLUMNS).collect()))
+            for system, rows in _learned(run, "mixtures", found.systems)
+        ],
+        combining={
+            system: Combining.of_row(row.asDict())
+            for system, rows in _learned(run, "combiners", found.systems)
+            for row in rows.collect()
+        },
+        comparison=_comparison(found),
     )
+
+
+def _comparison(found: Evaluation) -> Comparison | None:
+    """All systems side by side, where the page has no other place that compares them."""
+    pair = compared_systems(found.systems)
+    if len(found.systems) < 2 or (pair and len(found.systems) == 2):
+        return None
+    metrics = summary_metrics(found.metrics)
+    shown = systems_shown(found.systems)
+    return found.compare(None if pair or not shown else shown[0], metrics=metrics)
+
+
+def _learned(
+    run: StageRun, table: str, systems: Sequence[System]
+) -> Iterator[tuple[System, DataFrame]]:
+    """What the blends among the systems have learned: the rows of a table of stage combine, as they
+    are now.
+    """
+    for system in systems:
+        scope = system._asdict()
+        if system.backbone == Blend.name and run.last_commit(table, scope) is not None:
+            yield system, run.lake.read(table, scope=scope)
+
+
+def _similarities(run: StageRun, systems: Sequence[System]) -> dict[System, DataFrame]:
+    """The similarities of the blends among the systems that their indexes were made from. They are
+    no input of the evaluation, whose figures come from the indexes alone, and may be gone.
+    """
+    history, found = run.lake.history("item_index"), {}
+    for system in systems:
+        scope = system._asdict()
+        commit = commit_of(history, scope, run.versions["item_index"])
+        if system.backbone != Blend.name or commit is None or commit.record is None:
+            continue
+        version = commit.record.reads.get("item_similarity")
+        with suppress(TableNotFoundError):
+            found[system] = run.lake.read("item_similarity", version, scope)
+    return found
 
 
 def _model_folders(run: StageRun, systems: Sequence[System]) -> dict[str, str]:

@@ -173,7 +173,7 @@ class IndexAccess(LakeAccess):
         users: int = 20,
         version: int | None = None,
     ) -> EdgeTrace:
-        """What is behind a neighbour of an item: users, interactions, prompts and checkpoints.
+        """What is behind a neighbour of an item: components, users, prompts and checkpoints.
 
         Args:
             item: whose list it is in.

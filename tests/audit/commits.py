@@ -26,7 +26,7 @@ Rows = list[tuple[Any, ...]]
 
 BASE = {"branch": BASE_BRANCH}
 REAL, LLM_I2I = {"variant": "real"}, {"variant": "llm_i2i"}
-SWING = {"backbone": "swing"}
+SWING, BLEND = {"backbone": "swing"}, {"backbone": "blend"}
 
 
 class Writer:

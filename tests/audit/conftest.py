@@ -15,7 +15,14 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.tables import Lake
 from tests.audit.commits import REAL, SWING, OldWriter, Writer
-from tests.audit.example_lake import SETTINGS, Lists, neighbor, write_later, write_used
+from tests.audit.example_lake import (
+    SETTINGS,
+    Lists,
+    neighbor,
+    write_backbones,
+    write_later,
+    write_used,
+)
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,16 @@ def old_history(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -
     lake = Lake(spark, config.lake)
     lists = write_used(OldWriter(lake, config, "20250101T000000-past"))
     return History(lake, config, root, lists)
+
+
+@pytest.fixture(scope="session")
+def with_backbones(history: History, tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    """A copy of the lake that has indexes of further backbones, made from the interactions that the
+    index of Swing was made from.
+    """
+    lake, _ = _copy(history, tmp_path_factory.mktemp("backbones"))
+    write_backbones(Writer(lake, history.config, "20260105T000000-more"), fused=1)
+    return lake
 
 
 @pytest.fixture

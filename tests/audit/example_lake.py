@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import combinations
 from typing import Any
@@ -12,13 +12,13 @@ from typing import Any
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.backbones.swing import Swing
+from llm_i2i_spark.backbones import Attribution, Swing
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.fuse.transform import credible_real_rows, real_rows, score_confidence, soft_rows
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.prompts import templates
-from tests.audit.commits import BASE, LLM_I2I, REAL, SWING, OldWriter, Rows, Writer
+from tests.audit.commits import BASE, BLEND, LLM_I2I, REAL, SWING, OldWriter, Rows, Writer
 
 Lists = Mapping[str, Mapping[str, float]]
 Parts = dict[str, float]
@@ -127,6 +127,7 @@ def _similarities(lists: dict[str, Lists], swing: Swing) -> Rows:
                             sum(parts.values()),
                             len(parts),
                             0.25 if variant == "llm_i2i" else 0.0,
+                            None,
                         )
                     )
     return rows
@@ -138,7 +139,7 @@ def neighbor(item: str, score: float, rank: int) -> dict[str, Any]:
 
 def _index(similarities: Rows) -> Rows:
     lists: dict[tuple[str, str, str], list[tuple[str, float]]] = {}
-    for variant, backbone, item, other, similarity, _, _ in similarities:
+    for variant, backbone, item, other, similarity, *_ in similarities:
         lists.setdefault((variant, backbone, item), []).append((other, 10 * similarity))
     return [
         (
@@ -227,6 +228,69 @@ def write_used(write: Writer) -> dict[str, Lists]:
     return lists
 
 
+def brute_force_attribution(
+    rows: Sequence[Mapping[str, Any]], item: str, attribution: Attribution
+) -> dict[str, Parts]:
+    """Each user's part by neighbour of an item, straight from the definition."""
+    found: dict[str, Parts] = {}
+    for user in sorted({row["user_id"] for row in rows}):
+        own = [row for row in rows if row["user_id"] == user]
+        real = sorted(
+            (row for row in own if row["source"] == "real"), key=lambda row: -row["position"]
+        )[: attribution.history]
+        weight = {
+            row["item_id"]: row["weight"] * attribution.decay**age for age, row in enumerate(real)
+        }
+        if item not in weight:
+            continue
+        for row in own:
+            if row["source"] == "synthetic":
+                worth = row["confidence"] ** attribution.confidence_exponent
+                part = weight[item] / sum(weight.values()) * worth
+                found.setdefault(row["item_id"], {})[user] = part
+    return found
+
+
+MIXTURE = {0: {"text": 0.75, "em_transitions": 0.125}, 4: {"text": 0.25, "em_transitions": 0.375}}
+"""Least clicks -> component -> weight; `attribution` has what text leaves of 7/8."""
+
+
+def write_backbones(write: Writer, fused: int) -> None:
+    """Indexes of blend, attribution and bm25 beside those of Swing, of the same interactions;
+    afterwards another mixture than the one that they were made from.
+    """
+    rows = [row.asDict() for row in write.lake.read("fused", fused, LLM_I2I).collect()]
+    parts = brute_force_attribution(rows, "C", Attribution())
+    total = sum(sum(of_neighbor.values()) for of_neighbor in parts.values())
+    attributed = sum(parts["B"].values()) / total
+    blend, reads = LLM_I2I | BLEND, {"fused": fused}
+    reads["mixtures"] = write("mixtures", _mixtures(MIXTURE), reads, [blend])
+    shares = [
+        {"component": "attribution", "share": 0.5},
+        {"component": "text", "share": 0.375},
+        {"component": "em_transitions", "share": 0.125},
+    ]
+    similarities = [
+        ("llm_i2i", "blend", "C", "B", 0.125, None, 0.5, shares),
+        ("llm_i2i", "blend", "F", "B", 0.25, None, 0.0, shares[1:2]),
+        ("llm_i2i", "attribution", "C", "B", attributed, len(parts["B"]), 1.0, None),
+        ("llm_i2i", "linear", "C", "B", 0.5, None, None, None),
+    ]
+    scopes = [LLM_I2I | {"backbone": name} for name in ("blend", "attribution", "linear")]
+    similar = write("item_similarity", similarities, reads, scopes)
+    write("item_index", _index(similarities), {"item_similarity": similar}, scopes)
+    later = {least: {**weights, "text": 0.0} for least, weights in MIXTURE.items()}
+    write("mixtures", _mixtures(later), {"fused": fused}, [blend])
+
+
+def _mixtures(weights: Mapping[int, Mapping[str, float]]) -> Rows:
+    return [
+        ("llm_i2i", "blend", least, name, weight)
+        for least, of_bucket in weights.items()
+        for name, weight in {**of_bucket, "attribution": 0.875 - of_bucket["text"]}.items()
+    ]
+
+
 def write_later(write: Writer) -> None:
     """Newer versions of all that the index was made from; a trace that reads one of them shows what
     was not used. Beside the index that of another backbone.
@@ -251,7 +315,7 @@ def write_later(write: Writer) -> None:
         {"interactions": log["interactions"], "scored": scored},
         [REAL, LLM_I2I],
     )
-    similarity = ("llm_i2i", "swing", "A", "B", 9.0, 9, 0.9)
+    similarity = ("llm_i2i", "swing", "A", "B", 9.0, 9, 0.9, None)
     write("item_similarity", [similarity], {"fused": fused}, [LLM_I2I | SWING])
     bm25 = REAL | {"backbone": "bm25"}
     write("item_index", [(*bm25.values(), "A", [neighbor("F", 1.0, 1)])], {"fused": fused}, [bm25])

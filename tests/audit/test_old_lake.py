@@ -23,10 +23,11 @@ def trace(old_history):
 
 def test_its_parts_add_up_and_its_prompts_are_known(old_history, trace) -> None:
     parts = brute_force(old_history.lists["llm_i2i"], "A", "B", old_history.config.i2i.swing)
-    found = {user.user_id: user.contribution for user in trace.users}
+    found = {user.user_id: user.contribution for user in trace.users.listed}
     assert found == pytest.approx(parts, rel=1e-12)
-    assert (trace.similarity.adds_up, trace.similarity.doubts) == (True, ())
-    row = next(user for user in trace.users if user.user_id == "u4").item
+    recomputed = trace.evidence.recomputed
+    assert (recomputed.adds_up, recomputed.doubts) == (True, ())
+    row = next(user for user in trace.users.listed if user.user_id == "u4").item
     assert [entry.item_id for entry in row.origin.proposal.prompt.history] == ["C", "D", "E"]
     assert row.origin.proposal.prompt.as_recorded
     assert row.origin.proposal.model.path == "models/used/generator"
@@ -45,13 +46,13 @@ def test_settings_that_its_records_do_not_hold_are_those_given(old_history, trac
     ]
     given = load_config([], [f"lake.root={old_history.root}", *settings])
     other = trace_edge(old_history.lake, given, "A", "B")
-    assert not other.similarity.adds_up
+    assert not other.evidence.recomputed.adds_up
     assert other.similarity.stored == trace.similarity.stored
-    doubts = " ".join(other.similarity.doubts)
+    doubts = " ".join(other.evidence.recomputed.doubts)
     assert "not in every point those of run 20250101T000000-past" in doubts
     assert "max_items_per_user=2 was cut" in doubts
     assert "max_users_per_item=2 may" in doubts
-    row = next(user for user in other.users if user.user_id == "u2").neighbor
+    row = next(user for user in other.users.listed if user.user_id == "u2").neighbor
     assert [entry.item_id for entry in row.origin.proposal.prompt.history] == ["C"]
     assert not row.origin.proposal.prompt.as_recorded
     text = "\n".join(trace_lines(other))

@@ -1,4 +1,5 @@
-"""What stands behind a neighbour in the index: users, their rows, prompts, models, versions."""
+"""What stands behind a neighbour in the index: components, users, their rows, prompts,
+models, versions."""
 
 from __future__ import annotations
 

@@ -9,9 +9,6 @@ import numpy as np
 
 from llm_i2i_spark.backbones.swing import Swing
 
-BACKBONE = Swing
-"""The backbone whose similarities can be taken apart by users."""
-
 
 class Edge(NamedTuple):
     """One item of a user's list, with its weight e."""

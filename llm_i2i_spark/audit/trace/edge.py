@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from llm_i2i_spark.audit.lineage import Origin
 
@@ -34,26 +35,18 @@ class IndexEntry:
 
 @dataclass(frozen=True)
 class Similarity:
-    """The edge as `item_similarity` holds it, and what comes out when it is computed again from the
-    users' rows.
+    """The edge as `item_similarity` holds it.
 
     Attributes:
         stored: in the table.
-        support: users behind it, as the table has it.
-        synthetic_share: of the similarity, the part from user pairs with a synthetic row.
-        recomputed: the sum of all users' contributions.
-        relative_difference: |recomputed - stored| / stored.
-        adds_up: whether that is within rounding.
-        doubts: where it does not, sentences on what may set them apart.
+        support: users behind it; None where the backbone does not count them.
+        synthetic_share: of the similarity, the part that synthetic interactions make up; None where
+            the backbone cannot tell.
     """
 
     stored: float
-    support: int
-    synthetic_share: float
-    recomputed: float
-    relative_difference: float
-    adds_up: bool
-    doubts: tuple[str, ...]
+    support: int | None
+    synthetic_share: float | None
 
 
 @dataclass(frozen=True)
@@ -195,6 +188,110 @@ class UserEvidence:
 
 
 @dataclass(frozen=True)
+class UserGroup:
+    """The users behind a similarity.
+
+    Attributes:
+        listed: the largest contributions first.
+        total: all of them, listed or not.
+        rest_share: the share of the similarity that is due to those not listed.
+    """
+
+    listed: tuple[UserEvidence, ...]
+    total: int
+    rest_share: float
+
+
+@dataclass(frozen=True)
+class Recomputed:
+    """A similarity as it comes out when it is computed again from the users' rows.
+
+    Attributes:
+        similarity: from all users' contributions.
+        relative_difference: |similarity - stored| / stored.
+        adds_up: whether that is within rounding.
+        doubts: where it does not, sentences on what may set them apart.
+    """
+
+    similarity: float
+    relative_difference: float
+    adds_up: bool
+    doubts: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SwingEvidence:
+    """Behind a similarity of Swing: users who have both items.
+
+    Attributes:
+        users: each with the part of the similarity that is due to them.
+        recomputed: the sum of all users' contributions.
+        kind: tells the kinds of evidence apart in JSON.
+    """
+
+    users: UserGroup
+    recomputed: Recomputed
+    kind: Literal["swing"] = "swing"
+
+
+@dataclass(frozen=True)
+class AttributionEvidence:
+    """Behind a similarity of attribution: users who clicked the item lately, and to whom the models
+    propose the neighbour.
+
+    Attributes:
+        users: each with w(i | u) confidence ** exponent.
+        recomputed: the sum of these as a share of that of all neighbours of the item; None within a
+            blend, where nothing is stored to compare it with.
+        kind: tells the kinds of evidence apart in JSON.
+    """
+
+    users: UserGroup
+    recomputed: Recomputed | None
+    kind: Literal["attribution"] = "attribution"
+
+
+@dataclass(frozen=True)
+class Component:
+    """A component of a blend.
+
+    Attributes:
+        name: of the component.
+        share: its part of the mixture for this edge; None where it is not among the largest, which
+            are those that the table names.
+        weight: what the mixture gives it for items of so many clicks.
+    """
+
+    name: str
+    share: float | None
+    weight: float
+
+
+@dataclass(frozen=True)
+class BlendEvidence:
+    """Behind a similarity of a blend: its components, and the mixture that weighs them.
+
+    Attributes:
+        clicks: real interactions with the item, by which it has its weights.
+        least_clicks: of the items that have the same weights.
+        most_clicks: likewise; None without a limit.
+        components: those that the table names first, by share; then the others, by weight.
+        attribution: behind the component of that name; None where it is not among those named.
+        kind: tells the kinds of evidence apart in JSON.
+    """
+
+    clicks: int
+    least_clicks: int
+    most_clicks: int | None
+    components: tuple[Component, ...]
+    attribution: AttributionEvidence | None
+    kind: Literal["blend"] = "blend"
+
+
+Evidence = SwingEvidence | AttributionEvidence | BlendEvidence
+
+
+@dataclass(frozen=True)
 class EdgeTrace:
     """All that stands behind one neighbour of one item.
 
@@ -202,10 +299,8 @@ class EdgeTrace:
         edge: which.
         titles: of every item that the trace names, by id, where the catalogue has one.
         served: the neighbour in the index.
-        similarity: stored and recomputed.
-        users: the largest contributions first.
-        n_users: all users behind the edge, listed or not.
-        rest_share: the share of the similarity that is due to those not listed.
+        similarity: as it is stored.
+        evidence: what makes it up; None for backbones whose similarities cannot be taken apart.
         versions: every result upstream, from the index back to the click log.
     """
 
@@ -213,7 +308,17 @@ class EdgeTrace:
     titles: dict[str, str]
     served: IndexEntry
     similarity: Similarity
-    users: tuple[UserEvidence, ...]
-    n_users: int
-    rest_share: float
+    evidence: Evidence | None
     versions: tuple[Origin, ...]
+
+    @property
+    def users(self) -> UserGroup | None:
+        """The users behind the edge; None where it is not made up of users."""
+        return users_of(self.evidence)
+
+
+def users_of(evidence: Evidence | None) -> UserGroup | None:
+    """The users of some evidence; None where there are none, or it is not made up of users."""
+    if isinstance(evidence, BlendEvidence):
+        evidence = evidence.attribution
+    return evidence.users if evidence is not None else None

@@ -1,4 +1,6 @@
-"""The similarity of the edge: as `item_similarity` holds it beside the sum of all users' parts."""
+"""The similarity of the edge: as `item_similarity` holds it, beside what comes out of all users'
+parts.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.audit.lineage import Lineage, Origin
-from llm_i2i_spark.audit.trace.edge import EdgeKey, Similarity
+from llm_i2i_spark.audit.trace.edge import EdgeKey, Recomputed
 from llm_i2i_spark.audit.trace.recorded_settings import recorded_settings
 from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.base.errors import StageError
@@ -38,36 +40,33 @@ def find_similarity(lineage: Lineage, similarity: Origin, edge: EdgeKey) -> Row:
     return rows[0]
 
 
-def compare(
-    stored: Row, recomputed: float, similarity: Origin, rows: Sequence[Row], config: Config
-) -> Similarity:
-    """The stored similarity beside the recomputed one, with sentences on what may set them apart.
+def compare(stored: float, recomputed: float, doubts: Sequence[str] = ()) -> Recomputed:
+    """The stored similarity beside the recomputed one.
 
     Args:
-        stored: the edge's row of `item_similarity`.
-        recomputed: the sum of all users' contributions.
-        similarity: where the row comes from.
+        stored: of `item_similarity`.
+        recomputed: from all users' contributions.
+        doubts: sentences on what may set them apart, where they differ.
+    """
+    difference = abs(recomputed - stored) / stored
+    adds_up = difference <= ADDS_UP
+    return Recomputed(recomputed, difference, adds_up, () if adds_up else tuple(doubts))
+
+
+def swing_doubts(similarity: Origin, rows: Sequence[Row], config: Config) -> list[str]:
+    """What may set a similarity of Swing and the sum of its users' parts apart.
+
+    Args:
+        similarity: where it comes from.
         rows: of `fused`, of all users who have both items.
         config: the settings given.
     """
-    difference = abs(recomputed - stored["similarity"]) / stored["similarity"]
-    doubts: list[str] = []
-    if difference > ADDS_UP:
-        doubts += _other_settings(similarity, config)
-        used = recorded_settings(similarity, config) or config
-        doubts += _caps(used.i2i.swing, rows)
-    return Similarity(
-        stored=stored["similarity"],
-        support=stored["support"],
-        synthetic_share=stored["synthetic_share"],
-        recomputed=recomputed,
-        relative_difference=difference,
-        adds_up=difference <= ADDS_UP,
-        doubts=tuple(doubts),
-    )
+    used = recorded_settings(similarity, config) or config
+    return [*other_settings(similarity, config), *_caps(used.i2i.swing, rows)]
 
 
-def _other_settings(similarity: Origin, config: Config) -> list[str]:
+def other_settings(similarity: Origin, config: Config) -> list[str]:
+    """A sentence where nothing says that the similarities were made with the settings given."""
     record = similarity.record
     if record is None or record.config_digest == config.digest():
         return []

@@ -9,15 +9,19 @@ from typing import NamedTuple
 from llm_i2i_spark.audit.lineage import Origin
 from llm_i2i_spark.audit.runs import inputs_text
 from llm_i2i_spark.audit.trace.edge import (
+    BlendEvidence,
     Checkpoint,
     DiscriminatorScore,
     EdgeTrace,
     Interaction,
     Prompt,
     Proposal,
+    Recomputed,
     Similarity,
     UserEvidence,
+    UserGroup,
 )
+from llm_i2i_spark.backbones.attribution import Attribution
 from llm_i2i_spark.prompts.render import clean_text
 
 TITLE_CHARS = 48
@@ -31,23 +35,11 @@ class Node(NamedTuple):
 
 
 def trace_lines(trace: EdgeTrace) -> list[str]:
-    """The trace as lines: the edge, its similarity user by user, and every result upstream."""
+    """The trace as lines: the edge, what makes up its similarity, and every result upstream."""
     key, served, titles = trace.edge, trace.served, trace.titles
     index = trace.versions[0]
-    users = [_user(user, titles) for user in trace.users]
-    if trace.n_users > len(trace.users):
-        users.append(
-            Node(
-                f"and {_counted(trace.n_users - len(trace.users), 'more user')},"
-                f" {trace.rest_share:.1%} of the similarity"
-            )
-        )
-    similar = Node(
-        f"similarity {trace.similarity.stored:.6g} by {_counted(trace.similarity.support, 'user')}"
-        f" who have both, {trace.similarity.synthetic_share:.0%} of it from synthetic rows",
-        [*_sum_lines(trace.similarity), *users],
-    )
-    versions = Node("made from", [_version(origin) for origin in trace.versions])
+    similar = Node(_similarity(trace.similarity), _evidence(trace))
+    versions = Node("made from", [_version(origin, key.variant) for origin in trace.versions])
     return [
         f"{_named(key.item_id, titles)}  →  {_named(key.neighbor_id, titles)}",
         (
@@ -58,18 +50,68 @@ def trace_lines(trace: EdgeTrace) -> list[str]:
     ]
 
 
-def _sum_lines(similarity: Similarity) -> list[Node]:
-    if similarity.adds_up:
+def _similarity(similarity: Similarity) -> str:
+    text = f"similarity {similarity.stored:.6g}"
+    if similarity.support is not None:
+        text += f" by {_counted(similarity.support, 'user')}"
+    if similarity.synthetic_share is not None:
+        text += f", {similarity.synthetic_share:.0%} of it from synthetic rows"
+    return text
+
+
+def _evidence(trace: EdgeTrace) -> list[Node]:
+    evidence, titles = trace.evidence, trace.titles
+    if evidence is None:
+        return []
+    if isinstance(evidence, BlendEvidence):
+        return _blend(evidence, titles)
+    lines = _sum_lines(evidence.recomputed) if evidence.recomputed else []
+    return [*lines, *_users(evidence.users, titles, "the similarity")]
+
+
+def _blend(evidence: BlendEvidence, titles: Mapping[str, str]) -> list[Node]:
+    most = evidence.most_clicks
+    alike = (
+        f"{evidence.least_clicks} to {most}"
+        if most is not None
+        else (f"{evidence.least_clicks} or more")
+    )
+    lines = []
+    for component in evidence.components:
+        weight = f"weight {component.weight:.3g}"
+        if component.share is None:
+            lines.append(Node(f"{component.name}: {weight}; not among the largest parts here"))
+            continue
+        below: list[Node] = []
+        if component.name == Attribution.name and evidence.attribution:
+            below = _users(evidence.attribution.users, titles, "this component")
+        lines.append(
+            Node(f"{component.name}: {component.share:.1%} of the mixture, {weight}", below)
+        )
+    clicked = f"{evidence.clicks:,} real click{'' if evidence.clicks == 1 else 's'}"
+    return [Node(f"the item has {clicked}; the weights are those for {alike}", lines)]
+
+
+def _users(users: UserGroup, titles: Mapping[str, str], whole: str) -> list[Node]:
+    lines = [_user(user, titles) for user in users.listed]
+    if users.total > len(users.listed):
+        more = _counted(users.total - len(users.listed), "more user")
+        lines.append(Node(f"and {more}, {users.rest_share:.1%} of {whole}"))
+    return lines
+
+
+def _sum_lines(recomputed: Recomputed) -> list[Node]:
+    if recomputed.adds_up:
         text = (
             "the users' parts add up to it (relative difference"
-            f" {similarity.relative_difference:.0e})"
+            f" {recomputed.relative_difference:.0e})"
         )
     else:
         text = (
-            f"the users' parts do NOT add up to it: {similarity.recomputed:.6g},"
-            f" {similarity.relative_difference:.1%} apart"
+            f"the users' parts do NOT add up to it: {recomputed.similarity:.6g},"
+            f" {recomputed.relative_difference:.1%} apart"
         )
-    return [Node(text, [Node(doubt) for doubt in similarity.doubts])]
+    return [Node(text, [Node(doubt) for doubt in recomputed.doubts])]
 
 
 def _user(user: UserEvidence, titles: Mapping[str, str]) -> Node:
@@ -152,8 +194,10 @@ def _prompt(prompt: Prompt, titles: Mapping[str, str]) -> Node:
     )
 
 
-def _version(origin: Origin) -> Node:
+def _version(origin: Origin, variant: str) -> Node:
     name = f"{origin.table} v{origin.version}"
+    other = origin.scope.get("variant", variant)
+    name += f" ({other})" if other != variant else ""
     if origin.written is None:
         return Node(f"{name}: the history no longer reaches back to it")
     if origin.record is None:

@@ -11,6 +11,8 @@ from llm_i2i_spark.audit.lineage import Lineage, Origin
 from llm_i2i_spark.audit.runs import utc
 from llm_i2i_spark.audit.trace.contributions import Edge, swing_contributions
 from llm_i2i_spark.audit.trace.edge import EdgeKey, Interaction, SyntheticOrigin, UserEvidence
+from llm_i2i_spark.backbones.attribution import Attribution
+from llm_i2i_spark.backbones.attribution_engine import UNITS, attributed_clicks
 from llm_i2i_spark.backbones.swing import Swing
 
 UserItem = tuple[str, str]
@@ -42,6 +44,40 @@ def contributions(rows: Sequence[Row], edge: EdgeKey, swing: Swing) -> dict[str,
     """
     edges = [Edge(row["user_id"], row["item_id"], row["weight"]) for row in rows]
     return swing_contributions(edges, edge.item_id, edge.neighbor_id, swing)
+
+
+def attributions(
+    lineage: Lineage, fused: Origin, edge: EdgeKey, attribution: Attribution
+) -> tuple[dict[str, float], float]:
+    """What each user adds to a similarity of attribution, w(i | u) confidence(u, j) ** exponent,
+    and the sum of that over all users and all neighbours of the item.
+
+    Args:
+        lineage: of the lake.
+        fused: the interactions that it was made from.
+        edge: which.
+        attribution: the backbone's parameters.
+    """
+    rows = lineage.frame(fused, "fused")
+    has_item = (F.col("item_id") == edge.item_id) & (F.col("source") == "real")
+    users = rows.where(has_item).select("user_id").distinct()
+    of_users = rows.join(users, "user_id", "left_semi")
+    of_item = attributed_clicks(attribution, of_users).where(F.col("item_id") == edge.item_id)
+    total = lineage.collect(of_item.agg(F.sum("units").alias("units")), fused, "fused")
+    own = of_item.where((F.col("neighbor_id") == edge.neighbor_id) & (F.col("units") > 0))
+    found = lineage.collect(own.select("user_id", "units"), fused, "fused")
+    parts = {row["user_id"]: row["units"] / UNITS for row in found}
+    return parts, (total[0]["units"] or 0) / UNITS
+
+
+def rows_of_listed(
+    lineage: Lineage, fused: Origin, edge: EdgeKey, users: Sequence[str]
+) -> dict[UserItem, Row]:
+    """The rows in which some users have one of the two items."""
+    rows = lineage.frame(fused, "fused")
+    asked = F.col("item_id").isin(edge.item_id, edge.neighbor_id)
+    ends = rows.where(asked & F.col("user_id").isin(list(users)))
+    return rows_at_ends(lineage.collect(_distinct(ends), fused, "fused"), edge, users)
 
 
 def rows_at_ends(rows: Sequence[Row], edge: EdgeKey, users: Sequence[str]) -> dict[UserItem, Row]:

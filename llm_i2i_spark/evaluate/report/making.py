@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from llm_i2i_spark.base.contract import Scope, scope_key
 from llm_i2i_spark.base.contracts import RELIABILITY_CURVE, TABLES, TRAINING_CURVE
@@ -59,18 +61,48 @@ def _scopes(table: str, systems: Sequence[System]) -> list[Scope]:
     return list({scope_key(scope): scope for scope in scopes}.values())
 
 
-def training_losses(folder: str) -> list[float]:
+def training_losses(folder: str, name: str = "loss") -> list[float]:
     """Mean loss of each epoch of the training that made a checkpoint, in nats; empty where its
     folder is not to be seen from here.
 
     Args:
         folder: of the checkpoint.
+        name: of the loss; `held_out_loss` of a combiner is that on users it does not learn from.
     """
     file = Path(folder) / TRAINING_CURVE
     if not file.is_file():
         return []
     lines = file.read_text(encoding="utf-8").splitlines()
-    return [float(json.loads(line)["loss"]) for line in lines]
+    return [float(json.loads(line)[name]) for line in lines]
+
+
+@dataclass(frozen=True)
+class Combining:
+    """How the combiner of a blend learned, in nats.
+
+    Attributes:
+        losses: mean loss of each epoch on the users it learns from; empty where its folder is not
+            to be seen from here.
+        held_out_losses: likewise on users it does not learn from.
+        mixture_loss: of the mixture alone, on the latter.
+        loss: of the epoch that was kept, on the latter.
+    """
+
+    losses: list[float]
+    held_out_losses: list[float]
+    mixture_loss: float
+    loss: float
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any]) -> Combining:
+        """From a row of the table `combiners`."""
+        fields = json.loads(row["manifest"])
+        return cls(
+            training_losses(row["path"]),
+            training_losses(row["path"], "held_out_loss"),
+            fields["mixture_loss"],
+            fields["held_out_loss"],
+        )
 
 
 def calibration_reliability(folder: str) -> Reliability | None:

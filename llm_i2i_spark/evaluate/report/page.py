@@ -14,7 +14,14 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.compare import Comparison
 from llm_i2i_spark.evaluate.figures import Figure, FigureGroup, RowsByKey, figure_of, rows_by_key
 from llm_i2i_spark.evaluate.metric_rows import MetricRow
-from llm_i2i_spark.evaluate.report.case_studies import CaseStudy, compared_systems
+from llm_i2i_spark.evaluate.report.blend_section import blend_context
+from llm_i2i_spark.evaluate.report.case_studies import (
+    CaseStudy,
+    compared_systems,
+    systems_shown,
+)
+from llm_i2i_spark.evaluate.report.making import Combining
+from llm_i2i_spark.evaluate.report.mixtures import Mixture, reasons_text
 from llm_i2i_spark.evaluate.report.tables import (
     Titles,
     exposure_table,
@@ -46,7 +53,7 @@ class Report:
             and plots speak of.
         systems: (variant, backbone) pairs, in order.
         shares: (system, bin, neighbors), neighbours by share of synthetic evidence.
-        case_studies: items with neighbours before and after.
+        case_studies: items with their neighbours in the systems of `systems_shown`.
         run_id: of the run.
         versions: table versions that were read.
         config_digest: of the whole configuration.
@@ -55,7 +62,9 @@ class Report:
         seconds: by stage, where they are known.
         losses: mean loss of each epoch by model, where they are known.
         reliability: of the confidences of each discriminator, where it is known.
-        comparison: of all systems, where there are more than two.
+        mixtures: of the blends among the systems.
+        combining: how their combiners learned.
+        comparison: of all systems, where there is more to compare than a pair.
     """
 
     rows: list[MetricRow]
@@ -71,6 +80,8 @@ class Report:
     seconds: Mapping[str, float] = field(default_factory=dict)
     losses: Mapping[str, Sequence[float]] = field(default_factory=dict)
     reliability: Mapping[str, Reliability] = field(default_factory=dict)
+    mixtures: Sequence[Mixture] = ()
+    combining: Mapping[System, Combining] = field(default_factory=dict)
     comparison: Comparison | None = None
 
 
@@ -98,6 +109,7 @@ def render_report(report: Report) -> str:
         "percent": percent,
         "signed_percent": signed_percent,
         "in_a_sentence": _in_a_sentence,
+        "reasons": reasons_text,
     }
     return environment.get_template("report.html.j2").render(**report_context(report))
 
@@ -144,10 +156,15 @@ def report_context(report: Report) -> dict[str, Any]:
         "comparison_table": gain_table(report.comparison.groups(), short)
         if report.comparison
         else None,
+        "case_titles": [systems[names[system]] for system in systems_shown(report.systems)],
         "explained": _explanations(report.metrics),
         "report": report,
         "version": __version__,
         **_plots(report, found, list(names.values()), slices, main),
+        **blend_context(
+            {systems[names[mixture.system]]: mixture for mixture in report.mixtures},
+            {systems[names[system]]: one for system, one in report.combining.items()},
+        ),
     }
 
 

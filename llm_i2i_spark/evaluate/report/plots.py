@@ -1,37 +1,29 @@
-"""The report's plots: SVG that takes its colours from the page, so that it reads in light and in
-dark.
-"""
+"""The report's plots, as SVG."""
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import matplotlib
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from llm_i2i_spark.evaluate.figures import RowsByKey, interval
 from llm_i2i_spark.evaluate.metric_rows import GAIN, MetricRow
+from llm_i2i_spark.evaluate.report.drawing import (
+    INK,
+    QUIET,
+    SIGN,
+    color_of,
+    drawn_axes,
+    svg_of,
+)
+from llm_i2i_spark.evaluate.report.mixtures import Mixture, position_of
 from llm_i2i_spark.metrics import Metric
 from llm_i2i_spark.metrics.reliability import Reliability
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Stand-ins that matplotlib draws with; each becomes a CSS variable of the page.
-INK, QUIET, RULE = "#010101", "#020202", "#030303"
-SYSTEMS = tuple(
-    f"#{digit}{digit}{digit}" for digit in ("04", "05", "06", "07", "08", "09", "0a", "0b")
-)
-_VARIABLES = {INK: "ink", QUIET: "quiet", RULE: "rule"} | {
-    color: f"system-{position}" for position, color in enumerate(SYSTEMS)
-}
-
-SIGN = "\u2009%"
 MOST_LABELS = 12
 """More bars than this in one plot are too narrow for a number above each."""
 
@@ -47,13 +39,13 @@ def plot_bars(
         slices: slice -> words.
         metric: what the bars show.
     """
-    with _axes(6.9, 2.9) as (figure, axes):
+    with drawn_axes(6.9, 2.9) as (figure, axes):
         width = 0.78 / len(systems)
         for position, name in enumerate(systems):
             for group, part in enumerate(slices):
                 row = found[name, part, metric.name, metric.k]
                 x = group + (position - (len(systems) - 1) / 2) * width
-                axes.bar(x, row["value"], width * 0.9, color=_color(position))
+                axes.bar(x, row["value"], width * 0.9, color=color_of(position))
                 top = _whisker(axes, x, row)
                 if len(systems) * len(slices) <= MOST_LABELS:
                     _label(axes, x, top, _value_words(metric, row["value"]))
@@ -61,7 +53,7 @@ def plot_bars(
         _value_axis(axes, metric)
         axes.margins(y=0.14)
         axes.set_ylim(bottom=0)
-        return _svg(figure, f"{metric.title} at {metric.k} by kind of item")
+        return svg_of(figure, f"{metric.title} at {metric.k} by kind of item")
 
 
 def plot_lengths(found: RowsByKey, systems: Sequence[str], metrics: Sequence[Metric]) -> str:
@@ -71,21 +63,21 @@ def plot_lengths(found: RowsByKey, systems: Sequence[str], metrics: Sequence[Met
         metrics: the same one at several lengths, in order.
     """
     ks = [metric.k for metric in metrics]
-    with _axes(6.9, 3.0) as (figure, axes):
+    with drawn_axes(6.9, 3.0) as (figure, axes):
         for position, name in enumerate(systems):
             rows = [found[name, "all", metric.name, metric.k] for metric in metrics]
             values = [row["value"] for row in rows]
             bounds = [interval(row) or [row["value"]] * 2 for row in rows]
             lows, highs = zip(*bounds, strict=True)
-            axes.fill_between(ks, lows, highs, color=_color(position), alpha=0.15, lw=0)
-            axes.plot(ks, values, color=_color(position), lw=1.8, marker="o", ms=4)
+            axes.fill_between(ks, lows, highs, color=color_of(position), alpha=0.15, lw=0)
+            axes.plot(ks, values, color=color_of(position), lw=1.8, marker="o", ms=4)
         axes.set_xscale("log")
         axes.set_xticks(ks, [str(k) for k in ks])
         axes.minorticks_off()
         axes.set_xlabel("length of the list, k", color=QUIET)
         _value_axis(axes, metrics[0])
         axes.set_ylim(bottom=0)
-        return _svg(figure, f"{metrics[0].title} over the length of the list")
+        return svg_of(figure, f"{metrics[0].title} over the length of the list")
 
 
 def plot_gains(found: RowsByKey, system: str, buckets: Mapping[str, str], metric: Metric) -> str:
@@ -101,10 +93,10 @@ def plot_gains(found: RowsByKey, system: str, buckets: Mapping[str, str], metric
         for part, words in buckets.items()
         if (system, part, name, metric.k) in found
     }
-    with _axes(6.9, 2.7) as (figure, axes):
+    with drawn_axes(6.9, 2.7) as (figure, axes):
         axes.axhline(0, color=QUIET, lw=0.8)
         for position, row in enumerate(rows.values()):
-            axes.bar(position, scale * row["value"], 0.62, color=_color(1))
+            axes.bar(position, scale * row["value"], 0.62, color=color_of(1))
             _whisker(axes, position, row, scale)
         labels = [f"{words}\n{row['n']:,} users" for words, row in rows.items()]
         axes.set_xticks(range(len(rows)), labels)
@@ -112,26 +104,29 @@ def plot_gains(found: RowsByKey, system: str, buckets: Mapping[str, str], metric
             FuncFormatter(lambda value, _: f"{value:+.3g}" if value else "0")
         )
         axes.set_ylabel("percentage points" if metric.is_share else metric.title, color=QUIET)
-        return _svg(figure, "Gain by popularity of the held-out item")
+        return svg_of(figure, "Gain by popularity of the held-out item")
 
 
-def plot_training(losses: Mapping[str, Sequence[float]]) -> str:
+def plot_training(
+    losses: Mapping[str, Sequence[float]], title: str = "Loss over the epochs of fine-tuning"
+) -> str:
     """Mean loss of each epoch, one line a model.
 
     Args:
         losses: by role, from the first epoch on.
+        title: of the plot.
     """
-    with _axes(6.9, 2.4) as (figure, axes):
+    with drawn_axes(6.9, 2.4) as (figure, axes):
         for position, (role, curve) in enumerate(losses.items(), start=1):
             epochs = range(1, len(curve) + 1)
             marker = "o" if len(curve) == 1 else ""
-            axes.plot(epochs, curve, color=_color(position), lw=1.8, marker=marker, label=role)
+            axes.plot(epochs, curve, color=color_of(position), lw=1.8, marker=marker, label=role)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_xlim(0.5, max(map(len, losses.values())) + 0.5)
         axes.set_xlabel("epoch", color=QUIET)
         axes.set_ylabel("mean loss", color=QUIET)
         axes.legend(frameon=False, labelcolor=INK)
-        return _svg(figure, "Loss over the epochs of fine-tuning")
+        return svg_of(figure, title)
 
 
 def plot_reliability(reliability: Mapping[str, Reliability]) -> str:
@@ -146,10 +141,10 @@ def plot_reliability(reliability: Mapping[str, Reliability]) -> str:
     values = [each.confidence for each in bins] + [each.interval[1] for each in bins]
     low = min(value for value in values if value > 0) / 2
     high = min(max(values) * 2, 1.0)
-    with _axes(6.9, 3.4) as (figure, axes):
+    with drawn_axes(6.9, 3.4) as (figure, axes):
         axes.plot([low, high], [low, high], color=QUIET, lw=0.8)
         for position, (name, found) in enumerate(reliability.items(), start=2):
-            color = _color(position)
+            color = color_of(position)
             for each in found.bins:
                 bounds = [max(bound, low) for bound in each.interval]
                 axes.plot([each.confidence] * 2, bounds, color=color, lw=1.2, alpha=0.6)
@@ -164,7 +159,35 @@ def plot_reliability(reliability: Mapping[str, Reliability]) -> str:
         axes.set_ylabel("came true", color=QUIET)
         if len(reliability) > 1:
             axes.legend(frameon=False, labelcolor=INK)
-        return _svg(figure, "What came true over confidence")
+        return svg_of(figure, "What came true over confidence")
+
+
+def plot_mixtures(mixtures: Mapping[str, Mixture]) -> str:
+    """The weights of components over the clicks of items, stacked, one small plot a mixture.
+
+    Args:
+        mixtures: by title.
+    """
+    columns = min(len(mixtures), 2)
+    rows = -(-len(mixtures) // columns)
+    with drawn_axes(6.9, 0.6 + 2.2 * rows, rows, columns) as (figure, grid):
+        every = grid if isinstance(grid, list) else [grid]
+        for axes, (title, mixture) in zip(every, mixtures.items(), strict=False):
+            below = [0.0] * len(mixture.least_clicks)
+            for component, weights in mixture.weights.items():
+                color = color_of(position_of(component))
+                axes.bar(range(len(below)), weights, 0.74, bottom=below, color=color)
+                below = [sum(pair) for pair in zip(below, weights, strict=True)]
+            axes.set_xticks(range(len(below)), mixture.labels())
+            axes.tick_params(labelbottom=True)
+            axes.set_ylim(0, 1)
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=SIGN))
+            if len(mixtures) > 1:
+                axes.set_title(title, color=INK, fontsize=9.5, loc="left")
+        for axes in every[len(mixtures) :]:
+            axes.set_visible(False)
+        figure.supxlabel("clicks of the item", color=QUIET, fontsize=9.5)
+        return svg_of(figure, "What a blend is made of, by clicks of the item")
 
 
 def plot_shares(counts: Mapping[int, int], bins: int) -> str:
@@ -175,14 +198,14 @@ def plot_shares(counts: Mapping[int, int], bins: int) -> str:
         bins: how many equal bins.
     """
     total = max(sum(counts.values()), 1)
-    with _axes(6.9, 2.2) as (figure, axes):
-        axes.bar(-1.5 / bins, counts.get(0, 0) / total, 1 / bins * 0.9, color=_color(0))
+    with drawn_axes(6.9, 2.2) as (figure, axes):
+        axes.bar(-1.5 / bins, counts.get(0, 0) / total, 1 / bins * 0.9, color=color_of(0))
         middles = [(number - 0.5) / bins for number in range(1, bins + 1)]
         axes.bar(
             middles,
             [counts.get(number, 0) / total for number in range(1, bins + 1)],
             1 / bins * 0.9,
-            color=_color(1),
+            color=color_of(1),
         )
         axes.set_xticks(
             [-1.5 / bins, 0.25, 0.5, 0.75, 1],
@@ -190,11 +213,7 @@ def plot_shares(counts: Mapping[int, int], bins: int) -> str:
         )
         axes.set_xlabel("share of synthetic evidence behind a neighbour", color=QUIET)
         axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=SIGN))
-        return _svg(figure, "Neighbours by share of synthetic evidence")
-
-
-def _color(position: int) -> str:
-    return SYSTEMS[position % len(SYSTEMS)]
+        return svg_of(figure, "Neighbours by share of synthetic evidence")
 
 
 def _label(axes: Axes, x: float, y: float, words: str) -> None:
@@ -221,53 +240,3 @@ def _whisker(axes: Axes, x: float, row: MetricRow, scale: float = 1.0) -> float:
     low, high = (scale * bound for bound in bounds)
     axes.plot([x, x], [low, high], color=INK, lw=1.2, solid_capstyle="butt")
     return max(high, scale * row["value"])
-
-
-@contextmanager
-def _axes(width: float, height: float) -> Iterator[tuple[Figure, Any]]:
-    settings: dict[Any, Any] = {
-        "svg.fonttype": "none",
-        "svg.hashsalt": "llm-i2i",
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.spines.left": False,
-        "axes.edgecolor": RULE,
-        "axes.grid": True,
-        "axes.grid.axis": "y",
-        "axes.axisbelow": True,
-        "grid.color": RULE,
-        "grid.linewidth": 0.7,
-        "xtick.color": RULE,
-        "ytick.color": RULE,
-        "xtick.labelcolor": INK,
-        "ytick.labelcolor": QUIET,
-        "xtick.major.size": 0,
-        "ytick.major.size": 0,
-        "xtick.major.pad": 7,
-        "font.size": 9.5,
-    }
-    with matplotlib.rc_context(settings):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        yield figure, figure.add_subplot()
-
-
-def _svg(figure: Figure, title: str) -> str:
-    """The figure as an SVG element without a background, its stand-in colours replaced by the
-    page's variables.
-    """
-    buffer = io.StringIO()
-    figure.savefig(
-        buffer,
-        format="svg",
-        transparent=True,
-        metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
-    )
-    drawn = buffer.getvalue()
-    drawn = drawn[drawn.index("<svg") :]
-    for color, variable in _VARIABLES.items():
-        drawn = drawn.replace(color, f"var(--{variable})")
-    # Ids repeat from plot to plot; a prefix keeps clip paths and markers of one page apart.
-    prefix = re.sub(r"\W+", "-", title.lower())
-    drawn = re.sub(r'(id="|url\(#|xlink:href="#)', rf"\g<1>{prefix}-", drawn)
-    drawn = re.sub(r"font: ([^;\"]*?)'[^\"']*'[^;\"]*", r"font: \1 system-ui, sans-serif", drawn)
-    return re.sub(r"<svg ", f'<svg role="img" aria-label="{title}" ', drawn, count=1)

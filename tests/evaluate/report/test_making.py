@@ -10,6 +10,7 @@ from pathlib import Path
 from llm_i2i_spark.base.contracts import RELIABILITY_CURVE, TABLES, TRAINING_CURVE
 from llm_i2i_spark.base.run_record import Commit
 from llm_i2i_spark.evaluate.report.making import (
+    Combining,
     branches_of,
     calibration_reliability,
     stage_seconds,
@@ -60,6 +61,16 @@ def test_losses_are_read_from_the_folder_of_the_checkpoint(tmp_path: Path) -> No
     (tmp_path / TRAINING_CURVE).write_text("\n".join(lines) + "\n")
     assert training_losses(str(tmp_path)) == [2.5, 1.5]
     assert training_losses(str(tmp_path / "elsewhere")) == []
+
+
+def test_how_a_combiner_learned_is_read_from_its_row_and_its_folder(tmp_path: Path) -> None:
+    lines = [json.dumps({"loss": 3.5 - n, "held_out_loss": 4.5 - n}) for n in (1, 2)]
+    (tmp_path / TRAINING_CURVE).write_text("\n".join(lines) + "\n")
+    manifest = json.dumps({"mixture_loss": 3.75, "held_out_loss": 2.5})
+    row = {"path": str(tmp_path), "manifest": manifest}
+    assert Combining.of_row(row) == Combining([2.5, 1.5], [3.5, 2.5], 3.75, 2.5)
+    elsewhere = Combining.of_row({**row, "path": str(tmp_path / "elsewhere")})
+    assert elsewhere == Combining([], [], 3.75, 2.5)
 
 
 def test_reliability_is_read_from_the_folder_of_the_checkpoint(tmp_path: Path) -> None:

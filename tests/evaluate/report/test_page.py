@@ -20,8 +20,11 @@ from llm_i2i_spark.evaluate.aggregates import read_exposure, read_index
 from llm_i2i_spark.evaluate.compare import compare_systems
 from llm_i2i_spark.evaluate.metric_rows import beyond_accuracy_rows
 from llm_i2i_spark.evaluate.report.case_studies import CaseStudy, Neighbor, compared_systems
+from llm_i2i_spark.evaluate.report.making import Combining
+from llm_i2i_spark.evaluate.report.mixtures import Mixture
 from llm_i2i_spark.evaluate.report.page import Report, render_report, settings_shown
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
+from llm_i2i_spark.evaluate.systems import System
 from llm_i2i_spark.metrics import (
     MRR,
     BeyondAccuracyMetric,
@@ -152,11 +155,13 @@ def test_case_studies_show_titles_as_text_with_ids_scores_and_marks() -> None:
         "i1",
         "<script>alert(1)</script>",
         1,
-        [],
         [
-            Neighbor("i2", "Red & blue", 0.25, 0.5),
-            Neighbor("i3", "Plain", 0.125, 0.0),
-            Neighbor("i4", None, 0.1, None),
+            [],
+            [
+                Neighbor("i2", "Red & blue", 0.25, 0.5),
+                Neighbor("i3", "Plain", 0.125, 0.0),
+                Neighbor("i4", None, 0.1, None),
+            ],
         ],
     )
     page = render_report(make_report((100, 0, 60), case_studies=[study]))
@@ -168,6 +173,73 @@ def test_case_studies_show_titles_as_text_with_ids_scores_and_marks() -> None:
     assert "0.125" in page
     for item in ("i1", "i2", "i3", "i4"):
         assert f'<span class="id">{item}</span>' in page
+
+
+BLENDS = [
+    System("real", "blend"),
+    System("llm_i2i", "blend"),
+    System("real", "em_transitions"),
+    System("llm_i2i", "em_transitions"),
+]
+ROWS = [
+    (least, component, weight)
+    for least, weights in ((0, (0.1, 0.6, 0.05)), (2, (0.2, 0.4, 0.1)), (4, (0.7, 0.1, 0.15)))
+    for component, weight in zip(("em_transitions", "text", "attribution"), weights, strict=True)
+]
+
+
+def test_where_there_is_a_blend_three_lists_stand_next_to_each_other_with_reasons() -> None:
+    parts = (("text", 0.61), ("brand", 0.2), ("popular", 0.004))
+    lists = [[], [Neighbor("i2", "Red", 0.25, 0.0, parts)], [Neighbor("i3", "Blue", 0.2, None)]]
+    mixtures = [Mixture.of_rows(BLENDS[0], ROWS)]
+    studies = [CaseStudy("i1", "Cold", 0, lists)]
+    page = render_report(make_report((100, 0, 60), BLENDS, case_studies=studies, mixtures=mixtures))
+    case = page[page.index('<div class="case">') :]
+    titles = re.findall("<h4>(.*?)</h4>", case)
+    assert titles == ["real · em_transitions", "real · blend", "LLM-I2I · blend"]
+    reason = re.search('<span class="reason">(.*?)</span>', case).group(1)
+    assert (
+        reason.replace("\u202f", " ").replace("\u00a0", " ")
+        == "similar text 61 % · same brand 20 %"
+    )
+    assert case.count('class="reason"') == 1
+    assert "nobody had clicked it in training" in page
+    assert "the last one among those that nobody had clicked" in page
+
+
+def test_what_a_blend_is_made_of_is_a_picture_and_a_sentence_from_its_weights() -> None:
+    mixtures = [Mixture.of_rows(system, ROWS) for system in BLENDS[:2]]
+    page = render_report(make_report((100, 0, 60), BLENDS, mixtures=mixtures))
+    plot = page[page.index('aria-label="What a blend is made of') :]
+    plot = plot[: plot.index("</svg>")]
+    # Three components over three buckets, in two small plots; every colour is in the legend.
+    colors = re.findall(r"var\(--system-(\d)\)", plot)
+    assert {color: colors.count(color) for color in set(colors)} == dict.fromkeys("126", 6)
+    for label in ("0–1", "2–3", "4+", "real · blend", "LLM-I2I · blend"):
+        assert f">{label}<" in plot
+    for name in ("clicked next", "similar text", "proposed by the models"):
+        assert f"</i>{name}</span>" in page
+    text = page.replace("\u202f", " ")
+    assert "Rare items (0–1 clicks) lean on similar texts (60 %)" in text
+    without = render_report(make_report((100, 0, 60), BLENDS))
+    assert "What the blend is made of" not in without
+
+
+def test_how_the_combiner_learned_stands_on_the_page_where_it_is_known() -> None:
+    learned = Combining([4.8, 4.7], [4.9, 4.85], mixture_loss=4.95, loss=4.85)
+    page = render_report(make_report((100, 0, 60), BLENDS, combining={BLENDS[0]: learned}))
+    assert "from 4.950, of the mixture alone, to 4.850" in page
+    assert 'aria-label="Loss over the epochs of the combiner"' in page
+    elsewhere = Combining([], [], mixture_loss=4.95, loss=4.85)
+    page = render_report(make_report((100, 0, 60), BLENDS, combining={BLENDS[0]: elsewhere}))
+    assert "to 4.850" in page
+    assert "Loss over the epochs of the combiner" not in page
+
+
+def test_real_interactions_alone_by_two_backbones_are_no_baseline_alone() -> None:
+    page = render_report(make_report((100, 0, 0), [BLENDS[0], BLENDS[2]]))
+    assert "indexes of the real interactions alone" in page
+    assert "nothing to compare it with" not in page
 
 
 def test_several_backbones_are_told_apart_by_name() -> None:
