@@ -24,7 +24,8 @@ SIMILAR = [  # item, neighbour, similarity, synthetic share
 @pytest.fixture(scope="module")
 def similarity(spark):
     rows = [
-        ("v", "swing", item, neighbor, score, 2, share) for item, neighbor, score, share in SIMILAR
+        ("v", "swing", item, neighbor, score, 2, share, None)
+        for item, neighbor, score, share in SIMILAR
     ]
     return spark.createDataFrame(rows, contract_schema(TABLES["item_similarity"]))
 

@@ -100,9 +100,11 @@ def _stored_lists(
 ) -> dict[str, DataFrame]:
     """Columns `LISTS` by the name of the component; those that have no source are left out."""
     ids, size = catalogue.ids, catalogue.size
-    transitions = run.staged(
-        blend.of_transitions().compute(interactions, run), "transitions, all pairs"
-    )
+    # Synthetic interactions have a component of their own, which serves them better than the prior
+    # of the transitions does, and costs much less.
+    real = interactions.where(F.col("source") == "real")
+    found = blend.of_transitions().compute(real, run)
+    transitions = run.staged(found, "transitions, all pairs")
     lists = {
         "em_transitions": run.staged(pack_lists(transitions, ids, size, LONGEST), "transitions")
     }
@@ -115,7 +117,7 @@ def _stored_lists(
     if "item_features" in run.tables:
         text = Text(top_k=TEXT_NEIGHBORS, exponent=TEXT_EXPONENT)
         lists["text"] = pack_lists(text.compute(interactions, run), ids, size, TEXT_NEIGHBORS)
-    if not interactions.where("source <> 'real'").isEmpty():
+    if not interactions.where(F.col("source") != "real").isEmpty():
         rows = Attribution(top_k=LONGEST).compute(interactions, run)
         lists["attribution"] = pack_lists(rows, ids, size, LONGEST)
     wanted = {*blend.components, *(["text"] if "popular_text" in blend.components else [])}

@@ -12,7 +12,7 @@ from llm_i2i_spark.base.sections.section import RUNTIME, Section
 class GenerateConfig(Section):
     """How many interactions the generator proposes for a user, and how its tasks are cut."""
 
-    per_user: int = Field(20, ge=1, description="items proposed for each user")
+    per_user: int = Field(50, ge=1, description="items proposed for each user")
     batch_tokens: int = Field(
         16_384, ge=16, description="tokens of one forward pass at most, padding counted"
     )
