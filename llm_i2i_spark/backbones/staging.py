@@ -13,21 +13,18 @@ from llm_i2i_spark.lake.spark_progress import show_task_progress
 @contextmanager
 def kept_frames() -> Iterator[Callable[[DataFrame, str], DataFrame]]:
     """A function that computes a frame (its second argument is the title of the progress bar) and
-    keeps the rows in Spark's storage, memory first, until the block ends.
+    keeps the rows in Spark's storage, memory first, at least until the block ends.
+
+    What the rows were computed from is forgotten: the plan of a frame that is made of kept ones,
+    which are made of kept ones, would otherwise grow until the driver has no memory for it.
     """
     kept: list[DataFrame] = []
 
     def keep(frame: DataFrame, title: str) -> DataFrame:
-        kept.append(frame.persist())
-        with show_task_progress(frame.sparkSession, title):
-            kept[-1].count()
+        kept.append(compute_once(frame, title))
         return kept[-1]
 
-    try:
-        yield keep
-    finally:
-        for frame in kept:
-            frame.unpersist()
+    yield keep
 
 
 def compute_once(frame: DataFrame, title: str) -> DataFrame:

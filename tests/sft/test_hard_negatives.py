@@ -89,11 +89,21 @@ def test_a_share_of_the_negatives_comes_from_the_pool_and_the_others_stay(mined)
 
 
 def test_a_larger_pool_reaches_further_down(mined):
-    mine, plain, _, _ = mined
-    near, far = (
-        {group.candidates[1].item_id for group in mine(size, 0.5).values()} for size in (1, 12)
-    )
-    assert len(far) > len(near)
+    mine, plain, generator, known = mined
+
+    def ranks_of_first(pool_size: int) -> set[int]:
+        found = mine(pool_size, 0.5)
+        ranks = set()
+        for group in plain:
+            shown = {item.item_id for item in (*group.history, *group.candidates)}
+            excluded = known[group.user_id] | shown
+            (best,) = propose(generator, [group.history], [excluded], pool_size, 4096)
+            drawn = found[group.user_id, group.position].candidates[1].item_id
+            ranks.add([proposal.item_id for proposal in best].index(drawn) + 1)
+        return ranks
+
+    assert ranks_of_first(1) == {1}
+    assert max(ranks_of_first(12)) > 6
     assert mine(1, 0.0) == {(group.user_id, group.position): group for group in plain}
 
 
