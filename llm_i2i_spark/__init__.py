@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Transitions,
     )
     from llm_i2i_spark.config.files import load_config
+    from llm_i2i_spark.encode.encode_items import encode_items
     from llm_i2i_spark.evaluate.evaluate_index import evaluate_index
     from llm_i2i_spark.index.to_index import to_index
     from llm_i2i_spark.inspection.inspect_source import inspect_source
@@ -51,6 +52,7 @@ __all__ = [
     "Swing",
     "Text",
     "Transitions",
+    "encode_items",
     "evaluate_index",
     "inspect_source",
     "load_config",
@@ -71,6 +73,7 @@ _MODULES = {
         "Transitions",
     ),
     "config.files": ("load_config",),
+    "encode.encode_items": ("encode_items",),
     "evaluate.evaluate_index": ("evaluate_index",),
     "index.to_index": ("to_index",),
     "inspection.inspect_source": ("inspect_source",),

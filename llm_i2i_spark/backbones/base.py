@@ -103,6 +103,19 @@ class BackboneRun:
         return self.stage(frame, f"{self.title}: {what}") if self.stage else frame
 
 
+@dataclass(frozen=True)
+class Training:
+    """What a backbone learns from each user's last interaction.
+
+    Attributes:
+        mixture: the table `mixtures` without its scope.
+        examples: of its combiner, the table `combiner_examples` without its scope.
+    """
+
+    mixture: DataFrame
+    examples: DataFrame
+
+
 class Backbone(Section):
     """A method that turns interactions into item similarities. Its fields are its parameters.
 
@@ -138,6 +151,23 @@ class Backbone(Section):
         """Begin what takes long and needs no interactions, such as to compile a kernel; return at
         once.
         """
+
+    def train(
+        self, interactions: DataFrame, held_back: DataFrame, run: BackboneRun
+    ) -> Training | None:
+        """What stage `combine` writes for a backbone with `is_trained`; None where no user has an
+        interaction to learn from.
+
+        Args:
+            interactions: as `compute` takes them.
+            held_back: the same without each user's last interaction, made by models that have not
+                seen it.
+            run: as for `compute`.
+
+        Raises:
+            StageError: `held_back` has seen what it is to predict.
+        """
+        raise NotImplementedError(f"{self.name} is not trained")
 
     @abstractmethod
     def compute(self, interactions: DataFrame, run: BackboneRun) -> DataFrame:

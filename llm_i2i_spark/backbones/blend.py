@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 from pydantic import Field
 
-from llm_i2i_spark.backbones.base import Backbone, BackboneRun
+from llm_i2i_spark.backbones.attribution import Attribution
+from llm_i2i_spark.backbones.base import Backbone, BackboneRun, Training
 from llm_i2i_spark.backbones.em_transitions import EmTransitions
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+Component = Literal[
+    "em_transitions",
+    "reverse",
+    "two_hops",
+    "text",
+    "attribution",
+    "popular_text",
+    "brand",
+    "popular",
+]
+COMPONENTS: tuple[Component, ...] = get_args(Component)
+"""In the order in which weights and features have them."""
 
 
 class Blend(Backbone):
@@ -54,17 +68,9 @@ class Blend(Backbone):
     needs_order: ClassVar[bool] = True
     is_symmetric: ClassVar[bool] = False
 
-    components: tuple[str, ...] = Field(
-        (
-            "em_transitions",
-            "reverse",
-            "two_hops",
-            "text",
-            "popular_text",
-            "brand",
-            "popular",
-            "attribution",
-        ),
+    components: tuple[Component, ...] = Field(
+        COMPONENTS,
+        min_length=1,
         description="item-to-item models that are mixed, where the data allow them",
     )
     history: int = Field(10, ge=1, description="latest items of a user that the lookup merges")
@@ -106,6 +112,18 @@ class Blend(Backbone):
         return EmTransitions(
             max_users_per_item=self.max_users_per_item, max_items_per_user=self.max_items_per_user
         )
+
+    def of_attribution(self) -> Attribution:
+        """The backbone behind the component of that name."""
+        return Attribution()
+
+    def train(
+        self, interactions: DataFrame, held_back: DataFrame, run: BackboneRun
+    ) -> Training | None:
+        """The mixture and the examples of the combiner; `Backbone.train` has the contract."""
+        from llm_i2i_spark.backbones.blend_engine.engine import train_on_held_out
+
+        return train_on_held_out(self, interactions, held_back, run)
 
     def compute(self, interactions: DataFrame, run: BackboneRun) -> DataFrame:
         """The similarities of all items; `Backbone.compute` has the contract."""

@@ -13,6 +13,11 @@ from dataclasses import dataclass, field
 Scope = Mapping[str, str]
 """Which of the results in a table is meant: a value for each column of `Table.scope`."""
 
+BRANCH = "branch string: settings of the model stages; `base` where no variant changes them"
+VARIANT = "variant string: what the rows were made from: real, llm_i2i, …"
+BACKBONE = "backbone string: the item-to-item model"
+"""Columns by which results stand side by side."""
+
 
 @dataclass(frozen=True)
 class Column:

@@ -1,4 +1,4 @@
-"""Stage combine: what a blend learns from each user's last interaction.
+"""Stage combine: what a backbone learns from each user's last interaction.
 
 Mixture and training examples come from Spark; the combiner is trained by a process without it.
 """
@@ -6,18 +6,11 @@ Mixture and training examples come from Spark; the combiner is trained by a proc
 from __future__ import annotations
 
 from functools import reduce
-from typing import Any
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.base import BackboneRun
-from llm_i2i_spark.backbones.blend_engine.engine import (
-    MIXTURES,
-    held_out_between,
-    mixture_rows,
-    train_blend,
-)
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contract import scope_key
 from llm_i2i_spark.base.errors import InputDataError
@@ -42,19 +35,17 @@ def execute(run: StageRun) -> None:
         variant = find_variant(scope["variant"])
         interactions = run.read("fused", {"variant": variant.name})
         held_back = run.read("fused", {"variant": variant.as_held_back().name})
-        held_out = held_out_between(interactions, held_back)
-        blend: Any = run.config.i2i.parameters(scope["backbone"])
-        title = f"{variant.name}, {blend.name}"
+        backbone = run.config.i2i.parameters(scope["backbone"])
+        title = f"{variant.name}, {backbone.name}"
         task = BackboneRun(run.config.seed, run.config.i2i, title, run.staged, tables)
-        training = train_blend(blend, held_back, held_out, task)
-        if training.examples is None:
+        training = backbone.train(interactions, held_back, task)
+        if training is None:
             raise InputDataError(
                 "No user has two interactions that models may see, so there is nothing to train"
-                f" {blend.name} on; use another backbone, such as --backbones em_transitions."
+                f" {backbone.name} on; use another backbone, such as --backbones em_transitions."
             )
         as_columns = {column: F.lit(value) for column, value in scope.items()}
-        rows = run.spark.createDataFrame(mixture_rows(training), MIXTURES)
-        mixtures.append(rows.withColumns(as_columns))
+        mixtures.append(training.mixture.withColumns(as_columns))
         examples.append(training.examples.withColumns(as_columns))
     run.write("mixtures", reduce(DataFrame.unionByName, mixtures))
     run.write(

@@ -18,19 +18,21 @@ def execute(run: StageRun) -> None:
     """Write `item_index`: rank the neighbours of every item, for each variant and backbone."""
     clicks = count_clicks(run.read("fused"))
     similar = run.read("item_similarity")
-    parts, attributes = [], {}
-    for name in dict.fromkeys(scope["backbone"] for scope in run.scopes):
-        settings = settings_for(run.config.index, name)
-        of_backbone = similar.where(F.col("backbone") == name)
-        parts.append(rank_neighbors(of_backbone, clicks, settings))
-        for scope in run.scopes:
-            if scope["backbone"] == name:
-                attributes[scope_key(scope)] = {
-                    "normalize": settings.normalize,
-                    "popularity_exponent": settings.popularity_exponent,
-                }
+    settings = {
+        scope["backbone"]: settings_for(run.config.index, scope["backbone"]) for scope in run.scopes
+    }
+    parts = [
+        rank_neighbors(similar.where(F.col("backbone") == name), clicks, own)
+        for name, own in settings.items()
+    ]
+    used = {
+        scope_key(scope): settings[scope["backbone"]].model_dump(
+            include={"size", "normalize", "popularity_exponent"}
+        )
+        for scope in run.scopes
+    }
     lists = reduce(DataFrame.unionByName, parts)
-    run.write("item_index", lists, "index: lists", size=run.config.index.size, results=attributes)
+    run.write("item_index", lists, "index: lists", results=used)
 
 
 def settings_for(index: IndexConfig, backbone: str) -> IndexConfig:

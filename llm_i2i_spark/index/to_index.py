@@ -26,7 +26,8 @@ def to_index(
         similar: item_id, neighbor_id, similarity, and synthetic_share where it is known. Columns
             variant and backbone, where there are any, stay, and lists are made within each.
         size: longest list.
-        normalize: `row`, scores over the row's Euclidean length; `none`, as they are.
+        normalize: `row`, scores over the row's Euclidean length; `none`, as they are, which suits
+            backbones whose similarities are probabilities: `EmTransitions`, `Attribution`, `Blend`.
         popularity_exponent: score * (clicks of the neighbour) ** -exponent; 0 leaves it alone.
         interactions: what the similarities were made from (item_id a row), to count clicks; where
             there is a column source, its real rows alone, and where there is a column variant,

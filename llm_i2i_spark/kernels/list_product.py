@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from llm_i2i_spark.kernels.arrays import Float64Array, Int32Array, Int64Array
+from llm_i2i_spark.kernels.arrays import Float64Array, Int32Array, Int64Array, run_starts
 from llm_i2i_spark.kernels.compiled import compiled
 
 
@@ -35,7 +35,7 @@ def sum_lists(
         neighbors: item indices, best first, equal values by index.
         values: their sums, scaled.
     """
-    starts = np.flatnonzero(np.r_[True, rows[1:] != rows[:-1]]) if len(rows) else np.zeros(0, int)
+    starts = np.flatnonzero(run_starts(rows)) if len(rows) else np.zeros(0, np.int64)
     bounds = np.r_[starts, len(rows)].astype(np.int64)
     size = int(max(neighbors.max(initial=-1), rows.max(initial=-1))) + 1
     lengths, found, sums = _sum(

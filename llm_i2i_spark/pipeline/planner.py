@@ -17,7 +17,6 @@ from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.external_input import ExternalInput
 from llm_i2i_spark.base.fingerprint import Ingredients
 from llm_i2i_spark.base.run_record import (
-    LOST_FILES,
     Commit,
     Histories,
     LostFile,
@@ -29,6 +28,7 @@ from llm_i2i_spark.base.run_record import (
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import VARIANTS, Variant, find_variant
 from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.pipeline.find_results import find_result
 from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
 
@@ -259,45 +259,6 @@ class _Planner:
         if table not in self._commits:
             self._commits[table] = self._histories.history(table)
         return self._commits[table]
-
-
-def find_result(history: Sequence[Commit], table: str, ingredients: Ingredients) -> Commit | None:
-    """The commit that holds exactly this result, as the latest version of the table stands.
-
-    Rows of an append table are never replaced, so there it may be any commit.
-    """
-    contract = TABLES[table]
-    scope = contract.scope_of(ingredients.scope)
-    latest = commit_of(history, scope)
-    for commit in history if contract.append else [latest]:
-        if commit is None or commit.record is None:
-            continue
-        result = commit.record.result(scope)
-        if result is not None and result.fingerprint == ingredients.fingerprint:
-            return commit
-        if LOST_FILES in commit.record.attributes:
-            return None  # rows of older commits may have been in those files
-    return None
-
-
-def find_version(
-    history: Sequence[Commit], expected: Mapping[str, str], scopes: Mapping[str, Scope]
-) -> int | None:
-    """The latest version of a table that holds exactly some results, whatever was written since.
-
-    Args:
-        history: of the table, latest first.
-        expected: fingerprints by the name of the result.
-        scopes: by the name of the result.
-
-    Returns:
-        None where no version holds all of them.
-    """
-    for commit in history:
-        version = commit.version
-        if all(fingerprint_in(history, scopes[one], version) == expected[one] for one in scopes):
-            return version
-    return None
 
 
 def _not_there(stage: Stage, table: str, scope: Scope, exists: bool) -> TableNotFoundError:

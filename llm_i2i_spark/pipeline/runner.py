@@ -21,8 +21,8 @@ from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.lake.storage_errors import storage_error
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.lake.worker_errors import worker_error
+from llm_i2i_spark.pipeline.find_results import find_version
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
-from llm_i2i_spark.pipeline.planner import find_version
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,12 @@ def test_only_interactions_after_all_that_is_learned_from_may_be_predicted(spark
         held_out_between(log, leak)
 
 
+@pytest.mark.parametrize("components", [["texts"], []])
+def test_components_that_are_none_are_refused(components) -> None:
+    with pytest.raises(ValueError, match="components"):
+        Blend(components=components)
+
+
 def test_a_blend_reaches_items_that_nobody_clicked_and_says_what_a_similarity_is_made_of(
     spark, tables
 ) -> None:

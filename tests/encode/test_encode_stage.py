@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.encode.encode_items import encode_items
 from llm_i2i_spark.encode.stage import STAGE
 from llm_i2i_spark.lake.tables import Lake, contract_schema
 from llm_i2i_spark.lm.text_features import embed_texts
@@ -40,3 +43,12 @@ def test_features_have_unit_length_and_a_text_without_a_word_has_zeros(encoded) 
     assert lengths.pop("007") == 0
     assert list(lengths.values()) == pytest.approx([1.0] * 3, abs=1e-6)
     assert np.dot(encoded["10"], encoded["é"]) > 0.5 > np.dot(encoded["10"], encoded["9"])
+
+
+def test_a_call_on_a_pandas_catalogue_gives_the_same_features(encoded) -> None:
+    catalogue = pd.DataFrame({"text": [*TEXTS.values()], "item_id": [*TEXTS]})
+    catalogue.loc[catalogue["text"] == "", "text"] = None
+    rows = encode_items(catalogue, dims=3, seed=7).collect()
+    assert {row["item_id"]: row["features"] for row in rows} == encoded
+    with pytest.raises(InputDataError, match="The items need the columns item_id, text and lack"):
+        encode_items(catalogue.drop(columns="text"))

@@ -12,7 +12,8 @@ from llm_i2i_spark.base import stage
 from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.run_record import LOST_FILES, LostFile, ScopeResult
 from llm_i2i_spark.base.variants import BASE_BRANCH
-from llm_i2i_spark.pipeline.planner import find_version, systems_in
+from llm_i2i_spark.pipeline.find_results import find_version
+from llm_i2i_spark.pipeline.planner import systems_in
 from tests.pipeline.memory_lake import planned, reasons, to_do
 
 REAL_STAGES = ["ingest", "fuse", "i2i", "index", "evaluate"]

@@ -125,10 +125,9 @@ def _of_blend(request: Request) -> BlendEvidence:
     least = max(bound for bound in weights if bound <= clicks)
     above = [bound for bound in weights if bound > clicks]
     named = {part["component"]: part["share"] for part in request.stored["components"] or ()}
-    # A blend makes this component with the backbone's own parameters.
-    attribution = (
-        _of_attribution(request, Attribution(), None) if Attribution.name in named else None
-    )
+    attribution = None
+    if Attribution.name in named:
+        attribution = _of_attribution(request, request.used.i2i.blend.of_attribution(), None)
     return BlendEvidence(
         clicks=clicks,
         least_clicks=least,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.backbones.attribution import Attribution
 from llm_i2i_spark.backbones.base import BackboneRun
+from llm_i2i_spark.backbones.blend import COMPONENTS, Blend
 from llm_i2i_spark.backbones.blend_engine.catalogue import (
     Catalogue,
     collect_catalogue,
@@ -28,17 +28,14 @@ from llm_i2i_spark.kernels.pair_features import CatalogueArrays
 from llm_i2i_spark.lake.capabilities import cores
 from llm_i2i_spark.lake.grouped_map import map_each
 
-if TYPE_CHECKING:
-    from llm_i2i_spark.backbones.blend import Blend
-
 STORED = ("em_transitions", "reverse", "two_hops", "text", "attribution")
 """Components that are computed and kept ..."""
 DERIVED = ("popular_text", "brand", "popular")
 """... and those that a task makes from the others and from what it knows of all items."""
-COMPONENTS = (*STORED, *DERIVED)
 HOPS = 60
 """Best neighbours that a step of two counts."""
 LONGEST = 400
+"""Entries of a list."""
 TEXT_NEIGHBORS = 100
 POPULAR = 100
 TEXT_EXPONENT, POPULAR_TEXT_EXPONENT, CLICKS_EXPONENT = 4.0, 2.0, 0.7
@@ -82,17 +79,16 @@ def find_components(blend: Blend, interactions: DataFrame, run: BackboneRun) -> 
     size = catalogue.size
     blocks = max(cores(interactions.sparkSession), -(-size // ITEMS_PER_BLOCK))
     rows = catalogue.ids.select(
-        F.col("item_idx").alias("item"), *(F.lit(None).cast(kind) for kind in _kinds())
-    ).toDF("item", "neighbors", "values", "component")
+        F.col("item_idx").alias("item"),
+        F.lit(None).cast("array<int>").alias("neighbors"),
+        F.lit(None).cast("array<double>").alias("values"),
+        F.lit(None).cast("int").alias("component"),
+    )
     for number, name in enumerate(stored):
         rows = rows.unionByName(lists[name].withColumn("component", F.lit(number)))
     tasks = rows.withColumn("block", F.pmod("item", F.lit(blocks)).cast("int"))
     packed = map_each(tasks, "block", blocks, partial(pack_block, components=len(stored)), BLOCKS)
     return ComponentBlocks(run.staged(packed, "components"), names, stored, catalogue)
-
-
-def _kinds() -> tuple[str, ...]:
-    return ("array<int>", "array<double>", "int")
 
 
 def _stored_lists(
@@ -118,7 +114,7 @@ def _stored_lists(
         text = Text(top_k=TEXT_NEIGHBORS, exponent=TEXT_EXPONENT)
         lists["text"] = pack_lists(text.compute(interactions, run), ids, size, TEXT_NEIGHBORS)
     if not interactions.where(F.col("source") != "real").isEmpty():
-        rows = Attribution(top_k=LONGEST).compute(interactions, run)
+        rows = blend.of_attribution().compute(interactions, run)
         lists["attribution"] = pack_lists(rows, ids, size, LONGEST)
     wanted = {*blend.components, *(["text"] if "popular_text" in blend.components else [])}
     return {name: frame for name, frame in lists.items() if name in wanted}
@@ -231,7 +227,7 @@ class _Groups:
         """Items of the same brand in proportion to their clicks and a half."""
         brand = self._arrays.brand[item]
         if brand < 0:
-            return np.empty(0, np.int32), np.empty(0)
+            return NONE
         start = self._starts[brand]
         return self._weighed(self._items[start : self._starts[brand + 1]][: LONGEST + 1], item)
 

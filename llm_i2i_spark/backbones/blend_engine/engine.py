@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.backbones.base import BackboneRun
+from llm_i2i_spark.backbones.base import BackboneRun, Training
+from llm_i2i_spark.backbones.blend import COMPONENTS, Blend
 from llm_i2i_spark.backbones.blend_engine.combiner_checkpoints import load_combiner
-from llm_i2i_spark.backbones.blend_engine.components import COMPONENTS, find_components
+from llm_i2i_spark.backbones.blend_engine.components import find_components
 from llm_i2i_spark.backbones.blend_engine.examples import find_examples
 from llm_i2i_spark.backbones.blend_engine.mix import learn_weights
 from llm_i2i_spark.backbones.blend_engine.sample import collect_sample, sample_users
@@ -19,9 +19,6 @@ from llm_i2i_spark.backbones.blend_engine.scores import PARTS, blend_similaritie
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.kernels.arrays import Float64Array
 from llm_i2i_spark.kernels.mixture import LEAST_CLICKS
-
-if TYPE_CHECKING:
-    from llm_i2i_spark.backbones.blend import Blend
 
 MIXTURES = "least_clicks int, component string, weight double"
 
@@ -40,6 +37,18 @@ class BlendTraining:
     names: tuple[str, ...]
     weights: Float64Array
     examples: DataFrame | None
+
+
+def train_on_held_out(
+    blend: Blend, interactions: DataFrame, held_back: DataFrame, run: BackboneRun
+) -> Training | None:
+    """The mixture and the examples of the combiner; `Backbone.train` has the contract."""
+    held_out = held_out_between(interactions, held_back)
+    found = train_blend(blend, held_back, held_out, run)
+    if found.examples is None:
+        return None
+    rows = interactions.sparkSession.createDataFrame(mixture_rows(found), MIXTURES)
+    return Training(rows, found.examples)
 
 
 def train_blend(

@@ -18,17 +18,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.blend_engine.arrow_lists import lists_of, ranges
-from llm_i2i_spark.backbones.blend_engine.components import (
-    ComponentBlocks,
-    make_lists,
-)
+from llm_i2i_spark.backbones.blend_engine.components import ComponentBlocks, make_lists
 from llm_i2i_spark.backbones.blend_engine.mix import MixTask, some_lists
 from llm_i2i_spark.backbones.blend_engine.sample import Requests, Sample
-from llm_i2i_spark.kernels.arrays import Float64Array, Int32Array, Int64Array
+from llm_i2i_spark.kernels.arrays import Float64Array, Int32Array, Int64Array, run_starts
 from llm_i2i_spark.kernels.candidates import choose_candidates
-from llm_i2i_spark.kernels.mixture import (
-    MixedLists,
-)
+from llm_i2i_spark.kernels.mixture import MixedLists
 from llm_i2i_spark.kernels.pair_features import pair_features
 from llm_i2i_spark.lake.grouped_map import map_each
 
@@ -36,9 +31,6 @@ if TYPE_CHECKING:
     from llm_i2i_spark.backbones.blend import Blend
 
 USERS_PER_TASK = 1000
-OWNED = 1000
-"""Latest items of a user that are never candidates."""
-VALUES = "request int, found array<double>"
 MIXED = "user int, step int, neighbors array<int>, scores array<double>"
 CANDIDATES = "user int, candidates array<int>, weights array<double>"
 PAIRS = "user int, step int, candidates array<int>, mixture array<double>, features array<float>"
@@ -66,7 +58,13 @@ def find_examples(
     mixed = blocks.frame.mapInArrow(
         partial(mixed_of_requests, task=task, requests=sample.requests), MIXED
     ).withColumn("task", F.floor(F.col("user") / USERS_PER_TASK).cast("int"))
-    choose = partial(candidates_of_users, sample=sample, blend=_numbers(blend))
+    choose = partial(
+        candidates_of_users,
+        sample=sample,
+        decay=blend.decay,
+        best=blend.best_candidates,
+        sampled=blend.sampled_candidates,
+    )
     read = map_each(mixed, "task", tasks, choose, CANDIDATES).orderBy("user").toArrow()
     chosen = _Chosen.of(read, len(sample.target))
     pairs = blocks.frame.mapInArrow(
@@ -96,7 +94,7 @@ def mixed_of_requests(
 
 
 def candidates_of_users(
-    batches: Iterator[pa.RecordBatch], sample: Sample, blend: _Numbers
+    batches: Iterator[pa.RecordBatch], sample: Sample, decay: float, best: int, sampled: int
 ) -> Iterator[pa.RecordBatch]:
     """Runs in Spark's Python workers: the lists of some users to the candidates of each."""
     received = [batch for batch in batches if batch.num_rows]
@@ -109,7 +107,7 @@ def candidates_of_users(
     neighbors, scores = (table[name].combine_chunks() for name in ("neighbors", "scores"))
     indptr = neighbors.offsets.to_numpy().astype(np.int64)
     items, values = neighbors.flatten().to_numpy(), scores.flatten().to_numpy()
-    starts = np.flatnonzero(np.r_[True, users[1:] != users[:-1]])
+    starts = np.flatnonzero(run_starts(users))
     found = []
     for start, end in zip(starts, np.r_[starts[1:], len(users)], strict=True):
         user = users[start]
@@ -117,12 +115,12 @@ def candidates_of_users(
             choose_candidates(
                 int(sample.target[user]),
                 sample.owned[sample.owned_indptr[user] : sample.owned_indptr[user + 1]],
-                blend.decay ** steps[start:end].astype(np.float64),
+                decay ** steps[start:end].astype(np.float64),
                 indptr[start : end + 1],
                 items,
                 values,
-                blend.best,
-                blend.sampled,
+                best,
+                sampled,
                 int(sample.key[user]),
             )
         )
@@ -210,19 +208,6 @@ class _Chosen:
         slots = (np.arange(len(keys)) - indptr[user]).astype(np.int32)
         order = np.argsort(keys)
         return cls(indptr, keys[order], slots[order])
-
-
-@dataclass(frozen=True)
-class _Numbers:
-    """The parameters of a blend that a task needs."""
-
-    decay: float
-    best: int
-    sampled: int
-
-
-def _numbers(blend: Blend) -> _Numbers:
-    return _Numbers(blend.decay, blend.best_candidates, blend.sampled_candidates)
 
 
 def _as_examples(pairs: DataFrame, users: DataFrame, read: pa.Table, blend: Blend) -> DataFrame:

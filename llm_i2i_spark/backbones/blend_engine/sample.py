@@ -10,6 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
+from llm_i2i_spark.backbones.blend_engine.arrow_lists import ranges
 from llm_i2i_spark.backbones.blend_engine.catalogue import Catalogue
 from llm_i2i_spark.backbones.cooccurrence.item_ids import to_join
 from llm_i2i_spark.kernels.arrays import Float64Array, Int32Array, Int64Array
@@ -50,8 +51,7 @@ class Requests:
         last = np.searchsorted(self.item, items, side="right")
         counts = last - first
         rows = np.repeat(np.arange(len(items)), counts)
-        before = np.cumsum(counts) - counts
-        return np.arange(counts.sum()) - before[rows] + first[rows], rows
+        return ranges(first, counts), rows
 
 
 @dataclass(frozen=True)
@@ -129,9 +129,7 @@ def collect_sample(users: DataFrame, blend: Blend) -> Sample:
     items = owned.flatten().to_numpy().astype(np.int32)
     counts = np.minimum(np.diff(indptr), blend.history)
     user = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    step = (np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)).astype(
-        np.int32
-    )
+    step = ranges(np.zeros_like(counts), counts).astype(np.int32)
     item = items[indptr[user] + step]
     order = np.lexsort((step, user, item))
     weights = blend.decay ** np.arange(blend.history, dtype=np.float64)
