@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from llm_i2i_spark.audit.lineage import Origin
+from llm_i2i_spark.audit.trace.synthetic_origin import SyntheticOrigin
 
 
 @dataclass(frozen=True)
@@ -47,101 +48,6 @@ class Similarity:
     stored: float
     support: int | None
     synthetic_share: float | None
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A fine-tuned model.
-
-    Attributes:
-        role: generator or discriminator.
-        digest: sha256 over its files.
-        path: its folder; None where the recorded version of `checkpoints` names no such model.
-        export_version: version of its training examples; None likewise.
-    """
-
-    role: str
-    digest: str
-    path: str | None
-    export_version: int | None
-
-
-@dataclass(frozen=True)
-class HistoryItem:
-    """One item of a user's history, with the text by which prompts show it."""
-
-    item_id: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """The generator's input for a user.
-
-    Attributes:
-        history: oldest first, from the tables at the versions that the generator read.
-        digest: of the wording, as the candidate carries it.
-        layout: `instruct`, `sequence`, or `unknown` where the wording is not one of this version of
-            the package.
-        text: the wording around the items, without the base model's chat markers; empty where the
-            wording is unknown.
-        as_recorded: whether the history is cut by the generator's own settings; if not, by those
-            given, and it may have been cut otherwise.
-    """
-
-    history: tuple[HistoryItem, ...]
-    digest: str
-    layout: str
-    text: str
-    as_recorded: bool
-
-
-@dataclass(frozen=True)
-class Proposal:
-    """The generator's part in a synthetic row.
-
-    Attributes:
-        rank: of the item among the user's candidates, from 1.
-        log_prob: natural logarithm of its probability.
-        model: the generator.
-        decode_digest: of the settings of decoding.
-        prompt: the generator's input.
-    """
-
-    rank: int
-    log_prob: float
-    model: Checkpoint
-    decode_digest: str
-    prompt: Prompt
-
-
-@dataclass(frozen=True)
-class DiscriminatorScore:
-    """The discriminator's part in a synthetic row.
-
-    Attributes:
-        p_yes: probability of the label Yes.
-        confidence: calibrated probability that the user takes the item.
-        decision: whether the label is Yes.
-        model: the discriminator.
-        prompt_digest: of the wording of its prompt.
-    """
-
-    p_yes: float
-    confidence: float
-    decision: bool
-    model: Checkpoint
-    prompt_digest: str
-
-
-@dataclass(frozen=True)
-class SyntheticOrigin:
-    """Both models' parts in one synthetic row; None where the recorded versions hold none (some
-    variants leave one out).
-    """
-
-    proposal: Proposal | None
-    judgement: DiscriminatorScore | None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.audit.lineage import Lineage, Origin, recorded
-from llm_i2i_spark.audit.trace.edge import (
+from llm_i2i_spark.audit.trace.recorded_settings import recorded_settings
+from llm_i2i_spark.audit.trace.synthetic_origin import (
     Checkpoint,
     DiscriminatorScore,
     HistoryItem,
@@ -20,7 +21,6 @@ from llm_i2i_spark.audit.trace.edge import (
     Proposal,
     SyntheticOrigin,
 )
-from llm_i2i_spark.audit.trace.recorded_settings import recorded_settings
 from llm_i2i_spark.audit.trace.users import UserItem
 from llm_i2i_spark.config.aliases import RENAMED
 from llm_i2i_spark.config.config import Config

@@ -10,16 +10,18 @@ from llm_i2i_spark.audit.lineage import Origin
 from llm_i2i_spark.audit.runs import inputs_text
 from llm_i2i_spark.audit.trace.edge import (
     BlendEvidence,
-    Checkpoint,
-    DiscriminatorScore,
     EdgeTrace,
     Interaction,
-    Prompt,
-    Proposal,
     Recomputed,
     Similarity,
     UserEvidence,
     UserGroup,
+)
+from llm_i2i_spark.audit.trace.synthetic_origin import (
+    Checkpoint,
+    DiscriminatorScore,
+    Prompt,
+    Proposal,
 )
 from llm_i2i_spark.backbones.attribution import Attribution
 from llm_i2i_spark.prompts.render import clean_text

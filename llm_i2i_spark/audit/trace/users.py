@@ -10,7 +10,8 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.audit.lineage import Lineage, Origin
 from llm_i2i_spark.audit.runs import utc
 from llm_i2i_spark.audit.trace.contributions import Edge, swing_contributions
-from llm_i2i_spark.audit.trace.edge import EdgeKey, Interaction, SyntheticOrigin, UserEvidence
+from llm_i2i_spark.audit.trace.edge import EdgeKey, Interaction, UserEvidence
+from llm_i2i_spark.audit.trace.synthetic_origin import SyntheticOrigin
 from llm_i2i_spark.backbones.attribution import Attribution
 from llm_i2i_spark.backbones.attribution_engine import UNITS, attributed_clicks
 from llm_i2i_spark.backbones.swing import Swing
