@@ -44,6 +44,8 @@ class Stage:
             the scope.
         prepare: starts what takes long and needs no table, before the first stage of a command;
             its arguments are the settings and the results to produce.
+        at_once: how many of its executions may run at the same time; more than one where processes
+            of their own do the work. Its argument is the settings.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Stage:
     )
     lost: Callable[[Histories, int, Scope], str | None] = lambda lake, version, scope: None
     prepare: Callable[[Config, Sequence[Scope]], None] = lambda config, scopes: None
+    at_once: Callable[[Config], int] = lambda config: 1
 
     @property
     def writes(self) -> tuple[str, ...]:

@@ -53,4 +53,4 @@ def execute(run: StageRun) -> None:
     )
     names = " and ".join(scope_key(scope) for scope in run.scopes)
     log_message(f"  training the combiner of {names}; log in {log}")
-    launch(run.config, run.pinned, log, "llm_i2i_spark.combine")
+    launch(run.config, run.pinned, log, "llm_i2i_spark.combine", cancelled=run.cancelled)

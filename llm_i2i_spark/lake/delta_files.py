@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from numpy.typing import NDArray
+
+from llm_i2i_spark.base.contract import Scope
 
 
 def file_name(uri: str) -> str:
@@ -24,3 +30,34 @@ def row_masks(table: DeltaTable) -> dict[str, NDArray[np.bool_]]:
             rows = mask.values.to_numpy(zero_copy_only=False)
             found[file_name(file.as_py())] = rows
     return found
+
+
+def read_file(
+    path: str, columns: Sequence[str], scope: Scope, mask: NDArray[np.bool_] | None
+) -> pa.Table:
+    """Columns of a data file: the rows of a scope that are still there.
+
+    Args:
+        path: of the file.
+        columns: those that the file lacks are left out.
+        scope: values that the rows have.
+        mask: of `row_masks`; None where every row is there.
+    """
+    present = pq.read_schema(path).names
+    # A table of version 0.1 has no columns of scopes yet: all its rows are of the one result.
+    filters = [(name, "=", value) for name, value in scope.items() if name in present]
+    wanted = [name for name in columns if name in present]
+    if mask is None:
+        return pq.read_table(
+            path,
+            columns=wanted,
+            filters=filters or None,
+            page_checksum_verification=True,
+            partitioning=None,
+        )
+    read = list(dict.fromkeys([*wanted, *(name for name, _, _ in filters)]))
+    rows = pq.read_table(path, columns=read, page_checksum_verification=True, partitioning=None)
+    rows = rows.filter(pa.array(mask))
+    for name, _, value in filters:
+        rows = rows.filter(pc.equal(rows[name], value))
+    return rows.select(wanted)

@@ -12,20 +12,16 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, write_deltalake
-from deltalake.exceptions import DeltaError, TableNotFoundError
-from numpy.typing import NDArray
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from llm_i2i_spark.base import errors
 from llm_i2i_spark.base.contract import Scope, scope_condition, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
-from llm_i2i_spark.lake.delta_files import file_name, row_masks
+from llm_i2i_spark.lake.delta_files import file_name, read_file, row_masks
 from llm_i2i_spark.lake.location import local_root, missing_table, retention_properties
 from llm_i2i_spark.lake.lost_files import (
     find_lost_files,
@@ -37,6 +33,8 @@ from llm_i2i_spark.lake.lost_files import (
 ARROW_TYPES = {"string": pa.string(), "bigint": pa.int64()}
 RECENT = 100
 """Commits among which one that was just made is looked for."""
+ATTEMPTS = 5
+"""At a commit, where other jobs of the same run write the same table meanwhile."""
 
 
 def table_exists(path: str) -> bool:
@@ -185,7 +183,7 @@ class DeltaRsLake:
             delta = DeltaTable(folder, version=version)
             names, masks = sorted(map(file_name, delta.file_uris())), row_masks(delta)
             parts = [
-                _read_file(f"{folder}/{name}", columns, scope or {}, masks.get(name))
+                read_file(f"{folder}/{name}", columns, scope or {}, masks.get(name))
                 for name in names
             ]
         except TableNotFoundError:
@@ -221,7 +219,26 @@ class DeltaRsLake:
         Returns:
             (version, added): the version that holds the rows, and False where these very results
             were already there.
+
+        Raises:
+            StageError: others committed to the table at every attempt.
         """
+        for _ in range(ATTEMPTS):
+            try:
+                return self._commit(rows, record, usable)
+            except CommitFailedError as error:
+                conflict = error
+        raise errors.StageError(
+            f"Other jobs write {record.table} at the same time ({conflict}); give the same command"
+            " again."
+        ) from conflict
+
+    def _commit(
+        self,
+        rows: Sequence[dict[str, Any]],
+        record: RunRecord,
+        usable: Callable[[Scope], bool],
+    ) -> tuple[int, bool]:
         contract, path = TABLES[record.table], self.path(record.table)
         history, lost = self.history(record.table), self.lost_files(record.table)
         if lost:
@@ -256,30 +273,6 @@ class DeltaRsLake:
                 Path(path, file.name).rename(Path(path, f".{file.name}.damaged"))
         metadata = CommitProperties(custom_metadata={"userMetadata": record.to_json()})
         open_table(path).repair(commit_properties=metadata)
-
-
-def _read_file(
-    path: str, columns: Sequence[str], scope: Scope, mask: NDArray[np.bool_] | None
-) -> pa.Table:
-    """Columns of a data file: the rows of a scope that are still there."""
-    present = pq.read_schema(path).names
-    # A table of version 0.1 has no columns of scopes yet: all its rows are of the one result.
-    filters = [(name, "=", value) for name, value in scope.items() if name in present]
-    wanted = [name for name in columns if name in present]
-    if mask is None:
-        return pq.read_table(
-            path,
-            columns=wanted,
-            filters=filters or None,
-            page_checksum_verification=True,
-            partitioning=None,
-        )
-    read = list(dict.fromkeys([*wanted, *(name for name, _, _ in filters)]))
-    rows = pq.read_table(path, columns=read, page_checksum_verification=True, partitioning=None)
-    rows = rows.filter(pa.array(mask))
-    for name, _, value in filters:
-        rows = rows.filter(pc.equal(rows[name], value))
-    return rows.select(wanted)
 
 
 def _is_there(history: Sequence[Commit], key: str, record: RunRecord) -> bool:

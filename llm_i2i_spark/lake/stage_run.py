@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -28,10 +29,19 @@ class StageRun:
         config: the settings of these results.
         stage: what is executed.
         pinned: versions to read, results to produce.
+        cancelled: set when the work is no longer wanted; for what waits outside Spark.
     """
 
-    def __init__(self, lake: Lake, config: Config, stage: Stage, pinned: PinnedRun) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        config: Config,
+        stage: Stage,
+        pinned: PinnedRun,
+        cancelled: threading.Event | None = None,
+    ) -> None:
         self.lake, self.config, self.stage, self.pinned = lake, config, stage, pinned
+        self.cancelled = cancelled or threading.Event()
         self._staged = ExitStack()
 
     @property

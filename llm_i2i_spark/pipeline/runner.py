@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from llm_i2i_spark.base.console import log_message
@@ -99,6 +101,38 @@ def run_plan(lake: Lake, plan: Plan, run_id: str, on_stage: OnStage) -> list[Sta
     return outcomes
 
 
+def execute_all(lake: Lake, stage: Stage, executions: Sequence[tuple[Config, PinnedRun]]) -> None:
+    """Execute a stage for each group of results: one after the other, or as many at the same time
+    as it allows. Where one fails, the others are cancelled.
+
+    Args:
+        lake: the tables.
+        stage: what is executed.
+        executions: settings and pinned inputs of each.
+
+    Raises:
+        StageError: one failed in Spark or in its process; other errors pass through.
+    """
+    at_once = min(stage.at_once(executions[0][0]), len(executions))
+    cancelled = threading.Event()
+    if at_once == 1:
+        for config, pinned in executions:
+            _execute(lake, config, stage, pinned, cancelled)
+        return
+    with ThreadPoolExecutor(at_once) as threads:
+        running = [
+            threads.submit(_execute, lake, config, stage, pinned, cancelled)
+            for config, pinned in executions
+        ]
+        try:
+            for one in as_completed(running):
+                one.result()
+        except BaseException:
+            cancelled.set()
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
 def _heading(number: int, plan: Plan) -> str:
     return f"[{number}/{len(plan.stages)}] {plan.stages[number - 1].stage.name}"
 
@@ -132,9 +166,10 @@ def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> 
     if kept:
         names = ", ".join(scope_key(result.scope) for result in wanted)
         log_message(f"  for {names}; {kept} other results are up to date")
-    for group in _same_settings(wanted):
-        pinned = _pin(stage, group, versions, run_id)
-        _execute(lake, group[0].config, stage, pinned)
+    groups = _same_settings(wanted)
+    executions = [(one[0].config, _pin(stage, one, versions, run_id)) for one in groups]
+    with session_settings(lake.spark):
+        execute_all(lake, stage, executions)
     commits = _check_written(lake, stage, wanted)
     seconds = time.monotonic() - started
     wrote = ", ".join(f"{table} v{one.version} ({_count(one)})" for table, one in commits.items())
@@ -142,9 +177,11 @@ def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> 
     return StageOutcome(stage.name, seconds, False, commits)
 
 
-def _execute(lake: Lake, config: Config, stage: Stage, pinned: PinnedRun) -> None:
+def _execute(
+    lake: Lake, config: Config, stage: Stage, pinned: PinnedRun, cancelled: threading.Event
+) -> None:
     try:
-        with session_settings(lake.spark), StageRun(lake, config, stage, pinned) as run:
+        with StageRun(lake, config, stage, pinned, cancelled) as run:
             stage.execute(run)
     except SPARK_ERRORS as error:
         known = worker_error(error) or storage_error(error)

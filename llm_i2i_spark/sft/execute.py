@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.training_job.launch import launch, log_file
 
@@ -20,13 +21,16 @@ def execute(run: StageRun) -> None:
         ConfigError: the lake is not a local folder, or the job says that the user can mend it.
     """
     config = run.config
-    log = log_file(run.lake.path("checkpoints"), "sft")
+    branch = run.scopes[0]["branch"]
+    part = "" if branch == BASE_BRANCH else branch
+    log = log_file(run.lake.path("checkpoints"), run.stage.name, part)
     check_layout(config)
     model = config.sft.base_model or f"a compact model of {config.sft.layers} layers"
     log_message(
-        f"  fine-tuning {model} on sft_generator v{run.versions['sft_generator']}; log in {log}"
+        f"  fine-tuning {model} of branch {branch} on sft_generator"
+        f" v{run.versions['sft_generator']}; log in {log}"
     )
-    launch(config, run.pinned, log, module="llm_i2i_spark.sft")
+    launch(config, run.pinned, log, "llm_i2i_spark.sft", part, run.cancelled)
 
 
 def check_layout(config: Config) -> None:

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import os
+
 from llm_i2i_spark.base.extras import require_packages
 from llm_i2i_spark.base.stage import Stage
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.sft.model_inputs import find_model_inputs
 from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
+
+
+def _at_once(config: Config) -> int:
+    """A compact model trains on one core; a base model, or several ranks, have the machine."""
+    if config.sft.base_model is not None or config.sft.nproc_per_node > 1:
+        return 1
+    return os.cpu_count() or 1
+
 
 STAGE = Stage(
     name="sft",
@@ -21,4 +32,5 @@ STAGE = Stage(
     external_inputs=find_model_inputs,
     lost=lost_checkpoint,
     prepare=lambda config, scopes: require_packages("sft"),
+    at_once=_at_once,
 )

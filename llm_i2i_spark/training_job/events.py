@@ -98,13 +98,15 @@ class EventView:
 
     Args:
         stage: whose job it is; the titles of the bars begin with it.
+        part: which of several jobs that run at the same time; titles and lines name it.
 
     Attributes:
         failure: the event of a failure, if there was one.
     """
 
-    def __init__(self, stage: str) -> None:
-        self._stage = stage
+    def __init__(self, stage: str, part: str = "") -> None:
+        self._stage = f"{stage} {part}".rstrip()
+        self._part = f"{part}: " if part else ""
         self._title = ""
         self._bar: Progress | None = None
         self.failure: Event | None = None
@@ -112,7 +114,7 @@ class EventView:
     def show(self, event: Event) -> None:
         """Show one event."""
         if event["kind"] == "note":
-            log_message(f"  {event['text']}")
+            log_message(f"  {self._part}{event['text']}")
         elif event["kind"] == "failed":
             self.failure = event
         elif event["kind"] == "progress":

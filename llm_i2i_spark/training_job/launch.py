@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import asdict
 from pathlib import Path
@@ -28,12 +29,13 @@ RANK_VARIABLES = frozenset(
 )
 
 
-def log_file(folder: str, stage: str) -> Path:
+def log_file(folder: str, stage: str, part: str = "") -> Path:
     """The log of a stage's job, in the lake.
 
     Args:
         folder: of a table.
         stage: whose job.
+        part: which of several jobs of the stage.
 
     Raises:
         ConfigError: the lake is not a local folder.
@@ -43,10 +45,17 @@ def log_file(folder: str, stage: str) -> Path:
             f"Stage {stage} trains a model and writes files, and {folder} is a URI: set lake.root"
             " to a mounted folder (on Databricks below /Volumes)."
         )
-    return Path(folder).parent / f"{stage}.log"
+    return Path(folder).parent / f"{'-'.join(filter(None, (stage, part)))}.log"
 
 
-def launch(config: Config, run: PinnedRun, log: Path, module: str) -> None:
+def launch(
+    config: Config,
+    run: PinnedRun,
+    log: Path,
+    module: str,
+    part: str = "",
+    cancelled: threading.Event | None = None,
+) -> None:
     """Run the job and show its progress until it ends.
 
     Args:
@@ -54,6 +63,8 @@ def launch(config: Config, run: PinnedRun, log: Path, module: str) -> None:
         run: versions to read and result to produce.
         log: file for all output of the job and its libraries.
         module: the job, such as `llm_i2i_spark.sft`; it understands `command_line.parse`.
+        part: which of several jobs that run at the same time, in a word.
+        cancelled: when it is set, the job is ended.
 
     Raises:
         UserError: the job failed for a reason that the user can fix; of the same kind as there.
@@ -72,14 +83,16 @@ def launch(config: Config, run: PinnedRun, log: Path, module: str) -> None:
             stderr=subprocess.STDOUT,
             env=_environment(),
         )
-        view = EventView(run.stage)
+        view = EventView(run.stage, part)
         try:
-            _follow(child, EventReader(Path(folder) / "events.jsonl"), view)
+            _follow(child, EventReader(Path(folder) / "events.jsonl"), view, cancelled)
         finally:
             view.close()
             _end(child)
     if child.returncode == 0:
         return
+    if cancelled is not None and cancelled.is_set():
+        raise StageError(f"Stage {run.stage} was cancelled; the same command goes on from there.")
     if view.failure is not None and view.failure["error"] != StageError.__name__:
         kind: type[LlmI2iError] = getattr(errors, view.failure["error"])
         raise kind(view.failure["message"])
@@ -143,8 +156,13 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _follow(child: subprocess.Popen[bytes], reader: EventReader, view: EventView) -> None:
-    while True:
+def _follow(
+    child: subprocess.Popen[bytes],
+    reader: EventReader,
+    view: EventView,
+    cancelled: threading.Event | None,
+) -> None:
+    while cancelled is None or not cancelled.is_set():
         ended = child.poll() is not None
         for event in reader.read():
             view.show(event)

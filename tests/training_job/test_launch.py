@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import threading
+import time
+
 import pytest
 
 from llm_i2i_spark.base.errors import ConfigError, StageError
@@ -34,5 +38,35 @@ def test_a_mistake_that_the_job_reports_is_raised_as_the_same_mistake(tmp_path):
 
 def test_the_log_is_in_the_lake_and_a_lake_behind_a_uri_is_refused():
     assert str(log_file("/lake/combiners", "combine")) == "/lake/combine.log"
+    assert str(log_file("/lake/checkpoints", "sft", "base_held_back")).endswith(
+        "/lake/sft-base_held_back.log"
+    )
     with pytest.raises(ConfigError, match=r"is a URI: set lake\.root to a mounted folder"):
         log_file("s3://bucket/lake/combiners", "combine")
+
+
+def test_a_job_that_is_no_longer_wanted_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "slow_job.py").write_text(
+        "import os, pathlib, time\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        "time.sleep(600)\n"
+    )
+    cancelled = threading.Event()
+
+    def cancel() -> None:
+        while not (tmp_path / "pid").exists():
+            time.sleep(0.05)
+        cancelled.set()
+
+    threading.Thread(target=cancel, daemon=True).start()
+    with pytest.raises(StageError, match="Stage sft was cancelled"):
+        launch(
+            Config(),
+            pinned_run("sft"),
+            tmp_path / "sft.log",
+            module="slow_job",
+            cancelled=cancelled,
+        )
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
