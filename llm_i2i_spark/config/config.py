@@ -91,11 +91,18 @@ class Config(Section):
         return ("train",) if self.evaluate.target == "valid" else ("train", "valid")
 
     @property
+    def generator_history(self) -> int:
+        """How many of a user's latest items the generator is shown: as many as in training."""
+        export = self.export
+        return export.sequence_length if self.layout == "sequence" else export.history_length
+
+    @property
     def decode_digest(self) -> str:
         """Digest of what decides which items the generator is shown and how many it proposes."""
         return self.digest(
             "generate.per_user",
             "export.history_length",
+            "export.sequence_length",
             "split.protocol",
             "split.holdout",
             "split.hold_back",

@@ -47,7 +47,7 @@ def execute(run: StageRun) -> None:
             " with --variants real."
         )
     if config.layout == "sequence":
-        generator = sequence_examples(users, export.sequence_length, export.history_length)
+        generator = sequence_examples(users, export.sequence_length)
     else:
         generator = instruct_examples(users, export.history_length)
     counts = stats.select("item_id", "n_interactions")

@@ -71,13 +71,13 @@ def mark_calibration(sequences: DataFrame, share: float, seed: int) -> DataFrame
     )
 
 
-def sequence_examples(users: DataFrame, sequence_length: int, history_length: int) -> DataFrame:
+def sequence_examples(users: DataFrame, sequence_length: int) -> DataFrame:
     """Layout `sequence`: one row a user, every item a target.
 
     Args:
         users: `user_id, sequence, withheld`.
-        sequence_length: number of latest items of a user in the row.
-        history_length: number of items in the history of a calibration row.
+        sequence_length: number of latest items of a user in the row, and in the history of a
+            calibration row.
     """
     targets = F.slice(
         "sequence",
@@ -88,10 +88,10 @@ def sequence_examples(users: DataFrame, sequence_length: int, history_length: in
         F.concat(F.col("user_id"), F.lit("|train")).alias("example_id"),
         "user_id",
         F.lit("train").alias("split"),
-        _history_before(F.lit(0), history_length).alias("history"),
+        _history_before(F.lit(0), sequence_length).alias("history"),
         F.transform(targets, _target).alias("targets"),
     )
-    return train.unionByName(_calibration_examples(users, history_length))
+    return train.unionByName(_calibration_examples(users, sequence_length))
 
 
 def instruct_examples(users: DataFrame, history_length: int) -> DataFrame:

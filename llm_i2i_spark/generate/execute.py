@@ -24,9 +24,7 @@ def execute(run: StageRun) -> None:
     interactions = rows_seen(run.read("interactions"), config.model_folds, config.split.hold_back)
     checkpoint = find_checkpoint(run.read("checkpoints"), "generator")
     settings = config.generate
-    histories = build_histories(
-        interactions, items, config.model_folds, config.export.history_length
-    )
+    histories = build_histories(interactions, items, config.model_folds, config.generator_history)
     users = generator_inputs(
         histories, owned_items(interactions, config.model_folds), settings.partitions, config.seed
     )

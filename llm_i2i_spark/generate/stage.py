@@ -10,6 +10,8 @@ STAGE = Stage(
     settings=(
         "generate",
         "export.history_length",
+        "export.layout",
+        "export.sequence_length",
         "split.protocol",
         "split.holdout",
         "split.hold_back",

@@ -51,6 +51,7 @@ def calibrate(
     known: Mapping[str, set[str]],
     texts: Mapping[str, str],
     per_user: int,
+    history_length: int,
     distributed: Distributed,
     reporter: Reporter,
 ) -> FittedCalibration | None:
@@ -63,6 +64,7 @@ def calibrate(
         known: items of every user, which are not proposed.
         texts: of the catalogue, by item id.
         per_user: proposals a user.
+        history_length: of a user's latest items, how many the discriminator is shown.
         distributed: this rank, which works on its shard of the rows.
         reporter: of progress.
 
@@ -73,7 +75,9 @@ def calibrate(
     outcomes: list[list[Outcome]] = []
     for start in range(0, len(shard), USERS_AT_ONCE):
         part = shard[start : start + USERS_AT_ONCE]
-        outcomes += _outcomes(part, generator, discriminator, known, texts, per_user)
+        outcomes += _outcomes(
+            part, generator, discriminator, known, texts, per_user, history_length
+        )
         reporter.progress("calibration", len(outcomes), len(shard), "users")
     gathered = distributed.all_gather(outcomes, len(rows))
     gathered = [of_user for of_user in gathered if of_user]
@@ -119,6 +123,7 @@ def _outcomes(
     known: Mapping[str, set[str]],
     texts: Mapping[str, str],
     per_user: int,
+    history_length: int,
 ) -> list[list[Outcome]]:
     """The outcome of every proposal of each user."""
     histories = [row.history for row in rows]
@@ -126,14 +131,15 @@ def _outcomes(
         known.get(row.user_id, set()) | {item.item_id for item in row.history} for row in rows
     ]
     proposals = propose(generator, histories, excluded, per_user, BATCH_TOKENS)
+    latest = [history[-history_length:] for history in histories]
     requests = [
         [
-            ScoringRequest(len(row.history), Item(proposal.item_id, texts[proposal.item_id]))
+            ScoringRequest(len(shown), Item(proposal.item_id, texts[proposal.item_id]))
             for proposal in of_user
         ]
-        for row, of_user in zip(rows, proposals, strict=True)
+        for shown, of_user in zip(latest, proposals, strict=True)
     ]
-    logits = score(discriminator, histories, requests, BATCH_TOKENS)
+    logits = score(discriminator, latest, requests, BATCH_TOKENS)
     return [
         [
             (proposal.log_prob, float(logit), proposal.item_id == row.targets[0].item_id)

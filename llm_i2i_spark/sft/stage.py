@@ -23,6 +23,7 @@ STAGE = Stage(
     reads=("sft_generator", "sft_discriminator", "items"),
     settings=(
         "sft",
+        "export.history_length",
         "export.negatives",
         "export.hard_negatives_from",
         "export.hard_negatives_share",

@@ -81,7 +81,7 @@ def test_histories_hold_the_latest_rows_of_the_given_folds_in_order(
 def test_sequence_rows_weigh_long_tail_targets_and_leave_the_withheld_item_out(
     users: DataFrame,
 ) -> None:
-    rows = sequence_examples(users, sequence_length=4, history_length=2).collect()
+    rows = sequence_examples(users, sequence_length=4).collect()
     withheld = {
         row["user_id"]: row["targets"][0]["item_id"]
         for row in rows
@@ -95,7 +95,7 @@ def test_sequence_rows_weigh_long_tail_targets_and_leave_the_withheld_item_out(
             assert 2 <= len(items) <= 4
             assert withheld.get(row["user_id"]) not in items
         else:
-            assert len(row["history"]) == 2
+            assert len(row["history"]) == 4
         user = int(row["user_id"][1:])
         for target in row["targets"]:
             (place,) = [p for p in range(7) if target["item_id"] == f"i{(user * 3 + p) % 20}"]
@@ -108,7 +108,7 @@ def test_sequence_rows_weigh_long_tail_targets_and_leave_the_withheld_item_out(
     )
     assert [e["item_id"] for e in calibration["history"]] == [
         t["item_id"] for t in train["targets"]
-    ][-2:]
+    ][-4:]
 
 
 def test_instruct_rows_show_only_what_lies_before_the_target(users: DataFrame) -> None:

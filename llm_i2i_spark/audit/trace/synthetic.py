@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from pyspark.sql import Row
 from pyspark.sql import functions as F
@@ -80,7 +80,8 @@ def _proposals(
     used = recorded_settings(candidates, config) or config
     models = _checkpoints(lineage, candidates, "generator")
     rows = _rows_of(lineage, candidates, pairs)
-    histories = _histories(lineage, candidates, used, sorted({user for user, _ in rows}))
+    users, shown = sorted({user for user, _ in rows}), _items_shown(candidates, used, rows.values())
+    histories = _histories(lineage, candidates, used, users, shown)
     digests = _decode_digests(used)
     return {
         pair: Proposal(
@@ -122,7 +123,7 @@ def _checkpoint(models: dict[str, Checkpoint], role: str, digest: str) -> Checkp
 
 
 def _histories(
-    lineage: Lineage, candidates: Origin, config: Config, users: Sequence[str]
+    lineage: Lineage, candidates: Origin, config: Config, users: Sequence[str], shown: int
 ) -> dict[str, tuple[HistoryItem, ...]]:
     """The users' histories, built by the function that the generate stage builds them with, at the
     versions that it read.
@@ -132,13 +133,26 @@ def _histories(
         return {}
     interactions = lineage.frame(candidates, "interactions", F.col("user_id").isin(list(users)))
     items = lineage.frame(candidates, "items")
-    frame = build_histories(interactions, items, config.model_folds, config.export.history_length)
+    frame = build_histories(interactions, items, config.model_folds, shown)
     return {
         row["user_id"]: tuple(
             HistoryItem(entry["item_id"], entry["text"]) for entry in row["history"]
         )
         for row in lineage.collect(frame, candidates, *tables)
     }
+
+
+def _items_shown(candidates: Origin, config: Config, rows: Iterable[Row]) -> int:
+    """How many of a user's latest items the generator was shown: in layout `sequence` as many as in
+    training, where the record says how many that were; before it did, as in the other layout.
+    """
+    settings = candidates.record.settings if candidates.record is not None else {}
+    sequence = prompt_digest("sequence", GENERATOR)
+    if "export.sequence_length" in settings and any(
+        row["prompt_digest"] == sequence for row in rows
+    ):
+        return config.export.sequence_length
+    return config.export.history_length
 
 
 def _decode_digests(config: Config) -> tuple[str, str]:

@@ -13,13 +13,20 @@ class ExportConfig(Section):
     """What each model is shown."""
 
     history_length: int = Field(
-        10, ge=1, description="layout instruct: latest items of a user that a prompt shows"
+        10,
+        ge=1,
+        description=(
+            "latest items of a user that the discriminator is shown, and in layout instruct the"
+            " generator"
+        ),
     )
     layout: Literal["auto", "instruct", "sequence"] = Field(
         "auto", description="auto: instruct with sft.base_model, sequence without"
     )
     sequence_length: int = Field(
-        50, ge=2, description="layout sequence: the latest items of a user that make one row"
+        50,
+        ge=2,
+        description="layout sequence: latest items of a user that the generator is shown",
     )
     negatives: Literal["random", "generator"] = Field(
         "generator",

@@ -52,6 +52,7 @@ def _calibrate(training: RoleTraining) -> FittedCalibration | None:
         training.known_items,
         training.catalogue,
         training.config.generate.per_user,
+        training.config.export.history_length,
         training.distributed,
         training.reporter,
     )
