@@ -25,9 +25,9 @@ def execute(run: StageRun) -> None:
     part = "" if branch == BASE_BRANCH else branch
     log = log_file(run.lake.path("checkpoints"), run.stage.name, part)
     check_layout(config)
-    model = config.sft.base_model or f"a compact model of {config.sft.layers} layers"
+    model = config.sft.base_model or "the compact model"
     log_message(
-        f"  fine-tuning {model} of branch {branch} on sft_generator"
+        f"  fine-tuning {model} for branch {branch} on sft_generator"
         f" v{run.versions['sft_generator']}; log in {log}"
     )
     launch(config, run.pinned, log, "llm_i2i_spark.sft", part, run.cancelled)
