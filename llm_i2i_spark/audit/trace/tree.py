@@ -87,11 +87,21 @@ def _blend(evidence: BlendEvidence, titles: Mapping[str, str]) -> list[Node]:
         below: list[Node] = []
         if component.name == Attribution.name and evidence.attribution:
             below = _users(evidence.attribution.users, titles, "this component")
+        if component.name == "generated" and evidence.generated:
+            below = [_generated(evidence.generated)]
         lines.append(
             Node(f"{component.name}: {component.share:.1%} of the mixture, {weight}", below)
         )
     clicked = f"{evidence.clicks:,} real click{'' if evidence.clicks == 1 else 's'}"
     return [Node(f"the item has {clicked}; the weights are those for {alike}", lines)]
+
+
+def _generated(generated: GeneratedEvidence) -> Node:
+    return Node(
+        "the generator, asked about this item alone, proposes it at rank"
+        f" {generated.rank}, log-probability {generated.log_prob:.3f}"
+        f" (model {generated.model_digest[:12]})"
+    )
 
 
 def _users(users: UserGroup, titles: Mapping[str, str], whole: str) -> list[Node]:
