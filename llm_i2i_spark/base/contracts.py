@@ -187,8 +187,9 @@ ITEM_SIMILARITY = Table(
         "neighbor_id string: the neighbour",
         "similarity double: above 0, on the backbone's own scale",
         "support? int: users behind it; null where the backbone does not count them",
-        "synthetic_share? double: part of the similarity that synthetic interactions make up, "
-        "0 to 1; null where the backbone cannot tell",
+        "synthetic_share? double: part of the similarity that synthetic interactions make up, of a "
+        "blend all that comes from language models alone, 0 to 1; null where the backbone cannot "
+        "tell",
         "components? array<struct<component:string,share:double>>: of a blend, what makes up the "
         "similarity, the largest shares first; null for other backbones",
     ),

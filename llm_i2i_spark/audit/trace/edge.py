@@ -41,8 +41,8 @@ class Similarity:
     Attributes:
         stored: in the table.
         support: users behind it; None where the backbone does not count them.
-        synthetic_share: of the similarity, the part that synthetic interactions make up; None where
-            the backbone cannot tell.
+        synthetic_share: of the similarity, the part that synthetic interactions make up, of a blend
+            all that comes from language models alone; None where the backbone cannot tell.
     """
 
     stored: float

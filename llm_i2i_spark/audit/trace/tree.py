@@ -11,6 +11,7 @@ from llm_i2i_spark.audit.runs import inputs_text
 from llm_i2i_spark.audit.trace.edge import (
     BlendEvidence,
     EdgeTrace,
+    GeneratedEvidence,
     Interaction,
     Recomputed,
     Similarity,
@@ -57,7 +58,7 @@ def _similarity(similarity: Similarity) -> str:
     if similarity.support is not None:
         text += f" by {_counted(similarity.support, 'user')}"
     if similarity.synthetic_share is not None:
-        text += f", {similarity.synthetic_share:.0%} of it from synthetic rows"
+        text += f", {similarity.synthetic_share:.0%} of it from language models"
     return text
 
 
