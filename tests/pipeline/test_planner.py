@@ -451,8 +451,8 @@ def test_a_blend_asks_the_generator_of_its_variant_and_learns_from_the_one_held_
 @pytest.mark.parametrize("variant", ["real", "no_generator"])
 def test_a_blend_without_the_generator_reads_none_of_its_proposals(shop, variant) -> None:
     plan = shop.plan((variant,), ("blend",))
-    for stage in ("combine", "i2i"):
-        assert "item_candidates" not in planned(plan, stage).results[0].reads
+    for name in ("combine", "i2i"):
+        assert "item_candidates" not in planned(plan, name).results[0].reads
 
 
 def test_what_only_some_backbones_read_is_made_for_them_alone(shop) -> None:
