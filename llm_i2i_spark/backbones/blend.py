@@ -19,6 +19,7 @@ Component = Literal[
     "two_hops",
     "text",
     "attribution",
+    "generated",
     "popular_text",
     "brand",
     "popular",
@@ -33,8 +34,9 @@ class Blend(Backbone):
     Every component gives an item a list of probabilities: transitions (`em_transitions`), the same
     read backwards (`reverse`), two steps of them (`two_hops`), nearest neighbours by text (`text`,
     and weighed by clicks, `popular_text`), items of the same brand (`brand`), the most clicked ones
-    (`popular`), and what language models propose to the item's users (`attribution`). They are
-    mixed by weights that depend on how often the item was clicked,
+    (`popular`), what language models propose to the item's users (`attribution`), and what the
+    generator proposes after the item alone (`generated`). They are mixed by weights that depend on
+    how often the item was clicked,
 
         mixture(i, j) = sum over k of lambda(bucket of i, k) P_k(j | i),
 
@@ -50,7 +52,8 @@ class Blend(Backbone):
     applied to components made from all of them.
 
     Stage `combine` trains both. `similar_items` on a DataFrame learns the mixture from the
-    DataFrame and has no combiner. A component whose source is missing (no text, no brand, no
+    DataFrame and has no combiner; components of language models, which may have seen the last
+    interactions, then have no weight. A component whose source is missing (no text, no brand, no
     synthetic interactions) is left out.
     """
 
@@ -59,6 +62,7 @@ class Blend(Backbone):
         "fused",
         "items",
         "item_features",
+        "item_candidates",
         "mixtures",
         "combiners",
     )

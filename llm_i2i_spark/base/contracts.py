@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from llm_i2i_spark.base.combiner_contracts import COMBINER_EXAMPLES, COMBINERS, MIXTURES
 from llm_i2i_spark.base.contract import BACKBONE, BRANCH, VARIANT, Table, columns_of
+from llm_i2i_spark.base.proposal_contracts import CANDIDATES, ITEM_CANDIDATES, SCORED
 
 ITEM = "struct<item_id:string,text:string>"
 TRAINING_CURVE = "training.jsonl"
@@ -148,47 +149,6 @@ CHECKPOINTS = Table(
     scope=("branch",),
 )
 
-CANDIDATES = Table(
-    name="candidates",
-    stage="generate",
-    description="one interaction that the generator proposes",
-    key=("branch", "user_id", "item_id"),
-    columns=columns_of(
-        BRANCH,
-        "user_id string: for whom",
-        "item_id string: an item of the catalogue that the user does not have",
-        "rank int: from 1, by probability",
-        "log_prob double: natural logarithm of the generator's probability",
-        "model_digest string: of the generator",
-        "prompt_digest string: of the wording of the prompt",
-        "decode_digest string: of the settings of decoding",
-    ),
-    scope=("branch",),
-    checks={"log_probability": "log_prob <= 0"},
-    cluster_by=("user_id",),
-)
-
-SCORED = Table(
-    name="scored",
-    stage="discriminate",
-    description="one interaction, proposed or real, with the discriminator's score",
-    key=("branch", "user_id", "item_id"),
-    columns=columns_of(
-        BRANCH,
-        "user_id string: whose",
-        "item_id string: which item",
-        "source string: synthetic or real",
-        "p_yes double: probability of the label Yes, fp32 softmax over Yes and No",
-        "confidence double: calibrated probability that the user takes the item",
-        "decision boolean: p_yes >= 0.5",
-        "model_digest string: of the discriminator",
-        "prompt_digest string: of the wording of the prompt",
-    ),
-    scope=("branch",),
-    checks={"probabilities": "p_yes BETWEEN 0 AND 1 AND confidence BETWEEN 0 AND 1"},
-    cluster_by=("user_id",),
-)
-
 FUSED = Table(
     name="fused",
     stage="fuse",
@@ -227,8 +187,9 @@ ITEM_SIMILARITY = Table(
         "neighbor_id string: the neighbour",
         "similarity double: above 0, on the backbone's own scale",
         "support? int: users behind it; null where the backbone does not count them",
-        "synthetic_share? double: part of the similarity that synthetic interactions make up, "
-        "0 to 1; null where the backbone cannot tell",
+        "synthetic_share? double: part of the similarity that synthetic interactions make up, of a "
+        "blend all that comes from language models alone, 0 to 1; null where the backbone cannot "
+        "tell",
         "components? array<struct<component:string,share:double>>: of a blend, what makes up the "
         "similarity, the largest shares first; null for other backbones",
     ),
@@ -286,6 +247,7 @@ TABLES: dict[str, Table] = {
         SFT_DISCRIMINATOR,
         CHECKPOINTS,
         CANDIDATES,
+        ITEM_CANDIDATES,
         SCORED,
         FUSED,
         MIXTURES,

@@ -71,6 +71,11 @@ class Variant:
         return bool(self.fusion.reads)
 
     @property
+    def has_synthetic(self) -> bool:
+        """Whether what the generator proposes has a part in it."""
+        return self.fusion.synthetic != "none"
+
+    @property
     def training_branch(self) -> str:
         """The branch whose checkpoints it uses."""
         if self.settings:

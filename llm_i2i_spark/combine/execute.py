@@ -15,6 +15,7 @@ from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contract import scope_key
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.variants import find_variant
+from llm_i2i_spark.combine.stage import scopes_read
 from llm_i2i_spark.lake.stage_run import StageRun
 from llm_i2i_spark.training_job.launch import launch, log_file
 
@@ -30,13 +31,18 @@ def execute(run: StageRun) -> None:
     log = log_file(run.lake.path("combiners"), run.stage.name)
     mixtures: list[DataFrame] = []
     examples: list[DataFrame] = []
-    tables = {table: run.read(table) for table in ("items", "item_features")}
     for scope in run.scopes:
         variant = find_variant(scope["variant"])
         interactions = run.read("fused", {"variant": variant.name})
         held_back = run.read("fused", {"variant": variant.as_held_back().name})
         backbone = run.config.i2i.parameters(scope["backbone"])
         title = f"{variant.name}, {backbone.name}"
+        tables = {
+            table: run.read(table, one)
+            for table in run.stage.reads
+            if table != "fused"
+            for one in scopes_read(table, scope)
+        }
         task = BackboneRun(run.config.seed, run.config.i2i, title, run.staged, tables)
         training = backbone.train(interactions, held_back, task)
         if training is None:

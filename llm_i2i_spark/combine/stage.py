@@ -12,16 +12,24 @@ from llm_i2i_spark.combine.saved_combiners import lost_combiner
 
 
 def scopes_read(table: str, scope: Scope) -> tuple[dict[str, str], ...]:
-    """Which results of a table a combiner is trained on."""
-    if table != "fused":
-        return (TABLES[table].scope_of(scope),)
-    held_back = find_variant(scope["variant"]).as_held_back().name
-    return {"variant": scope["variant"]}, {"variant": held_back}
+    """Which results of a table a combiner is trained on.
+
+    Of what language models have made there is only that of models which have not seen the
+    interactions to predict; of the variant's own interactions, those alone are used.
+    """
+    held_back = find_variant(scope["variant"]).as_held_back()
+    contract = TABLES[table]
+    if table == "fused":
+        return {"variant": scope["variant"]}, {"variant": held_back.name}
+    if contract.scope == ("branch",):
+        branch = {"branch": held_back.branch_in(contract.stage)}
+        return (branch,) if held_back.has_synthetic else ()
+    return (contract.scope_of(scope),)
 
 
 STAGE = Stage(
     name="combine",
-    reads=("fused", "items", "item_features"),
+    reads=("fused", "items", "item_features", "item_candidates"),
     settings=("i2i.{backbone}",),
     code=("combine", "base/manifest"),
     code_with_imports=("backbones/{backbone}",),

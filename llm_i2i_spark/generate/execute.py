@@ -1,12 +1,14 @@
-"""Stage generate: users' histories in, proposed interactions out."""
+"""Stage generate: histories of users and single items in, proposed items out."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.generate.transform import generator_inputs
+from llm_i2i_spark.generate.transform import generator_inputs, item_inputs
 from llm_i2i_spark.generate.worker import GenerateTask, load_generator, propose_batch
 from llm_i2i_spark.lake.batch_inference import infer
 from llm_i2i_spark.lake.checkpoints import find_checkpoint
@@ -18,7 +20,9 @@ from llm_i2i_spark.prompts.templates import GENERATOR, prompt_digest
 
 
 def execute(run: StageRun) -> None:
-    """Write `candidates`: up to `generate.per_user` catalogue items a user, none of them owned."""
+    """Write `candidates`, up to `generate.per_user` catalogue items a user, none of them owned, and
+    `item_candidates`, up to `generate.per_item` other items after each item of the catalogue.
+    """
     config, branch = run.config, run.scopes[0]["branch"]
     items = run.read("items")
     interactions = rows_seen(run.read("interactions"), config.model_folds, config.split.hold_back)
@@ -44,5 +48,20 @@ def execute(run: StageRun) -> None:
         "candidates",
         candidates.select(F.lit(branch).alias("branch"), "*"),
         "generate",
+        model_digest=checkpoint.digest,
+    )
+    # Without rows no worker loads the model, and the table is written empty.
+    asked = items if settings.per_item else items.limit(0)
+    of_items = infer(
+        item_inputs(asked, settings.partitions, config.seed),
+        replace(task, per_user=max(settings.per_item, 1)),
+        load_generator,
+        propose_batch,
+        f"generator {checkpoint.digest[:12]}, {settings.per_item} items an item",
+    ).withColumnsRenamed({"item_id": "neighbor_id", "user_id": "item_id"})
+    run.write(
+        "item_candidates",
+        of_items.select(F.lit(branch).alias("branch"), "*"),
+        "generate: items",
         model_digest=checkpoint.digest,
     )

@@ -43,7 +43,11 @@ def execute(run: StageRun) -> None:
             run.config.i2i,
             f"{variant}, {name}",
             run.staged,
-            {table: run.read(table, scopes_read(table, scope)[0]) for table in backbone.reads},
+            {
+                table: run.read(table, one)
+                for table in backbone.reads
+                for one in scopes_read(table, scope)
+            },
             find_previous(run, scope, backbone, settings),
         )
         similar = backbone.compute(interactions, backbone_run)

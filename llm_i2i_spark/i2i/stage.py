@@ -22,8 +22,12 @@ def scopes_read(table: str, scope: Scope) -> tuple[dict[str, str], ...]:
     if table not in find_backbone(scope["backbone"]).reads:
         return ()
     contract, values = TABLES[table], dict(scope)
+    variant = find_variant(scope["variant"])
+    if contract.scope == ("branch",):
+        branch = {"branch": variant.branch_in(contract.stage)}
+        return (branch,) if variant.has_synthetic else ()
     if contract.stage == "combine":
-        values["variant"] = find_variant(scope["variant"]).name_in(contract.stage)
+        values["variant"] = variant.name_in(contract.stage)
     return (contract.scope_of(values),)
 
 

@@ -270,8 +270,11 @@ def write_backbones(write: Writer, fused: int) -> None:
         {"component": "text", "share": 0.375},
         {"component": "em_transitions", "share": 0.125},
     ]
+    alone = [{"component": "text", "share": 0.5}, {"component": "generated", "share": 0.25}]
+    reads["item_candidates"] = write("item_candidates", _item_candidates(3), {}, [BASE])
     similarities = [
         ("llm_i2i", "blend", "C", "B", 0.125, None, 0.5, shares),
+        ("llm_i2i", "blend", "F", "A", 0.125, None, 0.25, alone),
         ("llm_i2i", "blend", "F", "B", 0.25, None, 0.0, shares[1:2]),
         ("llm_i2i", "attribution", "C", "B", attributed, len(parts["B"]), 1.0, None),
         ("llm_i2i", "linear", "C", "B", 0.5, None, None, None),
@@ -281,6 +284,15 @@ def write_backbones(write: Writer, fused: int) -> None:
     write("item_index", _index(similarities), {"item_similarity": similar}, scopes)
     later = {least: {**weights, "text": 0.0} for least, weights in MIXTURE.items()}
     write("mixtures", _mixtures(later), {"fused": fused}, [blend])
+    write("item_candidates", _item_candidates(9), {}, [BASE])
+
+
+def _item_candidates(rank: int) -> Rows:
+    """A at this rank after F, B before it."""
+    return [
+        (BASE_BRANCH, "F", item, place, -0.5 * place, GENERATOR, "p", "d")
+        for item, place in (("B", 1), ("A", rank))
+    ]
 
 
 def _mixtures(weights: Mapping[int, Mapping[str, float]]) -> Rows:

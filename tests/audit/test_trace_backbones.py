@@ -10,10 +10,10 @@ from dataclasses import asdict
 import pytest
 
 from llm_i2i_spark.audit.trace import trace_edge, trace_lines
-from llm_i2i_spark.audit.trace.edge import Component
+from llm_i2i_spark.audit.trace.edge import Component, GeneratedEvidence
 from llm_i2i_spark.backbones import Attribution
 from tests.audit.commits import LLM_I2I
-from tests.audit.example_lake import brute_force_attribution
+from tests.audit.example_lake import GENERATOR, brute_force_attribution
 
 pytestmark = pytest.mark.spark
 
@@ -64,7 +64,7 @@ def test_lines_of_a_blend_are_components_then_users_then_versions(blend) -> None
     lines = trace_lines(blend)
     text = "\n".join(lines)
     assert lines[1].startswith("rank 1 of 1, score 1.25; llm_i2i, blend")
-    assert lines[2] == "├─ similarity 0.125, 50% of it from synthetic rows"
+    assert lines[2] == "├─ similarity 0.125, 50% of it from language models"
     assert lines[3].endswith("the item has 3 real clicks; the weights are those for 0 to 3")
     assert "attribution: 50.0% of the mixture, weight 0.125" in lines[4]
     assert "text: 37.5% of the mixture, weight 0.75" in text
@@ -91,6 +91,22 @@ def test_an_item_that_nobody_clicked_has_the_weights_of_rare_items(with_backbone
     assert trace.evidence.attribution is None
     assert trace.users is None
     assert "attribution: weight 0.125; not among the largest parts" in "\n".join(trace_lines(trace))
+
+
+def test_behind_what_the_generator_proposes_after_the_item_is_its_rank_at_that_time(
+    with_backbones, history
+) -> None:
+    trace = trace_edge(with_backbones, history.config, "F", "A", backbone="blend")
+    # Proposals that were written later have it at rank 9.
+    assert trace.evidence.generated == GeneratedEvidence(3, -1.5, GENERATOR, "p")
+    lines = trace_lines(trace)
+    above = next(n for n, line in enumerate(lines) if "generated: 25.0% of the mixture" in line)
+    assert (
+        "the generator, asked about this item alone, proposes it at rank 3,"
+        " log-probability -1.500 (model 9e9e9e9e9e9e)"
+    ) in lines[above + 1]
+    assert "item_candidates v0: stage generate" in "\n".join(lines)
+    json.dumps(asdict(trace))
 
 
 def test_a_similarity_of_attribution_is_the_sum_of_its_users(

@@ -25,6 +25,7 @@ LOG = (
 )
 WORDS = "item_id string, features array<float>"
 CATALOGUE = "item_id string, brand string, category string"
+PROPOSED = "item_id string, neighbor_id string, log_prob double"
 N_USERS, N_ITEMS = 60, 24
 
 
@@ -42,6 +43,18 @@ def clicks() -> list[tuple[object, ...]]:
 def proposals() -> list[tuple[object, ...]]:
     """For every third user one item that nobody clicks."""
     return [(f"u{user}", "new", 0.5, "synthetic", 0.3, None) for user in range(0, N_USERS, 3)]
+
+
+def generated() -> list[tuple[str, str, float]]:
+    """After every item the next five of the ring, and one that is not in the catalogue; after
+    `new`, which nobody clicked, one.
+    """
+    rows = [
+        (f"i{n}", f"i{(n + step) % N_ITEMS}", -0.7 * step - 0.01 * n)
+        for n in range(N_ITEMS)
+        for step in range(1, 6)
+    ]
+    return [*rows, ("i0", "gone", -0.1), ("new", "i4", -1.0)]
 
 
 @pytest.fixture(scope="module")
@@ -146,3 +159,69 @@ def test_lists_are_those_of_the_components_mixed(spark, tables) -> None:
     assert found == pytest.approx(wanted, rel=1e-9)
     proposed = replace(blocks, names=("attribution",))
     assert proposed.stored == blocks.stored
+
+
+def test_generated_is_what_the_generator_proposes_after_an_item_by_the_root_of_its_probability(
+    spark, tables
+) -> None:
+    log = spark.createDataFrame(clicks(), LOG)
+    with_candidates = {**tables, "item_candidates": spark.createDataFrame(generated(), PROPOSED)}
+    with kept_frames() as keep:
+        run = BackboneRun(tables=with_candidates, stage=keep)
+        blocks = find_components(Blend(components=("generated", "text")), log, run)
+        assert blocks.names == blocks.stored == ("text", "generated")
+        weights = np.tile([0.25, 0.5], (6, 1))
+        rows = blend_similarities(blocks, weights, None, 400).collect()
+    known = [row for row in generated() if row[1] != "gone"]
+    items = sorted({row[0] for row in known})
+    probability = np.zeros((len(items), len(items)))
+    for item, neighbor, log_prob in known:
+        probability[items.index(item), items.index(neighbor)] = np.exp(0.5 * log_prob)
+    probability /= probability.sum(axis=1, keepdims=True)
+    wanted = {
+        (items[i], items[j]): 0.5 * probability[i, j] for i, j in np.argwhere(probability > 0)
+    }
+    found = {}
+    for row in rows:
+        parts = {part["component"]: part["share"] for part in row["components"]}
+        share = parts.get("generated", 0.0)
+        # Of two components the share of the generator's is all that comes from language models.
+        assert row["synthetic_share"] == pytest.approx(share)
+        if share:
+            found[row["item_id"], row["neighbor_id"]] = share * row["similarity"]
+    assert found == pytest.approx(wanted, rel=1e-5)  # lists are kept as float32
+
+
+def test_synthetic_share_adds_up_what_models_propose_to_users_and_after_the_item(
+    spark, tables
+) -> None:
+    log = spark.createDataFrame(clicks() + proposals(), LOG)
+    candidates = spark.createDataFrame([("i0", "new", -1.0), ("i0", "i1", -1.0)], PROPOSED)
+    with kept_frames() as keep:
+        run = BackboneRun(tables={**tables, "item_candidates": candidates}, stage=keep)
+        blocks = find_components(Blend(components=("attribution", "generated", "text")), log, run)
+        assert blocks.names == ("text", "attribution", "generated")
+        rows = blend_similarities(blocks, np.full((6, 3), 0.3), None, 400).collect()
+    (row,) = (row for row in rows if (row["item_id"], row["neighbor_id"]) == ("i0", "new"))
+    parts = {part["component"]: part["share"] for part in row["components"]}
+    assert min(parts["attribution"], parts["generated"], parts["text"]) > 0
+    assert row["synthetic_share"] == pytest.approx(parts["attribution"] + parts["generated"])
+
+
+def test_without_proposals_after_items_there_is_no_generated(spark, tables) -> None:
+    log = spark.createDataFrame(clicks(), LOG)
+    nothing = spark.createDataFrame([], PROPOSED)
+    with kept_frames() as keep:
+        run = BackboneRun(tables={**tables, "item_candidates": nothing}, stage=keep)
+        blocks = find_components(Blend(components=("generated", "text")), log, run)
+        assert blocks.names == ("text",)
+
+
+def test_a_mixture_of_a_dataframe_leaves_out_a_generator_that_may_have_seen_its_last_clicks(
+    spark, tables
+) -> None:
+    log = spark.createDataFrame(clicks(), LOG)
+    with_candidates = {**tables, "item_candidates": spark.createDataFrame(generated(), PROPOSED)}
+    rows = Blend().similar_items(log, BackboneRun(tables=with_candidates)).collect()
+    assert rows
+    assert "generated" not in {part["component"] for row in rows for part in row["components"]}

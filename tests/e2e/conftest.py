@@ -28,6 +28,7 @@ TINY = (
     "sft.batch_size=64",
     "sft.discriminator.epochs=1",
     "generate.per_user=5",
+    "generate.per_item=4",
     "generate.partitions=2",
     "discriminate.partitions=2",
     "evaluate.bootstrap=50",

@@ -51,6 +51,8 @@ def test_a_blend_is_trained_on_what_its_models_have_not_seen_and_explains_itself
         pair = row["user_id"], row["item_id"]
         assert pair in pairs["llm_i2i"] - pairs["llm_i2i_held_back"]
     assert {row["variant"] for row in examples} == {"real", "llm_i2i"}
+    mixtures = lake.read("mixtures", None, ["variant", "component"]).to_pylist()
+    assert {row["variant"] for row in mixtures if row["component"] == "generated"} == {"llm_i2i"}
     exported = lake.read("sft_generator", None, ["user_id", "targets", "branch"])
     held_back = exported.filter(pc.equal(exported["branch"], "base_held_back")).to_pylist()
     shown = {(row["user_id"], one["item_id"]) for row in held_back for one in row["targets"]}
@@ -65,6 +67,8 @@ def test_a_blend_is_trained_on_what_its_models_have_not_seen_and_explains_itself
     similar = lake.read("item_similarity", None, ["item_id", "neighbor_id", "variant"]).to_pylist()
     edge = next(row for row in similar if row["variant"] == "llm_i2i")
     ends = ("--item", edge["item_id"], "--neighbor", edge["neighbor_id"], "--backbone", "blend")
+    parts = lake.read("item_similarity", None, ["components"])["components"].to_pylist()
+    assert "generated" in {part["component"] for row in parts for part in row}
     index = here.run("lookup", *arguments[:-2], "--backbone", "blend", "--item", edge["item_id"])
     first = json.loads(index.splitlines()[0])["item_id"]
     trace = here.run("audit", "trace", *arguments[:-2], *ends[:3], first, *ends[4:])

@@ -71,6 +71,7 @@ def test_a_run_leaves_summary_report_and_all_tables(finished: Finished) -> None:
     spent = {one["stage"]: one["seconds"] for one in summary["stages"]}
     assert all(told[stage] < spent[stage] + 0.6 for stage in told), (told, spent)
     assert summary["tables"]["candidates"]["rows"] == 150 * 5
+    assert summary["tables"]["item_candidates"]["rows"] == 120 * 4
 
 
 def test_the_same_command_again_finds_everything_up_to_date_without_spark(

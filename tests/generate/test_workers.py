@@ -16,6 +16,7 @@ from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.discriminate.worker import load_discriminator, score_batch
+from llm_i2i_spark.generate.transform import item_inputs
 from llm_i2i_spark.generate.worker import GenerateTask, load_generator, propose_batch
 from llm_i2i_spark.lake.batch_inference import InferenceTask, infer, infer_partition
 from llm_i2i_spark.lake.tables import Lake
@@ -23,6 +24,7 @@ from llm_i2i_spark.lm.calibration import Calibration
 from llm_i2i_spark.lm.checkpoint import save_checkpoint
 from llm_i2i_spark.lm.new_model import build_model
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
+from llm_i2i_spark.prompts.items import Item
 from tests.stage_runs import put_rows
 
 pytestmark = pytest.mark.lm
@@ -119,6 +121,34 @@ def test_every_user_gets_distinct_catalogue_items_that_he_does_not_own(tmp_path:
             (row["log_prob"] for row in of_user), reverse=True
         )
         assert {row["model_digest"] for row in of_user} == {digest}
+
+
+@pytest.mark.spark
+def test_next_items_of_an_item_are_the_best_of_the_model_after_it_alone_without_itself(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path, digest = _saved(tmp_path / "generator", "generator")
+    known = [_item(number) for number in range(N_ITEMS)]
+    items = spark.createDataFrame([*known, {"item_id": "unknown", "text": "a new one"}])
+    task = _generate_task(path, digest)
+    rows = infer(item_inputs(items, 2, 1), task, load_generator, propose_batch, "items").collect()
+    checkpoint = load_generator(task, None)
+    codes = checkpoint.vocabulary.codes[:, 0]
+    assert {row["user_id"] for row in rows} == {row["item_id"] for row in items.collect()}
+    for number in (0, 7, N_ITEMS - 1):
+        prompt = checkpoint.encoder.prompt([Item(**_item(number))])
+        tokens = torch.tensor(np.asarray(prompt, np.int64))[None]
+        with torch.inference_mode():
+            hidden = checkpoint.model(tokens, torch.arange(tokens.shape[1])[None])[0, -1]
+            scores = hidden @ checkpoint.model.item_embeddings().T
+        log_probs = torch.log_softmax(scores.float(), dim=0).numpy()[codes]
+        log_probs[number] = -np.inf
+        best = np.argsort(-log_probs, kind="stable")[:7]
+        found = sorted(
+            (row for row in rows if row["user_id"] == f"i{number:02d}"), key=lambda row: row["rank"]
+        )
+        assert [row["item_id"] for row in found] == [f"i{other:02d}" for other in best]
+        assert [row["log_prob"] for row in found] == pytest.approx(log_probs[best], abs=1e-4)
 
 
 def test_confidence_is_calibrated_for_candidates_and_p_yes_for_real_rows(tmp_path: Path) -> None:

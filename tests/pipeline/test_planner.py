@@ -402,6 +402,7 @@ def test_a_trained_backbone_needs_the_same_without_each_users_last_interaction(s
     assert results["llm_i2i_held_back"].reads["scored"] == (held_back,)
     combine = planned(plan, "combine").results[1]
     assert combine.reads["fused"] == ({"variant": "llm_i2i"}, {"variant": "llm_i2i_held_back"})
+    assert combine.reads["item_candidates"] == (held_back,)
     export = planned(plan, "export").results[1]
     assert (export.scope, export.config.split.hold_back) == (held_back, 1)
     shop.run("real", "llm_i2i", backbones=("blend",))
@@ -421,7 +422,37 @@ def test_a_served_blend_keeps_the_combiner_of_the_variant_it_serves(shop) -> Non
         "index": served,
     }
     trained = {"variant": "llm_i2i", "backbone": "blend"}
-    assert planned(plan, "i2i").results[0].reads["combiners"] == (trained,)
+    reads = planned(plan, "i2i").results[0].reads
+    assert reads["combiners"] == (trained,)
+    assert reads["item_candidates"] == ({"branch": "base_served"},)
+
+
+@pytest.mark.parametrize(
+    ("variant", "branch"),
+    [
+        ("llm_i2i", "base"),
+        ("no_discriminator", "base"),
+        ("no_threshold", "base"),
+        ("no_long_tail_loss", "no_long_tail_loss"),
+    ],
+)
+def test_a_blend_asks_the_generator_of_its_variant_and_learns_from_the_one_held_back(
+    shop, variant, branch
+) -> None:
+    plan = shop.plan((variant,), ("blend",))
+    held_back = f"{branch}_held_back"
+    assert to_do(plan)["generate"] == [f"branch={branch}", f"branch={held_back}"]
+    reads = planned(plan, "i2i").results[0].reads
+    assert reads["item_candidates"] == ({"branch": branch},)
+    reads = planned(plan, "combine").results[0].reads
+    assert reads["item_candidates"] == ({"branch": held_back},)
+
+
+@pytest.mark.parametrize("variant", ["real", "no_generator"])
+def test_a_blend_without_the_generator_reads_none_of_its_proposals(shop, variant) -> None:
+    plan = shop.plan((variant,), ("blend",))
+    for name in ("combine", "i2i"):
+        assert "item_candidates" not in planned(plan, name).results[0].reads
 
 
 def test_what_only_some_backbones_read_is_made_for_them_alone(shop) -> None:

@@ -41,8 +41,8 @@ class Similarity:
     Attributes:
         stored: in the table.
         support: users behind it; None where the backbone does not count them.
-        synthetic_share: of the similarity, the part that synthetic interactions make up; None where
-            the backbone cannot tell.
+        synthetic_share: of the similarity, the part that synthetic interactions make up, of a blend
+            all that comes from language models alone; None where the backbone cannot tell.
     """
 
     stored: float
@@ -174,6 +174,24 @@ class Component:
 
 
 @dataclass(frozen=True)
+class GeneratedEvidence:
+    """Behind the component `generated`: what the generator, asked about the item alone, says of the
+    neighbour.
+
+    Attributes:
+        rank: of the neighbour among its proposals, from 1.
+        log_prob: natural logarithm of its probability.
+        model_digest: of the generator.
+        prompt_digest: of the wording of the prompt.
+    """
+
+    rank: int
+    log_prob: float
+    model_digest: str
+    prompt_digest: str
+
+
+@dataclass(frozen=True)
 class BlendEvidence:
     """Behind a similarity of a blend: its components, and the mixture that weighs them.
 
@@ -183,6 +201,7 @@ class BlendEvidence:
         most_clicks: likewise; None without a limit.
         components: those that the table names first, by share; then the others, by weight.
         attribution: behind the component of that name; None where it is not among those named.
+        generated: likewise.
         kind: tells the kinds of evidence apart in JSON.
     """
 
@@ -191,6 +210,7 @@ class BlendEvidence:
     most_clicks: int | None
     components: tuple[Component, ...]
     attribution: AttributionEvidence | None
+    generated: GeneratedEvidence | None = None
     kind: Literal["blend"] = "blend"
 
 

@@ -15,6 +15,7 @@ from llm_i2i_spark.audit.trace.edge import (
     Component,
     EdgeKey,
     Evidence,
+    GeneratedEvidence,
     SwingEvidence,
     UserGroup,
 )
@@ -134,7 +135,18 @@ def _of_blend(request: Request) -> BlendEvidence:
         most_clicks=min(above) - 1 if above else None,
         components=_components(named, weights[least]),
         attribution=attribution,
+        generated=_of_generated(request) if "generated" in named else None,
     )
+
+
+def _of_generated(request: Request) -> GeneratedEvidence | None:
+    edge, table = request.edge, "item_candidates"
+    pair = (F.col("item_id") == edge.item_id) & (F.col("neighbor_id") == edge.neighbor_id)
+    for row in request.lineage.read(request.similarity, table, pair):
+        return GeneratedEvidence(
+            row["rank"], row["log_prob"], row["model_digest"], row["prompt_digest"]
+        )
+    return None
 
 
 def _components(named: Mapping[str, float], weights: Mapping[str, float]) -> tuple[Component, ...]:

@@ -11,6 +11,7 @@ from llm_i2i_spark.audit.runs import inputs_text
 from llm_i2i_spark.audit.trace.edge import (
     BlendEvidence,
     EdgeTrace,
+    GeneratedEvidence,
     Interaction,
     Recomputed,
     Similarity,
@@ -57,7 +58,7 @@ def _similarity(similarity: Similarity) -> str:
     if similarity.support is not None:
         text += f" by {_counted(similarity.support, 'user')}"
     if similarity.synthetic_share is not None:
-        text += f", {similarity.synthetic_share:.0%} of it from synthetic rows"
+        text += f", {similarity.synthetic_share:.0%} of it from language models"
     return text
 
 
@@ -87,11 +88,21 @@ def _blend(evidence: BlendEvidence, titles: Mapping[str, str]) -> list[Node]:
         below: list[Node] = []
         if component.name == Attribution.name and evidence.attribution:
             below = _users(evidence.attribution.users, titles, "this component")
+        if component.name == "generated" and evidence.generated:
+            below = [_generated(evidence.generated)]
         lines.append(
             Node(f"{component.name}: {component.share:.1%} of the mixture, {weight}", below)
         )
     clicked = f"{evidence.clicks:,} real click{'' if evidence.clicks == 1 else 's'}"
     return [Node(f"the item has {clicked}; the weights are those for {alike}", lines)]
+
+
+def _generated(generated: GeneratedEvidence) -> Node:
+    return Node(
+        "the generator, asked about this item alone, proposes it at rank"
+        f" {generated.rank}, log-probability {generated.log_prob:.3f}"
+        f" (model {generated.model_digest[:12]})"
+    )
 
 
 def _users(users: UserGroup, titles: Mapping[str, str], whole: str) -> list[Node]:

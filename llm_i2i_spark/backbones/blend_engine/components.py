@@ -28,7 +28,7 @@ from llm_i2i_spark.kernels.pair_features import CatalogueArrays
 from llm_i2i_spark.lake.capabilities import cores
 from llm_i2i_spark.lake.grouped_map import map_each
 
-STORED = ("em_transitions", "reverse", "two_hops", "text", "attribution")
+STORED = ("em_transitions", "reverse", "two_hops", "text", "attribution", "generated")
 """Components that are computed and kept ..."""
 DERIVED = ("popular_text", "brand", "popular")
 """... and those that a task makes from the others and from what it knows of all items."""
@@ -39,6 +39,8 @@ LONGEST = 400
 TEXT_NEIGHBORS = 100
 POPULAR = 100
 TEXT_EXPONENT, POPULAR_TEXT_EXPONENT, CLICKS_EXPONENT = 4.0, 2.0, 0.7
+GENERATED_EXPONENT = 0.5
+"""Of the generator's probabilities, which are sharper than what users do."""
 ITEMS_PER_BLOCK = 2048
 NONE: tuple[Int32Array, Float64Array] = np.empty(0, np.int32), np.empty(0)
 BLOCKS = "items array<int>, lengths array<int>, neighbors array<int>, values array<float>"
@@ -68,7 +70,7 @@ def find_components(blend: Blend, interactions: DataFrame, run: BackboneRun) -> 
     Args:
         blend: which of them, and their parameters.
         interactions: of `Backbone.compute`.
-        run: with the tables `items` and `item_features`, where there are any.
+        run: with the tables `items`, `item_features` and `item_candidates`, where there are any.
     """
     items = run.tables.get("items")
     catalogue = collect_catalogue(run.staged(count_items(interactions, items), "items"))
@@ -116,8 +118,17 @@ def _stored_lists(
     if not interactions.where(F.col("source") != "real").isEmpty():
         rows = blend.of_attribution().compute(interactions, run)
         lists["attribution"] = pack_lists(rows, ids, size, LONGEST)
+    candidates = run.tables.get("item_candidates")
+    if candidates is not None and not candidates.isEmpty():
+        lists["generated"] = pack_lists(_probabilities(candidates), ids, size, LONGEST)
     wanted = {*blend.components, *(["text"] if "popular_text" in blend.components else [])}
     return {name: frame for name, frame in lists.items() if name in wanted}
+
+
+def _probabilities(candidates: DataFrame) -> DataFrame:
+    """Of the next items after one alone, P(j | i) ~ exp(log_prob / 2), not yet scaled to sum 1."""
+    probability = F.exp(F.lit(GENERATED_EXPONENT) * F.col("log_prob"))
+    return candidates.select("item_id", "neighbor_id", probability.alias("similarity"))
 
 
 def _can_derive(name: str, lists: Mapping[str, DataFrame], catalogue: Catalogue) -> bool:

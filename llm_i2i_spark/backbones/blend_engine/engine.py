@@ -60,7 +60,8 @@ def train_blend(
         blend: the parameters.
         held_back: interactions without any knowledge of the held-out ones, of `Backbone.compute`.
         held_out: `user_id, item_id`: the next interaction of each user.
-        run: with the tables `items` and `item_features`, where there are any.
+        run: with the tables `items`, `item_features` and `item_candidates`, where there are any;
+            the last by a generator that has not seen the held-out interactions either.
     """
     blocks = find_components(blend, held_back, run)
     chosen = sample_users(blend, held_back, held_out, blocks.catalogue, run.seed)
@@ -92,7 +93,9 @@ def blend_similar_items(blend: Blend, interactions: DataFrame, run: BackboneRun)
         combiner = load_combiner(row["path"], row["model_digest"])
     else:
         held_back, held_out = hold_back_last(interactions)
-        on_part = replace(run, title=f"{run.title}, without last clicks")
+        # The generator may have seen the last clicks.
+        unseen = {name: one for name, one in run.tables.items() if name != "item_candidates"}
+        on_part = replace(run, title=f"{run.title}, without last clicks", tables=unseen)
         training = train_blend(blend, held_back, held_out, on_part)
         names, weights, combiner = training.names, training.weights, None
     blocks = find_components(blend, interactions, run)

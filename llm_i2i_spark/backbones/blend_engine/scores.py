@@ -20,8 +20,9 @@ from llm_i2i_spark.kernels.pair_features import pair_features
 
 SHOWN = 3
 """Components that are named for a similarity."""
-SYNTHETIC = "attribution"
-"""The component that is made of synthetic interactions alone."""
+SYNTHETIC = ("attribution", "generated")
+"""The components that come from language models alone: from synthetic interactions, and from what
+the generator proposes after an item alone."""
 PARTS = "array<struct<component:string,share:double>>"
 SCORES = (
     "item int, neighbor int, similarity double, support int, synthetic_share double,"
@@ -59,9 +60,7 @@ def score_blocks(
             features = pair_features(mixed, task.maker.arrays)
             similarity = combiner.combine(mixed.mixture, features)
         shares = _shares(task, mixed)
-        synthetic = np.zeros(len(similarity))
-        if SYNTHETIC in names:
-            synthetic = np.minimum(shares[:, names.index(SYNTHETIC)], 1.0)
+        synthetic = np.minimum(shares[:, np.isin(names, SYNTHETIC)].sum(axis=1), 1.0)
         yield pa.RecordBatch.from_pydict(
             {
                 "item": np.repeat(mixed.items, np.diff(mixed.indptr)),

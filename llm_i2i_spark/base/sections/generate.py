@@ -1,4 +1,4 @@
-"""Section `generate`: how many interactions are proposed, and how tasks are cut."""
+"""Section `generate`: how many interactions and next items are proposed, how tasks are cut."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from llm_i2i_spark.base.sections.section import RUNTIME, Section
 
 
 class GenerateConfig(Section):
-    """How many interactions the generator proposes for a user, and how its tasks are cut."""
+    """How many items the generator proposes for a user and an item, and how its tasks are cut."""
 
     per_user: int = Field(50, ge=1, description="items proposed for each user")
+    per_item: int = Field(
+        100, ge=0, description="next items of each item of the catalogue, asked alone; 0: none"
+    )
     batch_tokens: int = Field(
         16_384, ge=16, description="tokens of one forward pass at most, padding counted"
     )

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 # Stand-ins that matplotlib draws with; each becomes a CSS variable of the page.
 INK, QUIET, RULE = "#010101", "#020202", "#030303"
 SYSTEMS = tuple(
-    f"#{digit}{digit}{digit}" for digit in ("04", "05", "06", "07", "08", "09", "0a", "0b")
+    f"#{digit}{digit}{digit}" for digit in ("04", "05", "06", "07", "08", "09", "0a", "0b", "0c")
 )
 _VARIABLES = {INK: "ink", QUIET: "quiet", RULE: "rule"} | {
     color: f"system-{position}" for position, color in enumerate(SYSTEMS)

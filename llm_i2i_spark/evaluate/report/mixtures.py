@@ -26,6 +26,7 @@ class ComponentWords(NamedTuple):
 
 
 _CLICKS, _TEXT = "what users click one after the other", "similar texts"
+_MODELS = "what language models propose"
 WORDS: Mapping[str, ComponentWords] = {
     "em_transitions": ComponentWords("clicked next", _CLICKS, 1),
     "reverse": ComponentWords("clicked before", _CLICKS, 7),
@@ -34,7 +35,8 @@ WORDS: Mapping[str, ComponentWords] = {
     "popular_text": ComponentWords("similar and often clicked", _TEXT, 4),
     "brand": ComponentWords("same brand", "the brand", 3),
     "popular": ComponentWords("often clicked", "what is clicked most", 0),
-    "attribution": ComponentWords("proposed by the models", "what language models propose", 6),
+    "attribution": ComponentWords("proposed by the models", _MODELS, 6),
+    "generated": ComponentWords("proposed after this item alone", _MODELS, 8),
 }
 """Of every component, in the order in which they are drawn."""
 LEADING = 2
@@ -114,11 +116,11 @@ def mixture_sentence(mixture: Mixture) -> str:
         f"Rare items ({rare} clicks) lean on {_leading(mixture, 0)}, frequent ones"
         f" ({first_bound} clicks and more) on {_leading(mixture, last)}."
     )
-    proposed = mixture.weights.get("attribution")
-    if proposed:
+    if any(family_of(component) == _MODELS for component in mixture.weights):
+        rarest, most = (dict(mixture.families(bucket))[_MODELS] for bucket in (0, last))
         sentence += (
-            f" What language models propose counts {_percent(proposed[0])} for the rare and"
-            f" {_percent(proposed[last])} for the frequent ones."
+            f" What language models propose counts {_percent(rarest)} for the rare and"
+            f" {_percent(most)} for the frequent ones."
         )
     return sentence
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from llm_i2i_spark.backbones import Blend
+from llm_i2i_spark.evaluate.report.drawing import color_of
 from llm_i2i_spark.evaluate.report.mixtures import (
     WORDS,
     Mixture,
@@ -34,6 +35,7 @@ def test_every_component_of_a_blend_has_words_and_a_colour_of_its_own() -> None:
     assert set(WORDS) == set(Blend().components)
     assert len({words.position for words in WORDS.values()}) == len(WORDS)
     assert len({words.reason for words in WORDS.values()}) == len(WORDS)
+    assert len({color_of(words.position) for words in WORDS.values()}) == len(WORDS)
 
 
 def test_buckets_are_named_by_the_clicks_that_they_reach_from_and_to() -> None:
@@ -53,10 +55,12 @@ def test_the_sentence_adds_up_components_of_one_kind_and_names_the_heaviest() ->
 
 
 def test_the_sentence_says_what_language_models_add() -> None:
-    found = mixture(text=(0.2,) * 6, attribution=(0.3, 0.2, 0.1, 0.1, 0.1, 0.05))
-    assert "propose counts 30 % for the rare and 5 % for the frequent" in spaced(
+    to_users, after_items = (0.2, 0.2, 0.1, 0.1, 0.1, 0.05), (0.1, 0.1, 0.1, 0.1, 0.1, 0.02)
+    found = mixture(text=(0.2,) * 6, attribution=to_users, generated=after_items)
+    assert "propose counts 30 % for the rare and 7 % for the frequent" in spaced(
         mixture_sentence(found)
     )
+    assert "language models" not in mixture_sentence(mixture(text=(0.2,) * 6))
 
 
 def test_a_component_that_nobody_foresaw_has_its_own_name_and_comes_last() -> None:
@@ -70,6 +74,7 @@ def test_a_component_that_nobody_foresaw_has_its_own_name_and_comes_last() -> No
     ("components", "words"),
     [
         ([("text", 0.61), ("brand", 0.2)], "similar text 61 % · same brand 20 %"),
+        ([("generated", 0.5)], "proposed after this item alone 50 %"),
         ([("em_transitions", 0.995), ("popular", 0.005)], "clicked next 100 %"),
         ([], ""),
     ],
