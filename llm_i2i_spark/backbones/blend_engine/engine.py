@@ -31,7 +31,7 @@ class BlendTraining:
         names: of the components.
         weights: (buckets, components) of the mixture.
         examples: of the combiner, columns of the table `combiner_examples` without its scope; None
-            where there is nobody to learn from.
+            where there is nobody to learn from, or nobody asked for them.
     """
 
     names: tuple[str, ...]
@@ -52,7 +52,11 @@ def train_on_held_out(
 
 
 def train_blend(
-    blend: Blend, held_back: DataFrame, held_out: DataFrame, run: BackboneRun
+    blend: Blend,
+    held_back: DataFrame,
+    held_out: DataFrame,
+    run: BackboneRun,
+    with_examples: bool = True,
 ) -> BlendTraining:
     """Learn the mixture, and find the examples of the combiner.
 
@@ -61,13 +65,14 @@ def train_blend(
         held_back: interactions without any knowledge of the held-out ones, of `Backbone.compute`.
         held_out: `user_id, item_id`: the next interaction of each user.
         run: with the tables `items` and `item_features`, where there are any.
+        with_examples: False where there will be no combiner, which spares the search for them.
     """
     blocks = find_components(blend, held_back, run)
     chosen = sample_users(blend, held_back, held_out, blocks.catalogue, run.seed)
     users = run.staged(chosen, "users to learn from")
     sample = collect_sample(users, blend)
     weights = learn_weights(blocks, sample)
-    has_users = len(sample.target) > 0
+    has_users = len(sample.target) > 0 and with_examples
     examples = find_examples(blend, blocks, weights, users, sample) if has_users else None
     return BlendTraining(blocks.names, weights, examples)
 
@@ -93,7 +98,7 @@ def blend_similar_items(blend: Blend, interactions: DataFrame, run: BackboneRun)
     else:
         held_back, held_out = hold_back_last(interactions)
         on_part = replace(run, title=f"{run.title}, without last clicks")
-        training = train_blend(blend, held_back, held_out, on_part)
+        training = train_blend(blend, held_back, held_out, on_part, with_examples=False)
         names, weights, combiner = training.names, training.weights, None
     blocks = find_components(blend, interactions, run)
     known = replace(blocks, names=names)

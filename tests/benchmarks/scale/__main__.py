@@ -98,7 +98,9 @@ def report_growth(name: str, runs: list[dict[str, Any]]) -> None:
     core_seconds = np.array([run["core_seconds"] for run in runs])
     exponent = np.polyfit(np.log(clicks), np.log(core_seconds), 1)[0]
     of_n_log_n = np.polyfit(np.log(clicks), np.log(clicks * np.log(clicks)), 1)[0]
-    report(f"{name}_growth", float(exponent), "<=", float(of_n_log_n), unit="exponent of the clicks")
+    report(
+        f"{name}_growth", float(exponent), "<=", float(of_n_log_n), unit="exponent of the clicks"
+    )
 
 
 if __name__ == "__main__":

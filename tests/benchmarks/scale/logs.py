@@ -1,5 +1,5 @@
-"""Click logs of any size with the tails of real ones: a few users with very many clicks, a few items
-with very many users.
+"""Click logs of any size with the tails of real ones: few users have very many clicks, few items
+very many users.
 """
 
 from __future__ import annotations
