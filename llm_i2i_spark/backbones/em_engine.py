@@ -17,15 +17,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyspark.sql import DataFrame, Window
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.backbones.base import BackboneRun
 from llm_i2i_spark.backbones.click_histories import clicks_with_history, count_items
 from llm_i2i_spark.backbones.cooccurrence.item_ids import restore_item_ids, to_join
+from llm_i2i_spark.backbones.em_similarities import (
+    PARTS,
+    find_similarities,
+    pack_masses,
+    pair_keys,
+)
 from llm_i2i_spark.kernels.arrays import Int64Array
 from llm_i2i_spark.kernels.em_transitions import (
-    UNIT,
     TargetBlock,
     make_block,
     prior_of_pairs,
@@ -39,12 +44,10 @@ if TYPE_CHECKING:
     from llm_i2i_spark.backbones.em_transitions import EmTransitions
 
 CLICKS_PER_BLOCK = 300_000
-OUTPUT_ROWS = 65_536
 PACKED = (
     "targets array<int>, weights array<double>, lengths array<int>, sources array<int>,"
     " source_weights array<double>, prior array<double>"
 )
-MASSES = "source int, target int, mass bigint, clicks int"
 TOTALS = "source int, total bigint"
 
 
@@ -91,8 +94,9 @@ def find_transitions(
     task = EmTask(backbone.decay, backbone.prior_strength)
     for _ in range(backbone.rounds):
         task = replace(task, totals=(*task.totals, _add_totals(packed, task, number)))
-    masses = packed.mapInArrow(partial(masses_by_pair, task=task), MASSES)
-    return restore_item_ids(_similarities(masses, expected, backbone), items, number)
+    masses = packed.mapInArrow(partial(masses_by_pair, task=task, parts=blocks), PARTS)
+    similar = find_similarities(masses, expected, blocks, backbone.prior_strength, backbone.top_k)
+    return restore_item_ids(similar, items, number)
 
 
 def _scaled_prior(prior: DataFrame, items: DataFrame, backbone: EmTransitions) -> DataFrame:
@@ -149,34 +153,6 @@ def _add_totals(packed: DataFrame, task: EmTask, items: int) -> Int64Array:
     return totals
 
 
-def _similarities(masses: DataFrame, expected: DataFrame, backbone: EmTransitions) -> DataFrame:
-    """Masses and prior of each pair together, the best `top_k` of each item: `item, neighbor,
-    similarity, support, synthetic_share`.
-    """
-    strength = F.lit(backbone.prior_strength)
-    rows = masses.unionByName(expected, allowMissingColumns=True).repartition("source")
-    pairs = rows.groupBy("source", "target").agg(
-        F.coalesce(F.max("mass"), F.lit(0)).alias("mass"),
-        F.coalesce(F.max("prior"), F.lit(0.0)).alias("prior"),
-        F.coalesce(F.max("clicks"), F.max("support")).alias("support"),
-        F.coalesce(F.max("share"), F.lit(0.0)).alias("share"),
-    )
-    of_source = Window.partitionBy("source")
-    expected_part = strength * F.col("prior")
-    mass = F.col("mass") * F.lit(UNIT)
-    scored = pairs.withColumn("total", F.sum("mass").over(of_source) * F.lit(UNIT)).select(
-        "source",
-        "target",
-        ((mass + expected_part) / (F.col("total") + strength)).alias("similarity"),
-        "support",
-        (expected_part * F.col("share") / (mass + expected_part)).alias("synthetic_share"),
-    )
-    place = F.row_number().over(of_source.orderBy(F.desc("similarity"), "target"))
-    best = scored.where(F.col("similarity") > 0).withColumn("place", place)
-    kept = best.where(F.col("place") <= backbone.top_k)
-    return kept.withColumnsRenamed({"source": "item", "target": "neighbor"}).drop("place")
-
-
 def pack_block(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Runs in Spark's Python workers, once a block: its clicks as one row, with the prior of each
     pair that occurs in it.
@@ -213,14 +189,16 @@ def totals_by_source(batches: Iterator[pa.RecordBatch], task: EmTask) -> Iterato
         yield pa.RecordBatch.from_pydict({"source": sources, "total": totals})
 
 
-def masses_by_pair(batches: Iterator[pa.RecordBatch], task: EmTask) -> Iterator[pa.RecordBatch]:
+def masses_by_pair(
+    batches: Iterator[pa.RecordBatch], task: EmTask, parts: int
+) -> Iterator[pa.RecordBatch]:
     """Runs in Spark's Python workers: packed blocks to the mass of each pair, and the number of
     clicks on its target that had its source before them.
     """
     for block, masses in _blocks(batches, task):
-        clicks = np.bincount(block.pair, minlength=len(masses)).astype(np.int32)
-        columns = {"source": block.sources, "target": block.targets, "mass": masses}
-        yield from pa.Table.from_pydict({**columns, "clicks": clicks}).to_batches(OUTPUT_ROWS)
+        if len(masses):
+            clicks = np.bincount(block.pair, minlength=len(masses)).astype(np.int32)
+            yield pack_masses(pair_keys(block.sources, block.targets), masses, clicks, parts)
 
 
 def _blocks(

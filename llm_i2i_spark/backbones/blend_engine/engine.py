@@ -31,7 +31,7 @@ class BlendTraining:
         names: of the components.
         weights: (buckets, components) of the mixture.
         examples: of the combiner, columns of the table `combiner_examples` without its scope; None
-            where there is nobody to learn from.
+            where there is nobody to learn from, or nobody asked for them.
     """
 
     names: tuple[str, ...]
@@ -52,7 +52,11 @@ def train_on_held_out(
 
 
 def train_blend(
-    blend: Blend, held_back: DataFrame, held_out: DataFrame, run: BackboneRun
+    blend: Blend,
+    held_back: DataFrame,
+    held_out: DataFrame,
+    run: BackboneRun,
+    with_examples: bool = True,
 ) -> BlendTraining:
     """Learn the mixture, and find the examples of the combiner.
 
@@ -68,7 +72,7 @@ def train_blend(
     users = run.staged(chosen, "users to learn from")
     sample = collect_sample(users, blend)
     weights = learn_weights(blocks, sample)
-    has_users = len(sample.target) > 0
+    has_users = len(sample.target) > 0 and with_examples
     examples = find_examples(blend, blocks, weights, users, sample) if has_users else None
     return BlendTraining(blocks.names, weights, examples)
 
@@ -96,7 +100,7 @@ def blend_similar_items(blend: Blend, interactions: DataFrame, run: BackboneRun)
         # The generator may have seen the last clicks.
         unseen = {name: one for name, one in run.tables.items() if name != "item_candidates"}
         on_part = replace(run, title=f"{run.title}, without last clicks", tables=unseen)
-        training = train_blend(blend, held_back, held_out, on_part)
+        training = train_blend(blend, held_back, held_out, on_part, with_examples=False)
         names, weights, combiner = training.names, training.weights, None
     blocks = find_components(blend, interactions, run)
     known = replace(blocks, names=names)

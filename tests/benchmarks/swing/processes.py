@@ -26,15 +26,23 @@ def core_seconds() -> float:
 
 
 class Peak:
-    """The most bytes that the tree held; shared pages are divided among who shares them (PSS)."""
+    """The most bytes that a tree held; shared pages are divided among who shares them (PSS).
+
+    Args:
+        root: number of the process that all others are below; None for this one.
+    """
 
     bytes = 0
 
+    def __init__(self, root: int | None = None) -> None:
+        self._root = root
+
     def sample(self) -> None:
         held = 0
-        for process in _tree():
-            with suppress(psutil.Error):
-                held += process.memory_full_info().pss
+        with suppress(psutil.NoSuchProcess):
+            for process in _tree(self._root):
+                with suppress(psutil.Error):
+                    held += process.memory_full_info().pss
         self.bytes = max(self.bytes, held)
 
 
@@ -56,6 +64,14 @@ def peak_memory() -> Iterator[Peak]:
         watcher.join()
 
 
-def _tree() -> list[psutil.Process]:
-    me = psutil.Process()
-    return [me, *me.children(recursive=True)]
+def end_tree(root: int) -> None:
+    """End a process and all below it, where they still run."""
+    with suppress(psutil.NoSuchProcess):
+        for process in _tree(root):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+
+
+def _tree(root: int | None = None) -> list[psutil.Process]:
+    top = psutil.Process(root)
+    return [top, *top.children(recursive=True)]
