@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +31,8 @@ MODULE = "tests.benchmarks.scale.worker"
 
 def main() -> int:
     options = parse(sys.argv[1:])
+    # Whoever ends this process ends the one that is measured, and folders are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     failed = False
     with tempfile.TemporaryDirectory(prefix="scale-benchmark-", dir=options.folder) as folder:
         small = write_log(Path(folder) / "small", WARM_UP_CLICKS)
