@@ -5,7 +5,7 @@ every rank.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,15 @@ from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.lm.model_folder import check_model_folder
 from llm_i2i_spark.lm.new_model import build_model
-from llm_i2i_spark.lm.text_features import embed_texts
+from llm_i2i_spark.lm.text_features import Features, embed_texts
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary, build_vocabulary
 from llm_i2i_spark.prompts.templates import prompt_digest
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.roles.base import Role
+from llm_i2i_spark.sft.swing_embeddings import swing_embeddings
+
+TEXTS_FROM = 0.5
+"""Share of items with a text from which texts say what items are like."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ class ModelArtifacts:
         vocabulary: item tokens of the catalogue.
         features: [T, F] text features of the item tokens.
         base_digest: hex sha256 over the base model's files; None for the compact one.
+        embeddings: [T, hidden size] where the compact model's item embeddings start; None for
+            random numbers alone.
     """
 
     config: Config
@@ -49,16 +55,21 @@ class ModelArtifacts:
     vocabulary: ItemVocabulary
     features: NDArray[np.float32]
     base_digest: str | None
+    embeddings: NDArray[np.float32] | None = None
 
     def new_model(self) -> ItemLanguageModel:
         """A model before fine-tuning, in training mode."""
-        return build_model(
+        model = build_model(
             self.config.sft,
             self.vocabulary.n_tokens,
             self.features,
             self.tokenizer,
             self.config.seed,
         )
+        if self.embeddings is not None:
+            with torch.no_grad():
+                model.item_embedding.weight += torch.from_numpy(self.embeddings)
+        return model
 
     def input_limits(self, role: Role) -> dict[str, Any]:
         """Manifest fields that say how much of a history a model of this role is shown: the number
@@ -118,14 +129,18 @@ class ModelArtifacts:
 
 
 def prepare_artifacts(
-    config: Config, catalogue: Mapping[str, str], distributed: Distributed
+    config: Config,
+    catalogue: Mapping[str, str],
+    histories: Callable[[], Iterable[Sequence[str]]],
+    distributed: Distributed,
 ) -> ModelArtifacts:
-    """Text features and vocabulary of a catalogue, computed by rank 0 alone, since their last bits
-    may depend on the number of threads.
+    """Text features and vocabulary of a catalogue, and where item embeddings start, computed by
+    rank 0 alone, since their last bits may depend on the number of threads.
 
     Args:
         config: of the run.
         catalogue: text by item id.
+        histories: gives the items of each user that the models are trained on.
         distributed: this rank.
 
     Raises:
@@ -133,7 +148,7 @@ def prepare_artifacts(
     """
     base_model = config.sft.base_model
     tokenizer = base_tokenizer(base_model) if base_model else None
-    computed: tuple[ItemVocabulary, NDArray[np.float32]] | None = None
+    computed: tuple[ItemVocabulary, Features, Features | None] | None = None
     if distributed.is_main:
         item_ids = sorted(catalogue)
         features = embed_texts(
@@ -143,15 +158,40 @@ def prepare_artifacts(
             config.seed,
         )
         vocabulary = build_vocabulary(config.sft, item_ids, features, config.seed)
-        computed = vocabulary, vocabulary.token_features(features)
+        embeddings = None
+        if _starts_from_swing(config, vocabulary, catalogue):
+            index = {item_id: number for number, item_id in enumerate(item_ids)}
+            embeddings = swing_embeddings(
+                ([index[item_id] for item_id in items] for items in histories()),
+                len(item_ids),
+                config.sft.hidden_size,
+                config.seed,
+            )
+        computed = vocabulary, vocabulary.token_features(features), embeddings
     computed = distributed.broadcast(computed)
     assert computed is not None
+    vocabulary, features, embeddings = computed
     return ModelArtifacts(
         config,
         tokenizer,
-        *computed,
+        vocabulary,
+        features,
         base_digest=folder_digest(Path(base_model)) if base_model else None,
+        embeddings=embeddings,
     )
+
+
+def _starts_from_swing(
+    config: Config, vocabulary: ItemVocabulary, catalogue: Mapping[str, str]
+) -> bool:
+    """Only the compact model with a token an item has an embedding that is an item's own."""
+    if config.sft.base_model is not None or vocabulary.length > 1:
+        return False
+    if config.sft.embedding_start == "auto":
+        # An item without title, brand and category has its id in place of a text.
+        with_text = sum(text not in ("", item_id) for item_id, text in catalogue.items())
+        return with_text < TEXTS_FROM * len(catalogue)
+    return config.sft.embedding_start == "swing"
 
 
 def base_tokenizer(folder: str) -> PreTrainedTokenizerBase:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from llm_i2i_spark.sft.artifacts import ModelArtifacts, prepare_artifacts
 from llm_i2i_spark.sft.calibrate import FittedCalibration
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import TrainingPlan
+from llm_i2i_spark.sft.examples import generator_rows
 from llm_i2i_spark.sft.model_inputs import find_model_inputs
 from llm_i2i_spark.sft.role_training import RoleTraining
-from llm_i2i_spark.sft.roles import ROLES
+from llm_i2i_spark.sft.roles import GENERATOR, ROLES
 from llm_i2i_spark.sft.roles.base import Role
 from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
 from llm_i2i_spark.sft.training import train
@@ -96,7 +97,7 @@ class Job:
             StageError: a loss or a score is NaN or infinite.
         """
         catalogue = self._catalogue()
-        artifacts = prepare_artifacts(self.config, catalogue, self.distributed)
+        artifacts = prepare_artifacts(self.config, catalogue, self._histories, self.distributed)
         saved: dict[str, SavedCheckpoint] = {}
         for role in self.roles:
             saved[role.name] = self._finished(role) or self._train(
@@ -111,6 +112,11 @@ class Job:
         return dict(
             zip(table.column("item_id").to_pylist(), table.column("text").to_pylist(), strict=True)
         )
+
+    def _histories(self) -> Iterator[list[str]]:
+        """The items of each user that the generator is trained on."""
+        for row in generator_rows(self._read(GENERATOR.export_table), "train"):
+            yield [item.item_id for item in (*row.history, *row.targets)]
 
     def _read(self, table: str) -> pa.Table:
         contract = TABLES[table]

@@ -30,6 +30,7 @@ STAGE = Stage(
         "generate.per_user",
     ),
     code=("sft", "lm", "prompts", "base/manifest", "metrics/reliability"),
+    code_with_imports=("kernels/swing", "kernels/grouping"),
     external_inputs=find_model_inputs,
     lost=lost_checkpoint,
     prepare=lambda config, scopes: require_packages("sft"),

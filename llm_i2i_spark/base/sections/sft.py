@@ -35,6 +35,13 @@ class SftConfig(Section):
     item_tokens: Literal["auto", "atomic", "codes"] = Field(
         "auto", description="one token an item, or a few; auto: codes above 200,000 items"
     )
+    embedding_start: Literal["auto", "random", "swing"] = Field(
+        "auto",
+        description=(
+            "where the compact model's item embeddings start; auto: from Swing's similarities where"
+            " most items have no text, else random"
+        ),
+    )
     layers: int = Field(1, ge=1, description="transformer blocks of the compact model")
     hidden_size: int = Field(128, ge=8, description="width of the compact model")
     heads: int = Field(4, ge=1, description="attention heads of the compact model")
