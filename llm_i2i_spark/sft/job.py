@@ -32,8 +32,9 @@ from llm_i2i_spark.sft.engine import TrainingPlan
 from llm_i2i_spark.sft.examples import generator_rows
 from llm_i2i_spark.sft.model_inputs import find_model_inputs
 from llm_i2i_spark.sft.role_training import RoleTraining
-from llm_i2i_spark.sft.roles import GENERATOR, ROLES
+from llm_i2i_spark.sft.roles import ROLES
 from llm_i2i_spark.sft.roles.base import Role
+from llm_i2i_spark.sft.roles.generator import GENERATOR
 from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
 from llm_i2i_spark.sft.training import train
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
