@@ -55,7 +55,7 @@ def trained(spark, tmp_path, monkeypatch):
         "items": put_rows(lake, config, "items", [(f"i{n}", "", "", "", "", {}) for n in range(8)]),
         "item_features": put_rows(lake, config, "item_features", [("i0", [1.0, 0.0])]),
     }
-    monkeypatch.setattr(execute, "launch", lambda *arguments: None)
+    monkeypatch.setattr(execute, "launch", lambda *arguments, **options: None)
 
     def train(rows, *variants: str):
         version = put_rows(lake, config, "item_candidates", rows)
