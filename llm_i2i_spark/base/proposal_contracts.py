@@ -6,6 +6,15 @@ from __future__ import annotations
 
 from llm_i2i_spark.base.contract import BRANCH, Table, columns_of
 
+PROPOSED = (
+    "rank int: from 1, by probability",
+    "log_prob double: natural logarithm of the generator's probability",
+    "model_digest string: of the generator",
+    "prompt_digest string: of the wording of the prompt",
+    "decode_digest string: of the settings of decoding",
+)
+"""Columns of every proposal."""
+
 CANDIDATES = Table(
     name="candidates",
     stage="generate",
@@ -15,11 +24,7 @@ CANDIDATES = Table(
         BRANCH,
         "user_id string: for whom",
         "item_id string: an item of the catalogue that the user does not have",
-        "rank int: from 1, by probability",
-        "log_prob double: natural logarithm of the generator's probability",
-        "model_digest string: of the generator",
-        "prompt_digest string: of the wording of the prompt",
-        "decode_digest string: of the settings of decoding",
+        *PROPOSED,
     ),
     scope=("branch",),
     checks={"log_probability": "log_prob <= 0"},
@@ -35,11 +40,7 @@ ITEM_CANDIDATES = Table(
         BRANCH,
         "item_id string: the only item of the history",
         "neighbor_id string: another item of the catalogue",
-        "rank int: from 1, by probability",
-        "log_prob double: natural logarithm of the generator's probability",
-        "model_digest string: of the generator",
-        "prompt_digest string: of the wording of the prompt",
-        "decode_digest string: of the settings of decoding",
+        *PROPOSED,
     ),
     scope=("branch",),
     checks={"log_probability": "log_prob <= 0", "another_item": "item_id <> neighbor_id"},

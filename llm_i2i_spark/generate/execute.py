@@ -54,7 +54,11 @@ def execute(run: StageRun) -> None:
     asked = items if settings.per_item else items.limit(0)
     of_items = infer(
         item_inputs(asked, settings.partitions, config.seed),
-        replace(task, per_user=max(settings.per_item, 1)),
+        replace(
+            task,
+            per_user=max(settings.per_item, 1),
+            decode_digest=config.digest("generate.per_item"),
+        ),
         load_generator,
         propose_batch,
         f"generator {checkpoint.digest[:12]}, {settings.per_item} items an item",

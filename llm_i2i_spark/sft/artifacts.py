@@ -162,7 +162,10 @@ def prepare_artifacts(
         if _starts_from_swing(config, vocabulary, catalogue):
             index = {item_id: number for number, item_id in enumerate(item_ids)}
             embeddings = swing_embeddings(
-                ([index[item_id] for item_id in items] for items in histories()),
+                (
+                    [index[item_id] for item_id in items if item_id in index]
+                    for items in histories()
+                ),
                 len(item_ids),
                 config.sft.hidden_size,
                 config.seed,

@@ -16,6 +16,8 @@ from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT
 from llm_i2i_spark.kernels.grouping import Interactions, group_by_user
 from llm_i2i_spark.kernels.swing import swing_block
 
+A1, A2, B = 0.0, 1.0, 0.5
+"""As the backbone `swing` has them by default."""
 NEIGHBORS = 200
 MAX_USERS_PER_ITEM, MAX_ITEMS_PER_USER = 500, 1000
 """A sample of an item's users says what it is like; all of them take quadratic time."""
@@ -63,11 +65,12 @@ def _similarities(histories: Iterable[Sequence[int]], n_items: int, seed: int) -
     """Symmetric similarities: Swing's, divided by the fourth root of the neighbour's clicks, each
     item's list scaled to length 1.
     """
-    csr, item_hashes = _click_matrix(histories, n_items, seed)
-    if len(csr.indices) == 0:
+    users = [np.asarray(items, np.uint32) for items in histories]
+    if not sum(map(len, users)):
         return sparse.csr_matrix((n_items, n_items))
+    csr, item_hashes = _click_matrix(users, n_items, seed)
     block = ItemBlock(np.zeros(n_items, np.uint16), 0, item_hashes, MAX_USERS_PER_ITEM)
-    found = swing_block(csr, block, 0.0, 1.0, 0.5, NEIGHBORS)
+    found = swing_block(csr, block, A1, A2, B, NEIGHBORS)
     clicks = np.bincount(csr.indices >> np.uint32(ITEM_SHIFT), minlength=n_items)
     values = found.similarity * np.maximum(clicks, 1)[found.neighbor] ** -0.25
     lengths = np.sqrt(np.bincount(found.item, values**2, minlength=n_items))
@@ -77,22 +80,19 @@ def _similarities(histories: Iterable[Sequence[int]], n_items: int, seed: int) -
 
 
 def _click_matrix(
-    histories: Iterable[Sequence[int]], n_items: int, seed: int
+    histories: Sequence[NDArray[np.uint32]], n_items: int, seed: int
 ) -> tuple[UserCsr, NDArray[np.int32]]:
-    arrays = [np.asarray(items, np.uint32) for items in histories]
+    """The click matrix, and a hash of every item for the sampling of users."""
     random = np.random.default_rng(seed)
     every_hash = np.iinfo(np.int32)
     keys, item_hashes = (
         random.integers(every_hash.min, every_hash.max, size, np.int32, endpoint=True)
-        for size in (len(arrays), n_items)
+        for size in (len(histories), n_items)
     )
-    users = np.repeat(np.arange(len(arrays), dtype=np.uint32), [len(one) for one in arrays])
-    edges = np.concatenate(arrays or [np.zeros(0, np.uint32)]) << np.uint32(ITEM_SHIFT)
-    nothing = np.zeros(0), np.zeros(0, np.int32)
-    if len(edges) == 0:
-        empty = UserCsr(keys, np.zeros(1, np.int64), edges, np.zeros(0))
-        return empty, item_hashes
-    rows = Interactions(users, edges, *nothing)
+    numbers = np.arange(len(histories), dtype=np.uint32)
+    users = np.repeat(numbers, [len(items) for items in histories])
+    edges = np.concatenate(histories) << np.uint32(ITEM_SHIFT)
+    rows = Interactions(users, edges, np.zeros(0), np.zeros(0, np.int32))
     return group_by_user(rows, keys, item_hashes, MAX_ITEMS_PER_USER), item_hashes
 
 
