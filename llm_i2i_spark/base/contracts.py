@@ -32,6 +32,8 @@ INTERACTIONS = Table(
         "weight double: how much it counts, above 0: its own weight (`ingest.weight=use`) times "
         "that of its event (`ingest.event_weights`); 1 without them",
         "fold string: train, valid or test",
+        "held_back? boolean: whether what trained backbones are taught on sees no row of the item, "
+        "which stands in for the items without a click (`split.held_back_items`)",
     ),
     checks={
         "known_fold": "fold IN ('train', 'valid', 'test')",

@@ -121,7 +121,8 @@ def discriminator_examples(
     seed: int,
 ) -> DataFrame:
     """Observed interactions as positives, random items of the catalogue as negatives (LLM-I2I,
-    section 3.2), the last of them popular ones.
+    section 3.2), the last of them popular ones. An item with a text that nobody clicked is no
+    negative: its text says more of it than the absence of clicks does.
 
     Args:
         users: `user_id, sequence, withheld`.
@@ -153,7 +154,8 @@ def discriminator_examples(
     )
     samples = prompts.withColumn("sample", F.explode(F.sequence(F.lit(1), F.lit(negatives))))
     of_catalogue = F.col("sample") <= negatives - popular
-    drawn = _random_items(samples.where(of_catalogue), items, seed)
+    may_be_drawn = items.where("n_interactions > 0 OR text = item_id")
+    drawn = _random_items(samples.where(of_catalogue), may_be_drawn, seed)
     if popular:
         drawn = drawn.unionByName(_popular_items(samples.where(~of_catalogue), items, seed))
     return observed.unionByName(_as_negatives(drawn)).select(

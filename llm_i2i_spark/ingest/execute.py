@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
+from llm_i2i_spark.base.sections.split import SplitConfig
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.ingest.event_weights import EVENT_WEIGHT, with_event_weights
 from llm_i2i_spark.ingest.formats.base import INTERNAL
@@ -34,8 +35,16 @@ from llm_i2i_spark.ingest.transform import build_items
 from llm_i2i_spark.lake.item_statistics import item_statistics
 from llm_i2i_spark.lake.sources import rows_digest
 from llm_i2i_spark.lake.spark_errors import explained
-from llm_i2i_spark.lake.splits import assign_folds, keep_one_per_pair, order_positions
+from llm_i2i_spark.lake.splits import (
+    assign_folds,
+    keep_one_per_pair,
+    mark_held_back_items,
+    order_positions,
+)
 from llm_i2i_spark.lake.stage_run import StageRun
+
+MOST_HELD_BACK = 0.05
+"""Of the items: what is held back is lost to what trained backbones learn about all others."""
 
 
 def execute(run: StageRun) -> None:
@@ -64,7 +73,9 @@ def execute(run: StageRun) -> None:
         reasons = {reason: number for reason, number in counts.items() if reason is not None}
         for table, version in _pinned(run).items():
             require_unchanged(version, table, lambda: run.spark)
-        interactions = run.written("interactions", _split(good, run.config))
+        share = _held_back_share(good, products, run.config.split)
+        split = mark_held_back_items(_split(good, run.config), share, run.config.seed)
+        interactions = run.written("interactions", split)
         run.write("quarantine", bad, reasons=reasons)
         if products is not None:
             clicked = interactions.select("item_id").distinct()
@@ -185,6 +196,20 @@ def _split(good: DataFrame, config: Config) -> DataFrame:
     ordered = order_positions(pairs, ingest.tie_order, config.seed)
     folds = assign_folds(ordered, config.split.holdout, config.split.holdout_share)
     return folds.select("user_id", "item_id", "ts", "position", "event", "weight", "fold")
+
+
+def _held_back_share(good: DataFrame, products: DataFrame | None, split: SplitConfig) -> float:
+    """The share of the items that stand in for those without a click."""
+    if split.held_back_items != "auto":
+        return split.held_back_items
+    if products is None:
+        return 0.0
+    clicked = good.select("item_id").distinct().withColumn("clicked", F.lit(True))
+    joined = products.select("item_id").join(clicked, "item_id", "left")
+    counted = joined.agg(F.count("*").alias("items"), F.count("clicked").alias("clicked")).first()
+    assert counted is not None
+    new = counted["items"] - counted["clicked"]
+    return min(new / max(counted["items"], 1), MOST_HELD_BACK)
 
 
 def _found(source: Source, config: IngestConfig) -> str:

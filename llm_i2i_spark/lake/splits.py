@@ -17,6 +17,7 @@ from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.lake.frames import Frame, require_columns, spark_frame, text_ids
 
 Holdout = Literal["none", "last_1", "last_2", "time"]
+HASH_STEPS = 1_000_000
 TIME_STEPS = 10_000
 """`holdout=time` cuts the log at one of so many equal steps between its first and last moment."""
 
@@ -181,14 +182,28 @@ def _time_folds(rows: DataFrame, share: float) -> DataFrame:
     return steps.join(folds, "step").drop("step", "first_us", "last_us")
 
 
+def mark_held_back_items(rows: DataFrame, share: float, seed: int) -> DataFrame:
+    """Add `held_back`: whether the row's item is among so large a share of all, by a hash of its
+    id. To what a trained backbone is taught on they look like items without a click, so that it
+    learns what becomes of those.
+
+    Args:
+        rows: with item_id.
+        share: of the items.
+        seed: of the hash.
+    """
+    step = F.pmod(F.xxhash64(F.lit(f"held-back-{seed}"), "item_id"), F.lit(HASH_STEPS))
+    return rows.withColumn("held_back", step < int(share * HASH_STEPS))
+
+
 def rows_seen(interactions: DataFrame, folds: Sequence[str], hold_back: int) -> DataFrame:
     """The interactions that models may see.
 
     Args:
-        interactions: with user_id, position, fold.
+        interactions: with user_id, position, fold, held_back.
         folds: those of the protocol.
         hold_back: latest rows of each user in these folds that are left out; a user with no more
-            than so many keeps all.
+            than so many keeps all. Where it is above 0, no row of a held-back item is seen either.
     """
     seen = interactions.where(F.col("fold").isin(*folds))
     if not hold_back:
@@ -201,4 +216,5 @@ def rows_seen(interactions: DataFrame, folds: Sequence[str], hold_back: int) -> 
         }
     )
     held = (F.col("_latest") <= hold_back) & (F.col("_rows") > hold_back)
-    return counted.where(~held).drop("_latest", "_rows")
+    of_item = F.coalesce("held_back", F.lit(False))
+    return counted.where(~held & ~of_item).drop("_latest", "_rows")

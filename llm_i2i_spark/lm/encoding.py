@@ -94,6 +94,10 @@ class Encoder:
         """`sequence` without a tokenizer, `instruct` with one."""
         return "sequence" if self.tokenizer is None else "instruct"
 
+    def item_tokens(self, tokens: Tokens) -> Tokens:
+        """The item tokens (numbers 0..T-1) among unmarked token ids."""
+        return tokens[tokens >= self._first_item_token] - self._first_item_token
+
     def prompt(self, history: Sequence[Item]) -> Tokens:
         """[n] token ids after which the generator predicts the next item."""
         encoded = [self._history_item(item) for item in self._known(history)]

@@ -53,12 +53,15 @@ class NegativeSampler:
     Args:
         counts: [T] how often each item token is a target in training.
         size: M, the number of samples.
+        may_be_sampled: [T] bool; the others have counts of 0.
     """
 
-    def __init__(self, counts: NDArray[np.int64], size: int) -> None:
+    def __init__(
+        self, counts: NDArray[np.int64], size: int, may_be_sampled: NDArray[np.bool_]
+    ) -> None:
         popularity = counts.astype(np.float64) ** 0.75
         popularity /= max(popularity.sum(), 1e-12)
-        probability = 0.5 / len(counts) + 0.5 * popularity
+        probability = may_be_sampled * 0.5 / may_be_sampled.sum() + 0.5 * popularity
         self._probability = torch.from_numpy(probability / probability.sum())
         self._log_expected = torch.log(self._probability * size).float()
         self._size = size

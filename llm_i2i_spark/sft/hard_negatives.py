@@ -5,7 +5,7 @@ user does not have.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
 
 from llm_i2i_spark.base.sections.export import part_of
@@ -24,6 +24,7 @@ def with_hard_negatives(
     groups: Sequence[LabelledCandidates],
     generator: LoadedCheckpoint,
     known: Mapping[str, set[str]],
+    new: Set[str],
     texts: Mapping[str, str],
     pool_size: int,
     share: float,
@@ -40,6 +41,7 @@ def with_hard_negatives(
         groups: candidates by history, the same on all ranks.
         generator: proposes the items.
         known: items of every user, which are never a negative.
+        new: items that nobody could click yet, of which the same holds.
         texts: of the catalogue, by item id.
         pool_size: how many of the generator's proposals are drawn from.
         share: of the negatives, that are replaced; rounded down.
@@ -61,7 +63,7 @@ def with_hard_negatives(
         )
         for group, of_group in zip(part, proposals, strict=True):
             number = part_of(group.labels.count(False), share)
-            pool = [proposal.item_id for proposal in of_group]
+            pool = [one.item_id for one in of_group if one.item_id not in new]
             drawn.append(draw(pool, number, f"{seed}|{group.user_id}|{group.position}"))
         reporter.progress("hard negatives", len(drawn), len(shard), "histories")
     of_all = distributed.all_gather(drawn, len(groups))

@@ -69,3 +69,10 @@ class RoleTraining:
     def known_items(self) -> dict[str, set[str]]:
         """For every user the items of the export, except one withheld for calibration."""
         return known_items(self.examples(GENERATOR.export_table))
+
+    @cached_property
+    def new_items(self) -> set[str]:
+        """Items with a text that no user of the export has."""
+        clicked = set().union(*self.known_items.values())
+        with_text = {item for item, text in self.catalogue.items() if text not in ("", item)}
+        return with_text - clicked

@@ -82,6 +82,23 @@ def test_only_interactions_after_all_that_is_learned_from_may_be_predicted(spark
         held_out_between(log, leak)
 
 
+def test_of_held_back_items_only_a_users_last_click_is_predicted(spark) -> None:
+    """u0 clicked the held-back item early, u1 last of all, u2 never."""
+    columns = "user_id string, item_id string, position int, source string"
+    log = spark.createDataFrame(
+        [
+            *[("u0", item, place, "real") for place, item in enumerate(("new", "a", "b"))],
+            *[("u1", item, place, "real") for place, item in enumerate(("a", "b", "new"))],
+            *[("u2", item, place, "real") for place, item in enumerate(("b", "a", "c"))],
+            ("u3", "c", 0, "real"),
+        ],
+        columns,
+    )
+    held_back = log.where("item_id <> 'new' and position < 2")
+    found = held_out_between(log, held_back).orderBy("user_id").collect()
+    assert [tuple(row) for row in found] == [("u0", "b"), ("u1", "new"), ("u2", "c")]
+
+
 @pytest.mark.parametrize("components", [["texts"], []])
 def test_components_that_are_none_are_refused(components) -> None:
     with pytest.raises(ValueError, match="components"):

@@ -61,3 +61,27 @@ def test_examples_know_nothing_of_held_back_interactions(spark, tmp_path) -> Non
     # The same comparison finds the leak where nothing is held back.
     leaking = [exported(spark, tmp_path / f"leak {n}", log, 0) for n, log in enumerate(logs)]
     assert leaking[0] != leaking[1]
+
+
+def test_examples_know_nothing_of_held_back_items(spark, tmp_path) -> None:
+    """Nothing but the place of the clicks on i1 and i4 differs between the two logs."""
+
+    def log(place: int) -> list[tuple[object, ...]]:
+        rows = []
+        for user in range(USERS):
+            items = [(user * 7 + step * 3) % 20 for step in range(CLICKS)]
+            items = [item for item in items if item not in (1, 4)]
+            items.insert(place, (1, 4)[user % 2])
+            for position, item in enumerate(items):
+                of_item = (item in (1, 4),)
+                rows.append(
+                    (f"u{user}", f"i{item}", None, position, "click", 1.0, "train", *of_item)
+                )
+        return rows
+
+    held_back = [exported(spark, tmp_path / f"{place}", log(place), 1) for place in (0, 2)]
+    assert held_back[0] == held_back[1]
+    assert held_back[0]["sft_generator"]
+    assert not any("title 4'" in row for row in held_back[0]["sft_generator"])
+    leaking = [exported(spark, tmp_path / f"leak {place}", log(place), 0) for place in (0, 2)]
+    assert leaking[0] != leaking[1]

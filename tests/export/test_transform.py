@@ -149,6 +149,18 @@ def test_discriminator_rows_have_observed_positives_and_unowned_negatives(
     assert sum(not row["label"] for row in rows) > 150
 
 
+def test_an_item_without_a_click_is_a_negative_only_if_it_has_no_text(
+    users: DataFrame, items: DataFrame
+) -> None:
+    new = items.withColumn(
+        "n_interactions", F.when(F.col("item_id").isin("i5", "i6"), 0).otherwise(1)
+    ).withColumn("text", F.when(F.col("item_id") == "i6", "i6").otherwise(F.col("text")))
+    rows = discriminator_examples(users, new, 3, 2, 8, popular=0, seed=3).where("not label")
+    drawn = {row["candidate"]["item_id"] for row in rows.collect()}
+    assert "i5" not in drawn
+    assert "i6" in drawn
+
+
 def test_popular_negatives_are_drawn_in_proportion_to_a_power_of_the_clicks(
     users: DataFrame, items: DataFrame
 ) -> None:

@@ -13,7 +13,9 @@ from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.lake.splits import (
     assign_folds,
     keep_one_per_pair,
+    mark_held_back_items,
     order_positions,
+    rows_seen,
     split_interactions,
 )
 
@@ -185,3 +187,26 @@ def test_a_log_that_cannot_be_split_is_refused_with_what_to_do(spark):
     ):
         with pytest.raises(UserError, match=words):
             split_interactions(frame, holdout)
+
+
+def test_a_share_of_the_items_is_held_back_with_all_their_rows(spark) -> None:
+    rows = [
+        (f"u{user}", f"i{(user + place) % 200}", place) for user in range(200) for place in range(3)
+    ]
+    log = spark.createDataFrame(rows, "user_id string, item_id string, position int")
+    marked = mark_held_back_items(log.withColumn("fold", F.lit("train")), 0.2, seed=7).cache()
+    held_back = {row["item_id"] for row in marked.where("held_back").collect()}
+    assert 20 < len(held_back) < 60
+    assert not held_back & {row["item_id"] for row in marked.where("not held_back").collect()}
+    assert rows_seen(marked, ["train"], 0).count() == 600
+    seen = {(row["user_id"], row["item_id"]) for row in rows_seen(marked, ["train"], 1).collect()}
+    assert seen == {
+        (user, item) for user, item, place in rows if place < 2 and item not in held_back
+    }
+    none = mark_held_back_items(log, 0.0, seed=7)
+    assert none.where("held_back").isEmpty()
+    other = {
+        row["item_id"]
+        for row in mark_held_back_items(log, 0.2, seed=8).where("held_back").collect()
+    }
+    assert other != held_back

@@ -76,7 +76,10 @@ def test_the_target_is_never_its_own_negative(model: ItemLanguageModel) -> None:
 
 def test_the_correction_makes_the_partition_function_unbiased(model: ItemLanguageModel) -> None:
     counts = np.array([50, 20, 10] + [1] * 17)
-    sampler, generator = NegativeSampler(counts, 8), torch.Generator().manual_seed(3)
+    sampler, generator = (
+        NegativeSampler(counts, 8, np.ones(20, bool)),
+        torch.Generator().manual_seed(3),
+    )
     hidden = _hidden()[0, :1].detach() / 8
     scores = model.item_logits(hidden)[0].detach().double()
     exact = torch.exp(scores).sum() - torch.exp(scores[3])
@@ -89,9 +92,11 @@ def test_the_correction_makes_the_partition_function_unbiased(model: ItemLanguag
 
 
 def test_popular_items_are_sampled_more_often_and_all_can_be() -> None:
-    sampler = NegativeSampler(np.array([1000, 10, 0, 0]), 5000)
+    sampler = NegativeSampler(np.array([1000, 10, 0, 0, 0]), 5000, np.array([1, 1, 1, 1, 0], bool))
     sampled = sampler.sample(torch.Generator().manual_seed(0))
-    counts = torch.bincount(sampled.item_tokens, minlength=4)
+    counts = torch.bincount(sampled.item_tokens, minlength=5)
+    assert counts[4] == 0
+    counts = counts[:4]
     assert counts[0] > counts[1] > counts[2] > 0
     expected = torch.exp(sampled.log_expected)[
         torch.stack([(sampled.item_tokens == k).nonzero()[0, 0] for k in range(4)])

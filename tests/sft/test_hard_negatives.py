@@ -54,11 +54,12 @@ def mined(finished_lake, one_rank):
     texts = dict(zip(items["item_id"].to_pylist(), items["text"].to_pylist(), strict=True))
     plain = labelled_candidates(read(lake, "sft_discriminator"))
 
-    def mine(pool_size: int, share: float, seed: int = 1, order=slice(None)):
+    def mine(pool_size: int, share: float, seed: int = 1, order=slice(None), new=frozenset()):
         found = with_hard_negatives(
             plain[order],
             generator,
             known,
+            new,
             texts,
             pool_size,
             share,
@@ -86,6 +87,22 @@ def test_a_share_of_the_negatives_comes_from_the_pool_and_the_others_stay(mined)
         assert {item.item_id for item in replaced} <= {proposal.item_id for proposal in pool}
         kept = [(a, b) for a, b in zip(found.candidates, group.candidates, strict=True) if a == b]
         assert len(kept) == len(group.candidates) - number
+
+
+def test_items_that_nobody_could_click_are_no_negatives(mined):
+    mine, plain, *_ = mined
+    first = {item.item_id for group in mine(6, 0.5).values() for item in group.candidates[1:]}
+    new = set(sorted(first)[::2])
+    drawn = {
+        item.item_id
+        for (user, position), group in mine(6, 0.5, new=new).items()
+        for old in plain
+        if (old.user_id, old.position) == (user, position)
+        for item in group.candidates
+        if item not in old.candidates
+    }
+    assert drawn
+    assert not drawn & new
 
 
 def test_a_larger_pool_reaches_further_down(mined):

@@ -61,7 +61,7 @@ def make_objective(model, weights, sampled=0):
     return NextItemObjective(
         rows,
         Encoder(vocabulary, model.vocabulary_size, None, GENERATOR.template, 50, 64),
-        N_ITEMS,
+        np.ones(N_ITEMS, bool),
         sampled,
         CPU,
     )

@@ -125,23 +125,29 @@ def hold_back_last(interactions: DataFrame) -> tuple[DataFrame, DataFrame]:
 
 
 def held_out_between(interactions: DataFrame, held_back: DataFrame) -> DataFrame:
-    """The real interactions that are held back: `user_id, item_id`.
+    """The last real interaction of each user of whom it is held back: `user_id, item_id`.
+
+    Interactions with items that are held back altogether, of any time, are not seen either.
 
     Raises:
         StageError: what they are to be predicted from has seen one of them, or a later one.
     """
-    seen = held_back.where(F.col("source") == "real")
     pair = ["user_id", "item_id"]
-    real = interactions.where(F.col("source") == "real")
-    held_out = real.join(seen.select(*pair), pair, "left_anti")
+    seen = held_back.where(F.col("source") == "real").select(*pair, "position")
+    real = interactions.where(F.col("source") == "real").select(*pair, "position")
+    unseen = real.join(seen.select(*pair), pair, "left_anti")
+    known = seen.select("item_id").distinct().withColumn("_known", F.lit(True))
     latest = seen.groupBy("user_id").agg(F.max("position").alias("_latest"))
-    leaks = held_out.join(latest, "user_id").where(F.col("position") <= F.col("_latest"))
-    if not leaks.isEmpty():
+    held_out = unseen.join(known, "item_id", "left").join(latest, "user_id", "left")
+    is_later = F.coalesce(F.col("position") > F.col("_latest"), F.lit(True))
+    if not held_out.where("_known").where(~is_later).isEmpty():
         raise StageError(
             "The interactions that a combiner would learn to predict are not later than all that it"
             " learns from; run stage fuse again with --force."
         )
-    return held_out.select(*pair)
+    last = Window.partitionBy("user_id").orderBy(F.desc("position"), "item_id")
+    numbered = held_out.where(is_later).withColumn("_place", F.row_number().over(last))
+    return numbered.where("_place = 1").select(*pair)
 
 
 def _read_mixture(table: DataFrame) -> tuple[tuple[str, ...], Float64Array]:

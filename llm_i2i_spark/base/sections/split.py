@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -34,4 +34,10 @@ class SplitConfig(Section):
         le=1,
         description="latest interactions of each user, of those that the models would see, that "
         "they do not; backbones that are trained set it for what they are trained on",
+    )
+    held_back_items: Annotated[float, Field(ge=0, lt=0.5)] | Literal["auto"] = Field(
+        "auto",
+        description="share of the items that what trained backbones are taught on sees no row of, "
+        "so that they learn about items without a click. auto: as large a share as those have of "
+        "the catalogue, at most 0.05",
     )

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from llm_i2i_spark.lm.encoding import Encoder
-from llm_i2i_spark.lm.loss import LossSums, NegativeSampler, item_loss
+from llm_i2i_spark.lm.loss import LossSums, Negatives, NegativeSampler, item_loss
 from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, pack_rows, packed_batch
 from llm_i2i_spark.sft.examples import GeneratorRow
 
@@ -21,10 +21,13 @@ ROW_TOKENS = 64
 class NextItemObjective:
     """Weighted cross-entropy of the targets, in packed rows.
 
+    An item with a text that no example holds is no negative: as one throughout it would be taught
+    never to be proposed, and its text says more of it than the absence of clicks does.
+
     Args:
         rows: training rows of `sft_generator`; one without a known target is left out.
         encoder: encodes them, once.
-        n_item_tokens: T.
+        has_text: [T] whether an item token has text features.
         sampled_negatives: M of the sampled softmax; 0 for the full one, which is also used if
             T <= M.
         device: of the model.
@@ -36,7 +39,7 @@ class NextItemObjective:
         self,
         rows: Iterable[GeneratorRow],
         encoder: Encoder,
-        n_item_tokens: int,
+        has_text: NDArray[np.bool_],
         sampled_negatives: int,
         device: torch.device,
     ) -> None:
@@ -49,11 +52,15 @@ class NextItemObjective:
         self.weights: NDArray[np.float64] = np.array(
             [example.weights.sum(dtype=np.float64) for example in self._examples]
         )
-        self._sampler = None
-        if 0 < sampled_negatives < n_item_tokens:
-            self._sampler = NegativeSampler(
-                _target_counts(self._examples, n_item_tokens), sampled_negatives
-            )
+        counts, occurs = _token_counts(self._examples, encoder, len(has_text))
+        negatives = occurs | ~has_text
+        self._sampler: NegativeSampler | None = None
+        self._every: Negatives | None = None
+        if 0 < sampled_negatives < len(has_text):
+            self._sampler = NegativeSampler(counts, sampled_negatives, negatives)
+        elif not negatives.all():
+            tokens = torch.from_numpy(np.flatnonzero(negatives))
+            self._every = Negatives(tokens, torch.zeros(len(tokens))).to(device)
 
     def loss(self, engine: Any, indices: Sequence[int], generator: torch.Generator) -> LossSums:
         """Σ w·CE and Σ w of some examples.
@@ -66,14 +73,20 @@ class NextItemObjective:
         batch = packed_batch(
             [[self._examples[indices[position]] for position in row] for row in rows]
         ).to(self._device)
-        negatives = self._sampler.sample(generator).to(self._device) if self._sampler else None
+        negatives = self._every
+        if self._sampler is not None:
+            negatives = self._sampler.sample(generator).to(self._device)
         hidden = engine(batch.tokens, batch.position_ids)
         return item_loss(engine.module, hidden, batch.targets, batch.weights, negatives)
 
 
-def _target_counts(examples: Sequence[Example], n_item_tokens: int) -> NDArray[np.int64]:
-    """[T] how often each item token is a target."""
+def _token_counts(
+    examples: Sequence[Example], encoder: Encoder, n_item_tokens: int
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """[T] how often each item token is a target, and whether any example holds it."""
     counts = np.zeros(n_item_tokens, np.int64)
+    occurs = np.zeros(n_item_tokens, np.bool_)
     for example in examples:
         np.add.at(counts, example.targets[example.targets != IGNORE_INDEX], 1)
-    return counts
+        occurs[encoder.item_tokens(example.tokens)] = True
+    return counts, occurs | (counts > 0)

@@ -30,6 +30,7 @@ def _objective(training: RoleTraining) -> Objective:
             groups,
             training.trained(GENERATOR.name),
             training.known_items,
+            training.new_items,
             training.catalogue,
             export.hard_negatives_from,
             export.hard_negatives_share,
