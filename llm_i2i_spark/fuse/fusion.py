@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.sections.fuse import FuseConfig
 from llm_i2i_spark.base.variants import Fusion
 from llm_i2i_spark.fuse.transform import (
@@ -13,9 +15,9 @@ from llm_i2i_spark.fuse.transform import (
     confident_rows,
     credible_real_rows,
     generator_confidence,
+    scale_of_mass,
     score_confidence,
     soft_rows,
-    yes_rows,
 )
 
 YES = 0.5
@@ -44,28 +46,26 @@ def fuse_rows(
     kept = credible_real_rows(real, models["scored"], least)
     if rule.synthetic == "none":
         return kept
-    return kept.unionByName(as_typical(SYNTHETIC_ROWS[rule.synthetic](models, settings), typical))
+    pairs = SYNTHETIC_PAIRS[rule.synthetic](models)
+    if rule.synthetic == "yes":
+        synthetic = confident_rows(pairs, 0.0)
+    elif settings.mode == "threshold" and rule.synthetic == "confidence":
+        synthetic = confident_rows(pairs, settings.threshold)
+    else:
+        scale = settings.soft_weight_scale
+        if scale == "auto":
+            mass = settings.synthetic_mass * kept.count()
+            scale = scale_of_mass(pairs, mass)
+            log_message(
+                f"  a confidence of {scale:.3g} or more weighs as much as a real interaction"
+            )
+        synthetic = soft_rows(pairs, scale, settings.min_weight)
+    return kept.unionByName(as_typical(synthetic, typical))
 
 
-def _by_confidence(models: Mapping[str, DataFrame], settings: FuseConfig) -> DataFrame:
-    pairs = score_confidence(models["scored"])
-    if settings.mode == "threshold":
-        return confident_rows(pairs, settings.threshold)
-    return soft_rows(pairs, settings.soft_weight_scale, settings.min_weight)
-
-
-def _by_generator(models: Mapping[str, DataFrame], settings: FuseConfig) -> DataFrame:
-    pairs = generator_confidence(models["candidates"])
-    return soft_rows(pairs, settings.soft_weight_scale, settings.min_weight)
-
-
-def _by_label(models: Mapping[str, DataFrame], settings: FuseConfig) -> DataFrame:
-    return yes_rows(models["scored"])
-
-
-SYNTHETIC_ROWS: Mapping[str, Callable[[Mapping[str, DataFrame], FuseConfig], DataFrame]] = {
-    "confidence": _by_confidence,
-    "generator": _by_generator,
-    "yes": _by_label,
+SYNTHETIC_PAIRS: Mapping[str, Callable[[Mapping[str, DataFrame]], DataFrame]] = {
+    "confidence": lambda models: score_confidence(models["scored"]),
+    "generator": lambda models: generator_confidence(models["candidates"]),
+    "yes": lambda models: score_confidence(models["scored"].where(F.col("decision"))),
 }
-"""By `Fusion.synthetic`, what joins the real interactions."""
+"""By `Fusion.synthetic`, which candidates join the real interactions, with their confidence."""

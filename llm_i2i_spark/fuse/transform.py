@@ -4,8 +4,14 @@ synthetic one by its confidence.
 
 from __future__ import annotations
 
+import math
+
+import numpy as np
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+
+CLASS_RATIO = 1.01
+"""Of the greatest to the least confidence of a class in `scale_of_mass`."""
 
 
 def real_rows(interactions: DataFrame, weight: Column) -> DataFrame:
@@ -81,6 +87,37 @@ def soft_rows(pairs: DataFrame, scale: float, min_weight: float) -> DataFrame:
     return _synthetic(pairs, weight).where((F.col("weight") >= min_weight) & (F.col("weight") > 0))
 
 
+def scale_of_mass(pairs: DataFrame, mass: float) -> float:
+    """The scale with which synthetic rows of mode `soft` weigh so much together: the s of Σ min(1,
+    confidence / s) = mass.
+
+    Confidences are counted in classes that are 1 % wide, so that the scale is right to about half a
+    per cent and the same whatever the order of the rows.
+
+    Args:
+        pairs: `user_id, item_id, confidence`.
+        mass: what all weights add up to; where there are too few pairs for it, the scale is the
+            least confidence, and all weights are 1.
+
+    Returns:
+        The scale, above 0; 1 without any confidence above 0.
+    """
+    width = math.log(CLASS_RATIO)
+    of_class = F.floor(F.log("confidence") / F.lit(width)).cast("int").alias("of_class")
+    counted = pairs.where(F.col("confidence") > 0).groupBy(of_class).agg(F.count("*").alias("rows"))
+    classes = counted.orderBy(F.desc("of_class")).collect()
+    rows = np.array([row["rows"] for row in classes], np.float64)
+    values = np.exp((np.array([row["of_class"] for row in classes], np.float64) + 0.5) * width)
+    # With s between two classes, those above it weigh 1 a row and the others confidence / s.
+    above = np.cumsum(rows)
+    below = np.cumsum((rows * values)[::-1])[::-1]
+    for number in range(len(rows)):
+        heavier = above[number - 1] if number else 0.0
+        if heavier < mass and (scale := below[number] / (mass - heavier)) >= values[number]:
+            return float(scale)
+    return float(values[-1]) if len(rows) else 1.0
+
+
 def as_typical(synthetic: DataFrame, typical: float) -> DataFrame:
     """Synthetic rows weighed as real ones are: one of full confidence counts as much as a real
     interaction does on average, not as the strongest of them.
@@ -101,13 +138,6 @@ def confident_rows(pairs: DataFrame, threshold: float) -> DataFrame:
         threshold: lowest confidence that is kept.
     """
     return _synthetic(pairs.where(F.col("confidence") >= threshold), F.lit(1.0))
-
-
-def yes_rows(scored: DataFrame) -> DataFrame:
-    """Synthetic rows with weight 1 for the candidates that the discriminator answers with Yes: the
-    published ablation without a threshold.
-    """
-    return confident_rows(score_confidence(scored.where(F.col("decision"))), 0.0)
 
 
 def _synthetic(pairs: DataFrame, weight: Column) -> DataFrame:

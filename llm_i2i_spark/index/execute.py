@@ -27,7 +27,7 @@ def execute(run: StageRun) -> None:
     ]
     used = {
         scope_key(scope): settings[scope["backbone"]].model_dump(
-            include={"size", "normalize", "popularity_exponent"}
+            include={"size", "normalize", "popularity_exponent", "new_item_boost"}
         )
         for scope in run.scopes
     }

@@ -7,7 +7,12 @@ from llm_i2i_spark.base.stage import Stage
 STAGE = Stage(
     name="index",
     reads=("item_similarity", "fused"),
-    settings=("index.size", "index.normalize", "index.popularity_exponent"),
+    settings=(
+        "index.size",
+        "index.normalize",
+        "index.popularity_exponent",
+        "index.new_item_boost",
+    ),
     code=("index/execute", "index/transform"),
     code_with_imports=("backbones/{backbone}",),
 )

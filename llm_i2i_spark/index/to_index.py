@@ -18,6 +18,7 @@ def to_index(
     size: int = 200,
     normalize: Literal["none", "row"] = "row",
     popularity_exponent: float = 0.0,
+    new_item_boost: float = 1.0,
     interactions: Frame | None = None,
 ) -> DataFrame:
     """The neighbour list of every item, as stage `index` makes it; see `transform.rank_neighbors`.
@@ -29,6 +30,7 @@ def to_index(
         normalize: `row`, scores over the row's Euclidean length; `none`, as they are, which suits
             backbones whose similarities are probabilities: `EmTransitions`, `Attribution`, `Blend`.
         popularity_exponent: score * (clicks of the neighbour) ** -exponent; 0 leaves it alone.
+        new_item_boost: factor of the scores of neighbours without a click; 1 leaves them alone.
         interactions: what the similarities were made from (item_id a row), to count clicks; where
             there is a column source, its real rows alone, and where there is a column variant,
             each variant by itself.
@@ -45,16 +47,22 @@ def to_index(
     rows = rows.withColumn("similarity", F.col("similarity").cast("double"))
     if "synthetic_share" not in rows.columns:
         rows = rows.withColumn("synthetic_share", F.lit(None).cast("double"))
-    settings = IndexConfig(size=size, normalize=normalize, popularity_exponent=popularity_exponent)
-    clicks = _clicks(rows, interactions) if popularity_exponent else None
+    settings = IndexConfig(
+        size=size,
+        normalize=normalize,
+        popularity_exponent=popularity_exponent,
+        new_item_boost=new_item_boost,
+    )
+    wanted = popularity_exponent or new_item_boost != 1
+    clicks = _clicks(rows, interactions) if wanted else None
     return rank_neighbors(rows, clicks, settings)
 
 
 def _clicks(similar: DataFrame, interactions: Frame | None) -> DataFrame:
     if interactions is None:
         raise ConfigError(
-            "popularity_exponent above 0 counts the clicks of each item: give to_index the"
-            " interactions that the similarities were made from."
+            "popularity_exponent above 0 and new_item_boost count the clicks of each item: give"
+            " to_index the interactions that the similarities were made from."
         )
     frame = spark_frame(interactions)
     require_columns(frame, ("item_id",), "The interactions")

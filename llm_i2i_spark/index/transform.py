@@ -30,7 +30,8 @@ def rank_neighbors(
 ) -> DataFrame:
     """The served list of every item, in three steps.
 
-    1. Damping: score(i, j) = similarity(i, j) * max(clicks of j, 1)^-popularity_exponent.
+    1. Damping: score(i, j) = similarity(i, j) * max(clicks of j, 1)^-popularity_exponent, times
+       `new_item_boost` where j has no click.
     2. The best `size` by score, then by neighbour id (shorter ids first, then text: for integers
        the order of numbers).
     3. `normalize=row`: scores over the row's Euclidean length, so that every clicked item has the
@@ -41,7 +42,7 @@ def rank_neighbors(
     Args:
         similarity: item_id, neighbor_id, similarity, synthetic_share, as in the contract
             `item_similarity`; with variant and backbone where there are several.
-        clicks: from `count_clicks`; None for an exponent of 0.
+        clicks: from `count_clicks`; None for an exponent of 0 and a boost of 1.
 
     Returns:
         item_id and neighbors as in the contract `item_index`, with variant and backbone where they
@@ -49,8 +50,9 @@ def rank_neighbors(
     """
     key = [*(name for name in SCOPE if name in similarity.columns), "item_id"]
     scored = similarity.withColumn("score", F.col("similarity"))
-    if clicks is not None and index.popularity_exponent:
-        scored = _damped(similarity, clicks, index.popularity_exponent)
+    if clicks is not None and (index.popularity_exponent or index.new_item_boost != 1):
+        exponent = index.popularity_exponent or 0.0
+        scored = _damped(similarity, clicks, exponent, index.new_item_boost)
     # A struct sorts by its fields in turn, so this one ascends from the best neighbour to the
     # worst.
     entry = F.struct(
@@ -67,12 +69,18 @@ def rank_neighbors(
     )
 
 
-def _damped(similarity: DataFrame, clicks: DataFrame, exponent: float) -> DataFrame:
+def _damped(
+    similarity: DataFrame, clicks: DataFrame, exponent: float, new_item_boost: float
+) -> DataFrame:
     scope = [name for name in SCOPE[:1] if name in clicks.columns]
     popularity = clicks.select(*scope, F.col("item_id").alias("neighbor_id"), "clicks")
     known = F.greatest(F.coalesce("clicks", F.lit(1)), F.lit(1)).cast("double")
+    factor = F.pow(known, F.lit(-exponent))
+    if new_item_boost != 1:
+        is_new = F.coalesce("clicks", F.lit(0)) == 0
+        factor = factor * F.when(is_new, F.lit(new_item_boost)).otherwise(F.lit(1.0))
     joined = similarity.join(F.broadcast(popularity), [*scope, "neighbor_id"], "left")
-    return joined.withColumn("score", F.col("similarity") * F.pow(known, F.lit(-exponent)))
+    return joined.withColumn("score", F.col("similarity") * factor)
 
 
 def _neighbors(entries: Column, normalized: bool) -> Column:

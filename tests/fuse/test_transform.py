@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
@@ -13,9 +14,9 @@ from llm_i2i_spark.fuse.transform import (
     credible_real_rows,
     generator_confidence,
     real_rows,
+    scale_of_mass,
     score_confidence,
     soft_rows,
-    yes_rows,
 )
 from llm_i2i_spark.lake.interaction_weights import LEAST_WEIGHT, WeightScale, measure_weights
 
@@ -90,9 +91,43 @@ def test_soft_weight_is_confidence_over_scale_at_most_one(scored: DataFrame) -> 
     assert found == {"c": 1.0, "d": pytest.approx(0.5)}
 
 
+@pytest.mark.parametrize("mass", [1.0, 20.0, 150.0])
+def test_the_scale_of_a_mass_gives_synthetic_rows_that_weight(
+    spark: SparkSession, mass: float
+) -> None:
+    confidences = np.random.default_rng(0).random(300) ** 4
+    rows = [("u", f"i{n}", float(value)) for n, value in enumerate(confidences)]
+    pairs = spark.createDataFrame(rows, "user_id string, item_id string, confidence double")
+    scale = scale_of_mass(pairs, mass)
+    assert np.minimum(1, confidences / scale).sum() == pytest.approx(mass, rel=0.01)
+    assert scale_of_mass(pairs.repartition(7), mass) == scale
+
+
+def test_of_too_few_candidates_for_a_mass_all_weigh_one(scored: DataFrame) -> None:
+    pairs = score_confidence(scored)
+    assert scale_of_mass(pairs, 3.5) == pytest.approx(0.0005, rel=0.01)
+    assert scale_of_mass(pairs.limit(0), 3.5) == 1.0
+
+
+def test_synthetic_rows_weigh_as_much_as_the_real_ones_unless_told_otherwise(
+    real: DataFrame, scored: DataFrame
+) -> None:
+    models = {"scored": scored}
+    for mass in (1.0, 0.5):
+        settings = FuseConfig(synthetic_mass=mass, min_weight=0.0)
+        fused = fuse_rows(VARIANT.fusion, real, models, settings)
+        weights = _weights(fused.where("source = 'synthetic'"))
+        assert sum(weights.values()) == pytest.approx(2 * mass, rel=0.01)
+    settings = FuseConfig(mode="threshold", threshold=0.05)
+    fused = fuse_rows(VARIANT.fusion, real, models, settings)
+    assert _weights(fused.where("source = 'synthetic'")) == {"c": 1.0, "d": 1.0}
+    rule = find_variant("no_threshold").fusion
+    fused = fuse_rows(rule, real, models, FuseConfig())
+    assert _weights(fused.where("source = 'synthetic'")) == {"c": 1.0}
+
+
 def test_threshold_keeps_the_confident_with_full_weight(scored: DataFrame) -> None:
     assert _weights(confident_rows(score_confidence(scored), 0.05)) == {"c": 1.0, "d": 1.0}
-    assert _weights(yes_rows(scored)) == {"c": 1.0}
 
 
 def test_real_rows_get_the_discriminators_score_and_unscored_ones_stay(

@@ -56,6 +56,13 @@ def test_plain_lists_are_ordered_by_score_then_shorter_id(similarity, clicks):
     }
 
 
+def test_a_boost_lifts_neighbors_that_nobody_clicked_and_no_others(similarity, clicks):
+    boosted = PLAIN.model_copy(update={"new_item_boost": 3.0})
+    found = lists_of(rank_neighbors(similarity, clicks.where("item_id <> '9'"), boosted))
+    assert found["a"] == [("9", 0.75, 1, 1.0), ("b", 0.5, 2, 0.0), ("10", 0.25, 3, 0.5)]
+    assert found["b"] == [("a", 1.5, 1, 0.0)]  # its clicks are those of another variant
+
+
 def test_damping_counts_clicks_of_the_same_variant_and_a_row_gets_length_one(similarity, clicks):
     found = lists_of(
         rank_neighbors(

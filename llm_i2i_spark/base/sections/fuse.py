@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -21,8 +21,16 @@ class FuseConfig(Section):
         le=1,
         description="mode threshold: lowest calibrated confidence that is kept, with weight 1",
     )
-    soft_weight_scale: float = Field(
-        0.05, gt=0, description="mode soft: weight = min(1, confidence / soft_weight_scale)"
+    soft_weight_scale: Annotated[float, Field(gt=0)] | Literal["auto"] = Field(
+        "auto",
+        description="mode soft: weight = min(1, confidence / soft_weight_scale). auto: such that "
+        "synthetic rows weigh `synthetic_mass` times as much as the real ones together",
+    )
+    synthetic_mass: float = Field(
+        1.0,
+        gt=0,
+        description="mode soft with soft_weight_scale=auto: weight of all synthetic rows over that "
+        "of all real ones; less where the candidates are too few",
     )
     min_weight: float = Field(0.01, ge=0, le=1, description="mode soft: lighter rows are left out")
     drop_real_below: float = Field(

@@ -22,6 +22,12 @@ class IndexConfig(Section):
         ge=0,
         description="score * (clicks of the neighbour) ** -exponent; None: what suits the backbone",
     )
+    new_item_boost: float = Field(
+        1.0,
+        gt=0,
+        description="factor of the scores of neighbours that nobody clicked; above 1 it shows new "
+        "items more often, at the cost of the others",
+    )
     recent_items: int = Field(
         10, ge=1, description="latest clicks of a user whose lists are merged"
     )

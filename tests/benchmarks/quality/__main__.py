@@ -15,11 +15,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tests.benchmarks.quality.scorer import Query, Ranks, rank, read_index, report_ranks
+from tests.benchmarks.quality.scorer import (
+    Index,
+    Query,
+    Ranks,
+    rank,
+    read_index,
+    report_ranks,
+)
 from tests.benchmarks.swing.logs import SHARED
 from tests.benchmarks.swing.report import LeftOut, log_message, report_left_out, report_plain
 
 SYSTEMS = (("real", "text"), ("real", "blend"), ("llm_i2i", "blend"))
+BOOSTS = (1, 2, 4, 8)
+"""Values of `index.new_item_boost`."""
 HIDDEN_SHARE = 0.05
 SEED = 42
 
@@ -67,15 +76,20 @@ def report_new_items(options: argparse.Namespace, folder: Path) -> None:
     log_message(
         f"{len(hidden):,} items hidden; {len(new):,} clicks on them, {len(others):,} others"
     )
-    reference: Ranks | None = None
+    text: Ranks | None = None
     for variant, backbone in SYSTEMS:
         name = f"{variant}_{backbone}"
         index = read_index(folder / f"{name}.parquet")
-        found = rank(index, new)
-        reference = reference or found
-        report_ranks(f"new_items_{name}", found, reference)
-        every = rank(index, others)
-        report_ranks(f"others_{name}", every, rank(index, others, set(items) - hidden))
+        without_new = rank(index, others, set(items) - hidden)
+        for boost in BOOSTS if backbone == "blend" else (1,):
+            boosted = boost_new_items(index, hidden, boost)
+            found = rank(boosted, new)
+            text = text or found
+            report_ranks(f"new_items_{name}_boost_{boost}", found, text)
+            report_ranks(f"others_{name}_boost_{boost}", rank(boosted, others), without_new)
+        # What the best new item for everybody would find, in place of the tenth of ten.
+        report_ranks(f"among_new_items_{name}", rank(index, new, hidden))
+        report_plain(f"first_nine_{name}", float(without_new.recall(9).mean()))
         lists = set(index)
         neighbors = set().union(*index.values())
         report_plain(
@@ -84,6 +98,16 @@ def report_new_items(options: argparse.Namespace, folder: Path) -> None:
             new_with_a_list=len(hidden & lists) / len(hidden),
             new_as_a_neighbor=len(hidden & neighbors) / len(hidden),
         )
+
+
+def boost_new_items(index: Index, new: set[str], boost: float) -> Index:
+    """The index of `index.new_item_boost`, for scores that are not normalised by row."""
+    return {
+        item: {
+            neighbor: score * (boost if neighbor in new else 1) for neighbor, score in row.items()
+        }
+        for item, row in index.items()
+    }
 
 
 def queries(log: pd.DataFrame, hidden: set[str]) -> tuple[list[Query], list[Query]]:

@@ -47,8 +47,11 @@ class Ranks(NamedTuple):
 
     def recall(self, k: int) -> NDArray[np.float64]:
         """(queries,) chance that the target is among the first k, ties in random order."""
-        places = self.worst - self.best + 1
-        return np.clip((k + 1 - self.best) / np.where(np.isfinite(places), places, 1), 0, 1)
+        found = np.isfinite(self.best)
+        share = np.zeros(len(found))
+        places = self.worst[found] - self.best[found] + 1
+        share[found] = np.clip((k + 1 - self.best[found]) / places, 0, 1)
+        return share
 
 
 def main() -> int:
@@ -113,6 +116,7 @@ def report_ranks(name: str, ranks: Ranks, reference: Ranks | None = None) -> Non
     hits = ranks.recall(10)
     numbers = {
         "queries": len(hits),
+        "recall_at_1": float(ranks.recall(1).mean()),
         "recall_at_50": float(ranks.recall(50).mean()),
         "ties_for": float((ranks.best <= 10).mean()),
         "ties_against": float((ranks.worst <= 10).mean()),
