@@ -209,7 +209,7 @@ def _held_back_share(good: DataFrame, products: DataFrame | None, split: SplitCo
     counted = joined.agg(F.count("*").alias("items"), F.count("clicked").alias("clicked")).first()
     assert counted is not None
     new = counted["items"] - counted["clicked"]
-    return min(new / max(counted["items"], 1), MOST_HELD_BACK)
+    return min(float(new / max(counted["items"], 1)), MOST_HELD_BACK)
 
 
 def _found(source: Source, config: IngestConfig) -> str:

@@ -57,6 +57,12 @@ class ModelArtifacts:
     base_digest: str | None
     embeddings: NDArray[np.float32] | None = None
 
+    @property
+    def has_text(self) -> NDArray[np.bool_]:
+        """[T] whether an item token has text features."""
+        has_text: NDArray[np.bool_] = np.any(self.features, axis=1)
+        return has_text
+
     def new_model(self) -> ItemLanguageModel:
         """A model before fine-tuning, in training mode."""
         model = build_model(

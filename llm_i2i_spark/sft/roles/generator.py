@@ -20,7 +20,7 @@ def _objective(training: RoleTraining) -> Objective:
     return NextItemObjective(
         generator_rows(training.examples(GENERATOR.export_table), "train"),
         training.encoder,
-        training.artifacts.features.any(axis=1),
+        training.artifacts.has_text,
         training.config.sft.sampled_negatives,
         training.distributed.device,
     )
