@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pyarrow as pa
 
 from llm_i2i_spark.lake.batch_inference import Columns, InferenceTask
@@ -50,7 +51,7 @@ def propose_batch(
     Returns:
         The columns of the table `candidates`, without the digests of model and prompt.
     """
-    from llm_i2i_spark.lm.decoding import propose
+    from llm_i2i_spark.lm.decoding import rank_catalogue
 
     users = batch.column("user_id").to_pylist()
     histories = [
@@ -58,17 +59,13 @@ def propose_batch(
         for history in batch.column("history").to_pylist()
     ]
     owned = [frozenset(items) for items in batch.column("owned").to_pylist()]
-    proposals = propose(checkpoint, histories, owned, task.per_user, task.batch_tokens)
-    rows = [
-        (user, proposal.item_id, rank, proposal.log_prob)
-        for user, of_user in zip(users, proposals, strict=True)
-        for rank, proposal in enumerate(of_user, start=1)
-    ]
+    ranking = rank_catalogue(checkpoint, histories, owned, task.per_user, task.batch_tokens)
+    item_ids = checkpoint.vocabulary.item_ids
+    first = np.searchsorted(ranking.users, ranking.users)
     return {
-        "user_id": [row[0] for row in rows],
-        "item_id": [row[1] for row in rows],
-        "rank": [row[2] for row in rows],
-        # The log-probability of a certain item may come out as 1e-8 above zero.
-        "log_prob": [min(row[3], 0.0) for row in rows],
-        "decode_digest": [task.decode_digest] * len(rows),
+        "user_id": [users[user] for user in ranking.users.tolist()],
+        "item_id": [item_ids[item] for item in ranking.items.tolist()],
+        "rank": np.arange(1, len(first) + 1) - first,
+        "log_prob": ranking.log_probs,
+        "decode_digest": [task.decode_digest] * len(first),
     }

@@ -81,21 +81,43 @@ def propose(
     Raises:
         StageError: scores of the model are NaN or infinite.
     """
+    ranking = rank_catalogue(checkpoint, histories, owned, k, batch_tokens)
+    proposals: list[list[Proposal]] = [[] for _ in histories]
+    for user, item, log_prob in zip(*(column.tolist() for column in ranking), strict=True):
+        proposals[user].append(Proposal(checkpoint.vocabulary.item_ids[item], log_prob))
+    return proposals
+
+
+def rank_catalogue(
+    checkpoint: LoadedCheckpoint,
+    histories: Sequence[Sequence[Item]],
+    owned: Sequence[Collection[str]],
+    k: int,
+    batch_tokens: int,
+) -> Ranking:
+    """What `propose` finds, as arrays: no object is made for an item, which takes longer than to
+    rank it.
+
+    Args and errors: those of `propose`.
+
+    Returns:
+        `users` are positions in `histories`; log-probabilities are at most 0.
+    """
     prompts = [checkpoint.encoder.prompt(history) for history in histories]
     owned_items = [_item_indices(checkpoint, ids) for ids in owned]
-    proposals: list[list[Proposal]] = [[] for _ in prompts]
     search = _CatalogueSearch(checkpoint, k)
     # An order of contents, so that batches do not depend on the order of the rows.
     order = sorted(range(len(prompts)), key=lambda row: (len(prompts[row]), prompts[row].tobytes()))
     sizes = [search.tokens_needed(len(prompts[row])) for row in order]
+    parts = [Ranking(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))]
     for batch in token_batches(sizes, batch_tokens):
         rows = [order[position] for position in batch]
-        ranking = search.rank([prompts[row] for row in rows], [owned_items[row] for row in rows])
-        for user, item, log_prob in zip(*(column.tolist() for column in ranking), strict=True):
-            proposals[rows[user]].append(
-                Proposal(checkpoint.vocabulary.item_ids[item], min(log_prob, 0.0))
-            )
-    return proposals
+        found = search.rank([prompts[row] for row in rows], [owned_items[row] for row in rows])
+        parts.append(found._replace(users=np.array(rows, np.int64)[found.users]))
+    users, items, log_probs = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    by_user = np.argsort(users, kind="stable")
+    # The log-probability of a certain item may come out as 1e-8 above zero.
+    return Ranking(users[by_user], items[by_user], np.minimum(log_probs[by_user], 0.0))
 
 
 def _item_indices(checkpoint: LoadedCheckpoint, item_ids: Collection[str]) -> Int64Array:

@@ -7,14 +7,19 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
 
 from llm_i2i_spark.base.sections.export import part_of
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
-from llm_i2i_spark.lm.decoding import propose
+from llm_i2i_spark.lm.decoding import rank_catalogue
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.examples import LabelledCandidates
 from llm_i2i_spark.training_job.events import Reporter
+
+T = TypeVar("T")
 
 BATCH_TOKENS = 16_384
 HISTORIES_AT_ONCE = 2048
@@ -49,7 +54,8 @@ def with_hard_negatives(
         distributed: this rank, which draws for its shard.
         reporter: of progress.
     """
-    shard = distributed.shard(groups)
+    shard, vocabulary = distributed.shard(groups), generator.vocabulary
+    is_new = np.array([item_id in new for item_id in vocabulary.item_ids], np.bool_)
     drawn: list[list[str]] = []
     for start in range(0, len(shard), HISTORIES_AT_ONCE):
         part = shard[start : start + HISTORIES_AT_ONCE]
@@ -58,13 +64,18 @@ def with_hard_negatives(
             | {item.item_id for item in (*group.history, *group.candidates)}
             for group in part
         ]
-        proposals = propose(
+        ranking = rank_catalogue(
             generator, [group.history for group in part], excluded, pool_size, BATCH_TOKENS
         )
-        for group, of_group in zip(part, proposals, strict=True):
+        kept = ~is_new[ranking.items]
+        pools = np.split(
+            ranking.items[kept],
+            np.searchsorted(ranking.users[kept], np.arange(1, len(part))),
+        )
+        for group, pool in zip(part, pools, strict=True):
             number = part_of(group.labels.count(False), share)
-            pool = [one.item_id for one in of_group if one.item_id not in new]
-            drawn.append(draw(pool, number, f"{seed}|{group.user_id}|{group.position}"))
+            chosen = draw(pool.tolist(), number, f"{seed}|{group.user_id}|{group.position}")
+            drawn.append([vocabulary.item_ids[item] for item in chosen])
         reporter.progress("hard negatives", len(drawn), len(shard), "histories")
     of_all = distributed.all_gather(drawn, len(groups))
     return [
@@ -73,7 +84,7 @@ def with_hard_negatives(
     ]
 
 
-def draw(pool: Sequence[str], number: int, key: str) -> list[str]:
+def draw(pool: Sequence[T], number: int, key: str) -> list[T]:
     """Items of a pool, each at most once, all with equal chances, by hashes of a key and of the
     number of the draw (the first steps of a Fisher-Yates shuffle).
 
