@@ -6,17 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.base.errors import InputDataError
-from llm_i2i_spark.base.files import is_uri, require_readable_name
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
+from llm_i2i_spark.lake.row_files import read_row_file, require_row_file
 from llm_i2i_spark.lake.spark_errors import spark_reason
-
-_COMPRESSED = (".gz", ".bz2", ".zst", ".deflate", ".snappy", ".lz4")
-_TEXT = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
 
 
 def require_index_file(path: str) -> None:
@@ -25,16 +21,11 @@ def require_index_file(path: str) -> None:
     Raises:
         InputDataError: nothing is there, it is empty, or Spark cannot read files of its name.
     """
-    if is_uri(path):
-        return
-    local = Path(path).expanduser()
-    if not local.exists():
-        raise InputDataError(
-            f"There is no file {path}; `llm-i2i index-export` writes one of the form it must have."
-        )
-    if local.is_file() and local.stat().st_size == 0:
-        raise InputDataError(f"The file {path} is empty; write the index again.")
-    require_readable_name(local.resolve())
+    require_row_file(
+        path,
+        "`llm-i2i index-export` writes one of the form it must have",
+        "write the index again",
+    )
 
 
 def read_index_file(spark: SparkSession, path: str) -> DataFrame:
@@ -48,18 +39,8 @@ def read_index_file(spark: SparkSession, path: str) -> DataFrame:
     Raises:
         InputDataError: Spark cannot read it.
     """
-    ending = _ending(path)
     with explained_index(path):
-        if not is_uri(path):
-            path = str(Path(path).expanduser().resolve())
-        if (Path(path) / "_delta_log").is_dir():
-            return spark.read.format("delta").load(path)
-        if _TEXT.get(ending) == "json":
-            return spark.read.json(path, primitivesAsString=True)
-        if _TEXT.get(ending) == "csv":
-            separator = "\t" if ending == ".tsv" else ","
-            return spark.read.csv(path, header=True, sep=separator, quote='"', escape='"')
-        return spark.read.parquet(path)
+        return read_row_file(spark, path)
 
 
 @contextmanager
@@ -76,12 +57,3 @@ def explained_index(name: str) -> Iterator[None]:
             f"Spark cannot read the index {name} ({spark_reason(error)}); it must be Parquet, CSV"
             " with a header, JSON lines or a Delta folder."
         ) from error
-
-
-def _ending(path: str) -> str:
-    """The ending of a file, or of the first data file of a folder, without that of compression."""
-    local = Path(path).expanduser()
-    if not is_uri(path) and local.is_dir():
-        local = min(local.rglob("[!._]*.*"), default=local)
-    endings = [ending.lower() for ending in local.suffixes if ending.lower() not in _COMPRESSED]
-    return endings[-1] if endings else ""
