@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from llm_i2i_spark.inspection.inspect_source import inspect_source
     from llm_i2i_spark.lake.splits import split_interactions
     from llm_i2i_spark.metrics import MRR, NDCG, Coverage, FillRate, Gini, Novelty, Recall
+    from llm_i2i_spark.online.compare_arms import compare_arms
     from llm_i2i_spark.project import Project
     from llm_i2i_spark.serving.lookup import Lookup
 
@@ -52,6 +53,7 @@ __all__ = [
     "Swing",
     "Text",
     "Transitions",
+    "compare_arms",
     "encode_items",
     "evaluate_index",
     "inspect_source",
@@ -79,6 +81,7 @@ _MODULES = {
     "inspection.inspect_source": ("inspect_source",),
     "lake.splits": ("split_interactions",),
     "metrics": ("Coverage", "FillRate", "Gini", "MRR", "NDCG", "Novelty", "Recall"),
+    "online.compare_arms": ("compare_arms",),
     "project": ("Project",),
     "serving.lookup": ("Lookup",),
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from llm_i2i_spark import __version__
-from llm_i2i_spark.cli import audit, experiments, index, inspect, run
+from llm_i2i_spark.cli import audit, experiments, index, inspect, online, run
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -16,6 +16,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (inspect, run, index, experiments, audit):
+    for group in (inspect, run, index, experiments, online, audit):
         group.add_commands(commands)
     return parser

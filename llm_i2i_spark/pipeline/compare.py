@@ -48,6 +48,33 @@ def compare_systems_of(
     """
     settings = settings_of(config)
     settings = replace(settings, metrics=tuple(summary_metrics(settings.metrics)))
+    systems = evaluated_systems(lake, variants, backbones)
+    index, interactions, items, item_stats = map(
+        lake.read, ("item_index", "interactions", "items", "item_stats")
+    )
+    with ExitStack() as stack:
+        evaluation = evaluate_systems(
+            Tables(index, interactions, items, item_stats),
+            systems,
+            settings,
+            lambda frame, title: stack.enter_context(materialized(lake, frame, title)),
+        )
+    return evaluation.compare(baseline_pair(baseline, systems))
+
+
+def evaluated_systems(
+    lake: Lake, variants: Sequence[str] | None = None, backbones: Sequence[str] | None = None
+) -> list[tuple[str, str]]:
+    """The (variant, backbone) pairs whose index has not seen what is held out, by backbone.
+
+    Args:
+        lake: the tables.
+        variants: those that are wanted; None for all.
+        backbones: those that are wanted; None for all.
+
+    Raises:
+        UserError: the lake holds none of these.
+    """
     present = [
         (variant, backbone) for variant, backbone in _systems(lake) if not variant.endswith(SERVED)
     ]
@@ -62,15 +89,13 @@ def compare_systems_of(
         raise UserError(
             f"The lake holds no evaluated index of these variants and backbones; it holds {there}."
         )
-    index, interactions, items, item_stats = map(
-        lake.read, ("item_index", "interactions", "items", "item_stats")
-    )
-    with ExitStack() as stack:
-        evaluation = evaluate_systems(
-            Tables(index, interactions, items, item_stats),
-            systems,
-            settings,
-            lambda frame, title: stack.enter_context(materialized(lake, frame, title)),
-        )
-    pair = (baseline[0], baseline[1] if len(baseline) > 1 else systems[0][1]) if baseline else None
-    return evaluation.compare(pair)
+    return systems
+
+
+def baseline_pair(
+    baseline: tuple[str, ...] | None, systems: Sequence[tuple[str, str]]
+) -> tuple[str, str] | None:
+    """A baseline with its backbone, that of the first system where none is named."""
+    if not baseline:
+        return None
+    return baseline[0], baseline[1] if len(baseline) > 1 else systems[0][1]

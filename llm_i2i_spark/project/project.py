@@ -16,6 +16,7 @@ from llm_i2i_spark.project.results import ProjectRun, ServedIndex
 if TYPE_CHECKING:
     from llm_i2i_spark.evaluate.compare import Comparison
     from llm_i2i_spark.evaluate.evaluation import Evaluation
+    from llm_i2i_spark.online.replay import Replay
     from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
     from llm_i2i_spark.pipeline.plan import Plan
     from llm_i2i_spark.pipeline.planner import System
@@ -135,6 +136,51 @@ class Project(IndexAccess):
 
         chosen = tuple(baseline.split("/", 1)) if isinstance(baseline, str) else baseline
         return compare_systems_of(self.lake, self.config, variants, backbones, chosen)
+
+    @optional_imports()
+    def replay(
+        self,
+        variants: Sequence[str] | None = None,
+        backbones: Sequence[str] | None = None,
+        baseline: str | tuple[str, str] | None = None,
+        k: int | None = None,
+        events: Sequence[str] | None = None,
+    ) -> Replay:
+        """RN and L2P that the lookups would have had, from the held-out interactions.
+
+        `rn` is the mean number of items that a user's lookup returns, `l2p` the share of the users
+        to whom it returns anything, `l2p_item` the share to whom it returns the held-out item;
+        `online.replay` says how they stand to the measures of an A/B test.
+
+        Args:
+            variants: those to replay; None for all that the lake holds. Served indexes have seen
+                what is held out and are left out.
+            backbones: those to replay; None for all that the lake holds.
+            baseline: what the differences are over, as in `compare`.
+            k: items that a lookup returns at most; None for all that it retrieves.
+            events: values of the log's `event` that are purchases: of the held-out interactions
+                only these count; None for all.
+
+        Raises:
+            UserError: the lake holds none of these, or nothing is held out.
+        """
+        from llm_i2i_spark.evaluate.settings import settings_of
+        from llm_i2i_spark.online.replay import replay_lookups
+        from llm_i2i_spark.pipeline.compare import baseline_pair, evaluated_systems
+
+        chosen = tuple(baseline.split("/", 1)) if isinstance(baseline, str) else baseline
+        settings = settings_of(self.config)
+        systems = evaluated_systems(self.lake, variants, backbones)
+        return replay_lookups(
+            self.lake.read("item_index"),
+            self.lake.read("interactions"),
+            systems,
+            settings,
+            self.config.index.size,
+            baseline_pair(chosen, systems),
+            k,
+            events,
+        )
 
     def evaluate_index(self, path: str | Path, name: str | None = None) -> Evaluation:
         """The evaluation kit on an index that anyone made, against the held-out interactions here.
