@@ -25,6 +25,8 @@ COMMANDS = (
     ["index-export", "--out", "f.parquet", "--version", "4"],
     ["evaluate-index", "f.parquet"],
     ["compare", "--variants", "real,llm_i2i", "--backbones", "swing", "--baseline", "real/swing"],
+    ["online", "log.csv", "--control", "A", "--treatment", "B", "--expected-split", "9:1"],
+    ["replay", "--variants", "real", "--backbones", "swing", "--k", "50", "--events", "purchase"],
     ["serve-index", "--variants", "llm_i2i", "--backbones", "swing,bm25"],
     ["recommend", "--k", "20", "--out", "users.parquet", "--variant", "real"],
     ["publish", "redis://localhost:6379/0", "--variant", "real", "--version", "4"],

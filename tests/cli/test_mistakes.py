@@ -78,6 +78,10 @@ from llm_i2i_spark.cli.main import main
         ),
         (["config", "--set", "seed=99999999999999999999"], "seed: Input should be less than"),
         (["config", "--set", "sft.alpha=nan"], "finite"),
+        (["online", "nowhere.parquet"], "There is no file nowhere.parquet; name a log with"),
+        (["online", "f", "--expected-split", "1"], "--expected-split wants two numbers"),
+        (["replay", "--set", "lake.root=l", "--k", "0"], "--k must be at least 1"),
+        (["replay", "--set", "lake.root=l", "--events", ","], "--events wants at least one"),
         (["evaluate-index", "nowhere.parquet", "--set", "lake.root=l"], "nowhere.parquet"),
     ],
 )

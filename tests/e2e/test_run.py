@@ -105,6 +105,19 @@ def test_lookup_export_and_trace_read_the_index(
     assert "item_index" in here.run("audit", "runs", *finished.arguments)
 
 
+def test_a_replay_of_the_lake_says_what_its_lookups_return(finished: Finished, here: Any) -> None:
+    found = json.loads(here.run("replay", "--json", *finished.arguments))
+    assert found["users"] == 150
+    real, mended = found["systems"]["real"], found["systems"]["llm_i2i"]
+    assert 0 < real["rn"]["value"] <= found["k"]
+    assert mended["rn"]["difference"] == mended["rn"]["value"] / real["rn"]["value"] - 1
+    # Recall over all that is retrieved is no less than that of the best 200.
+    recall = finished.summary["metrics"]["variants"]["real"]["all"]["recall@200"]["value"]
+    assert recall - 1e-9 <= real["l2p_item"]["value"] <= real["l2p"]["value"] <= 1
+    shown = here.run("replay", *finished.arguments, "--k", "10")
+    assert "lookups of at most 10 items" in shown
+
+
 def test_an_interrupted_run_ends_with_one_sentence(
     raw_files: Any, llm_i2i: Any, tmp_path: Path
 ) -> None:
