@@ -117,7 +117,7 @@ class ArmComparison:
 
     def lines(self) -> list[str]:
         """Aligned text: users and totals, remarks, then a line a measure."""
-        return [self._title(), *self.remarks(), *aligned(self._cells()), NOTE]
+        return [*self._counts(), *self.remarks(), *aligned(self._cells()), NOTE]
 
     def table(self) -> str:
         """The lines as one text."""
@@ -160,18 +160,18 @@ class ArmComparison:
         return self.table()
 
     def _repr_html_(self) -> str:
-        return html_table(self._cells(), ". ".join([self._title(), *self.remarks()]))
+        return html_table(self._cells(), "; ".join([*self._counts(), *self.remarks()]))
 
     def _arms(self) -> tuple[str, str]:
         return self.control, self.treatment
 
-    def _title(self) -> str:
-        parts = [
+    def _counts(self) -> list[str]:
+        """Users and totals, a line an arm."""
+        return [
             f"{arm}: {users:,} users, "
             + ", ".join(f"{total:,.0f} {name}" for name, total in self.totals[arm].items())
             for arm, users in zip(self._arms(), self.sample_ratio.users, strict=True)
         ]
-        return "; ".join(parts)
 
     def _cells(self) -> list[tuple[str, ...]]:
         header = (

@@ -64,10 +64,10 @@ class Measure:
 
 MEASURES = (
     Measure("rn", "RN, items a user", EXPOSURES, None, ",.3f"),
-    Measure("l2p", "L2P, exposed of buyers", EXPOSED_BUYER, BUYER, ".3%"),
-    Measure("purchase_rate", "buyers of exposed", EXPOSED_BUYER, EXPOSED, ".3%"),
-    Measure("ctr", "CTR, clicks of exposures", CLICKS, EXPOSURES, ".3%"),
-    Measure("cvr", "CVR, orders of clicks", ORDERS, CLICKS, ".3%"),
+    Measure("l2p", "L2P, exposed / buyers", EXPOSED_BUYER, BUYER, ".3%"),
+    Measure("purchase_rate", "buyers / exposed", EXPOSED_BUYER, EXPOSED, ".3%"),
+    Measure("ctr", "CTR, clicks / exposures", CLICKS, EXPOSURES, ".3%"),
+    Measure("cvr", "CVR, orders / clicks", ORDERS, CLICKS, ".3%"),
     Measure("gmv", "GMV, amount a user", AMOUNT, None, ",.4f"),
 )
 """In the order of the tables."""

@@ -24,8 +24,8 @@ def test_a_person_reads_a_table(
     assert main(["online", str(log)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith("control: ")
-    assert "users fit the split 0.5 to 0.5" in lines[1]
-    named = [line.split(",")[0].split()[0] for line in lines[3:-1]]
+    assert "users fit the split 0.5 to 0.5" in lines[2]
+    named = [line.split(",")[0].split()[0] for line in lines[4:-1]]
     assert named == ["RN", "L2P", "buyers", "CTR", "CVR", "GMV", "latency", "latency", "latency"]
 
 

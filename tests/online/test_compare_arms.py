@@ -116,7 +116,7 @@ def test_missing_users_are_an_alarm_above_the_table(log: pd.DataFrame, spark: ob
     lost = (log["arm"] == "treatment") & (log["user_id"].str[-1].isin(list("0123")))
     found = compare_arms(log[~lost])
     assert found.sample_ratio.is_mismatch
-    assert found.lines()[1].startswith("SAMPLE RATIO MISMATCH")
+    assert found.lines()[2].startswith("SAMPLE RATIO MISMATCH")
     assert found.to_dict()["sample_ratio"]["mismatch"] is True
     assert not compare_arms(log[~lost], expected_split=found.sample_ratio.users).to_dict()[
         "sample_ratio"
