@@ -177,8 +177,8 @@ def _figures(moments: tuple[Moments, Moments]) -> list[ArmFigure]:
             ArmFigure(
                 measure.name,
                 measure.title,
-                theirs.estimate if theirs else None,
-                ours.estimate if ours else None,
+                measure.estimate(theirs) if theirs else None,
+                measure.estimate(ours) if ours else None,
                 relative_difference(ours, theirs) if ours and theirs else None,
                 measure.number_format,
             )

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from llm_i2i_spark.metrics.paired import Estimate
 from llm_i2i_spark.online.moments import Moments, Ratio, ratio_of
 
 EXPOSURES, CLICKS, ORDERS, AMOUNT = "exposures", "clicks", "orders", "amount"
@@ -44,6 +45,7 @@ class Measure:
         numerator: one of `COLUMNS`.
         denominator: one of `COLUMNS`; None for the number of users.
         number_format: of its values.
+        is_share: whether what is above is part of what is below.
     """
 
     name: str
@@ -51,6 +53,11 @@ class Measure:
     numerator: str
     denominator: str | None
     number_format: str
+    is_share: bool = False
+
+    def estimate(self, ratio: Ratio) -> Estimate:
+        """The value of an arm with its interval."""
+        return ratio.share_estimate if self.is_share else ratio.estimate
 
     def of(self, moments: Moments) -> Ratio | None:
         """The measure of an arm; None where its denominator is 0.
@@ -64,8 +71,8 @@ class Measure:
 
 MEASURES = (
     Measure("rn", "RN, items a user", EXPOSURES, None, ",.3f"),
-    Measure("l2p", "L2P, exposed / buyers", EXPOSED_BUYER, BUYER, ".3%"),
-    Measure("purchase_rate", "buyers / exposed", EXPOSED_BUYER, EXPOSED, ".3%"),
+    Measure("l2p", "L2P, exposed / buyers", EXPOSED_BUYER, BUYER, ".3%", True),
+    Measure("purchase_rate", "buyers / exposed", EXPOSED_BUYER, EXPOSED, ".3%", True),
     Measure("ctr", "CTR, clicks / exposures", CLICKS, EXPOSURES, ".3%"),
     Measure("cvr", "CVR, orders / clicks", ORDERS, CLICKS, ".3%"),
     Measure("gmv", "GMV, amount a user", AMOUNT, None, ",.4f"),

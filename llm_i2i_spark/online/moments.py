@@ -88,6 +88,12 @@ class Ratio:
             return Estimate(self.value, None)
         return Estimate(self.value, (self.value - Z * error, self.value + Z * error))
 
+    @property
+    def share_estimate(self) -> Estimate:
+        """The same of an R that is a share of something: the interval ends at 0 and 1."""
+        value, bounds = self.estimate
+        return Estimate(value, bounds and (max(bounds[0], 0.0), min(bounds[1], 1.0)))
+
 
 def ratio_of(moments: Moments, numerator: int, denominator: int | None = None) -> Ratio | None:
     """The ratio of two columns' sums.

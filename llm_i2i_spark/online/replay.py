@@ -248,5 +248,6 @@ def _figures(
             assert ours is not None  # divided by the number of users
             assert theirs is not None
             over = None if system == baseline else relative_difference(ours, theirs)
-            found.append(ReplayFigure(measure, name, ours.estimate, over))
+            value = ours.estimate if measure == "rn" else ours.share_estimate
+            found.append(ReplayFigure(measure, name, value, over))
     return found

@@ -35,7 +35,12 @@ def figures(arms: tuple[ArmEvents, ArmEvents]) -> Iterator[ArmFigure]:
         assert ours is not None
         difference = relative_difference(ours, theirs)
         yield ArmFigure(
-            measure.name, "", theirs.estimate, ours.estimate, difference, measure.number_format
+            measure.name,
+            "",
+            measure.estimate(theirs),
+            measure.estimate(ours),
+            difference,
+            measure.number_format,
         )
     found = {name: latency_moments(arm) for name, arm in zip("ct", arms, strict=True)}
     latencies = {name: one for name, (one, _) in found.items()}

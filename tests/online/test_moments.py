@@ -66,6 +66,16 @@ def test_what_does_not_vary_or_has_nothing_below_it_has_no_interval() -> None:
     assert alone.estimate == (1.5, None)
 
 
+def test_the_interval_of_a_share_ends_at_1() -> None:
+    nearly_all = np.ones((40, 1))
+    nearly_all[0] = 0
+    share = ratio_of(Moments.of(nearly_all), 0)
+    assert share is not None
+    assert share.estimate.interval is not None
+    assert share.estimate.interval[1] > 1
+    assert share.share_estimate == (0.975, (share.estimate.interval[0], 1.0))
+
+
 def test_there_is_no_relative_difference_over_nothing() -> None:
     some, none = (
         ratio_of(Moments.of(np.array([[v], [v + w]])), 0) for v, w in ((1.0, 1), (0.0, 0))
