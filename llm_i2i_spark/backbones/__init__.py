@@ -6,6 +6,7 @@ from llm_i2i_spark.backbones.attribution import Attribution
 from llm_i2i_spark.backbones.base import Backbone, BackboneRun, EngineOptions
 from llm_i2i_spark.backbones.blend import Blend
 from llm_i2i_spark.backbones.bm25 import Bm25
+from llm_i2i_spark.backbones.bpr import Bpr
 from llm_i2i_spark.backbones.em_transitions import EmTransitions
 from llm_i2i_spark.backbones.item_knn import ItemKnn
 from llm_i2i_spark.backbones.linear import Linear
@@ -21,6 +22,7 @@ __all__ = [
     "BackboneRun",
     "Blend",
     "Bm25",
+    "Bpr",
     "EmTransitions",
     "EngineOptions",
     "ItemKnn",
@@ -41,6 +43,7 @@ BACKBONES: tuple[type[Backbone], ...] = (
     Blend,
     Linear,
     Text,
+    Bpr,
 )
 """Every backbone of this package. A class that is listed here has a section `i2i.<name>` in the
 configuration, can be named in `i2i.backbone`, and is checked by the conformance tests.

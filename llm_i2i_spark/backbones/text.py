@@ -47,7 +47,7 @@ class Text(Backbone):
         Raises:
             InputDataError: there are no features, or they do not fit.
         """
-        from llm_i2i_spark.backbones.text_engine import find_nearest
+        from llm_i2i_spark.backbones.nearest_engine import find_nearest
 
         features = run.tables.get("item_features")
         if features is None:
@@ -56,4 +56,10 @@ class Text(Backbone):
                 ' BackboneRun(tables={"item_features": features}), a Spark DataFrame with the'
                 " columns item_id and features."
             )
-        return find_nearest(self, features, run)
+        return find_nearest(
+            features,
+            run,
+            top_k=self.top_k,
+            exponent=self.exponent,
+            least_similarity=self.least_similarity,
+        )

@@ -177,6 +177,21 @@ FUSED = Table(
     change_feed=True,
 )
 
+ITEM_EMBEDDINGS = Table(
+    name="item_embeddings",
+    stage="embed",
+    description="the vector that a backbone has learned for an item",
+    key=("variant", "backbone", "item_id"),
+    columns=columns_of(
+        VARIANT,
+        BACKBONE,
+        "item_id string: an item of `fused` that somebody lacks who has others",
+        "embedding array<float>: as many numbers for every item of a backbone; of bpr the last one "
+        "is the item's bias",
+    ),
+    scope=("variant", "backbone"),
+)
+
 ITEM_SIMILARITY = Table(
     name="item_similarity",
     stage="i2i",
@@ -255,6 +270,7 @@ TABLES: dict[str, Table] = {
         MIXTURES,
         COMBINER_EXAMPLES,
         COMBINERS,
+        ITEM_EMBEDDINGS,
         ITEM_SIMILARITY,
         ITEM_INDEX,
         METRICS,

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +26,7 @@ from llm_i2i_spark.combine.network import Network, standardisation, to_combiner
 from llm_i2i_spark.kernels.arrays import Int64Array
 from llm_i2i_spark.kernels.combiner import Combiner
 from llm_i2i_spark.kernels.pair_features import Float32Array
+from llm_i2i_spark.lm.reproducible import reproducible
 from llm_i2i_spark.training_job.events import Reporter
 
 FEWEST_EXAMPLES = 50
@@ -119,10 +119,10 @@ def train_combiner(
             f"{title}: {len(examples.held_out)} examples are too few for a network"
             f" (from {FEWEST_EXAMPLES} on); the mixture stays as it is"
         )
-        with _reproducible(seed):
+        with reproducible(seed):
             network = Network(len(mean), training.hidden, 0.0)
         return TrainedCombiner(to_combiner(network, mean, scale), (), 0, None)
-    with _reproducible(seed):
+    with reproducible(seed):
         return _Trainer(examples, training, seed, reporter, title, mean, scale).run()
 
 
@@ -269,21 +269,3 @@ class _Trainer:
         before, total = (epoch - 1) * len(self.fitted), self.epochs * len(self.fitted)
         note = f"epoch {epoch}, loss {loss:.4f}"
         self.reporter.progress(self.title, before + done, total, "examples", note)
-
-
-@contextmanager
-def _reproducible(seed: int) -> Iterator[None]:
-    """One thread, deterministic algorithms and random numbers of this seed; afterwards all is as it
-    was. Sums over several threads differ in their last bit from run to run.
-    """
-    threads = torch.get_num_threads()
-    deterministic = torch.are_deterministic_algorithms_enabled()
-    torch.set_num_threads(1)
-    torch.use_deterministic_algorithms(True)
-    try:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
-            yield
-    finally:
-        torch.use_deterministic_algorithms(deterministic)
-        torch.set_num_threads(threads)

@@ -21,6 +21,7 @@ from llm_i2i_spark.base.contract import Scope, scope_condition, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.lake.arrow_rows import Rows, arrow_rows
 from llm_i2i_spark.lake.delta_files import file_name, read_file, row_masks
 from llm_i2i_spark.lake.location import local_root, missing_table, retention_properties
 from llm_i2i_spark.lake.lost_files import (
@@ -30,7 +31,6 @@ from llm_i2i_spark.lake.lost_files import (
     with_losses,
 )
 
-ARROW_TYPES = {"string": pa.string(), "bigint": pa.int64()}
 RECENT = 100
 """Commits among which one that was just made is looked for."""
 ATTEMPTS = 5
@@ -205,7 +205,7 @@ class DeltaRsLake:
 
     def commit(
         self,
-        rows: Sequence[dict[str, Any]],
+        rows: Rows,
         record: RunRecord,
         usable: Callable[[Scope], bool] = lambda scope: True,
     ) -> tuple[int, bool]:
@@ -235,7 +235,7 @@ class DeltaRsLake:
 
     def _commit(
         self,
-        rows: Sequence[dict[str, Any]],
+        rows: Rows,
         record: RunRecord,
         usable: Callable[[Scope], bool],
     ) -> tuple[int, bool]:
@@ -247,14 +247,10 @@ class DeltaRsLake:
             _is_there(history, key, record) and usable(scope_of(key)) for key in record.scopes
         ):
             return history[0].version, False
-        fields = [
-            pa.field(column.name, ARROW_TYPES[column.type], nullable=column.nullable)
-            for column in contract.columns
-        ]
         scopes = tuple(scope_of(key) for key in record.scopes if key)
         write_deltalake(
             path,
-            pa.Table.from_pylist(list(rows), schema=pa.schema(fields)),
+            arrow_rows(rows, contract),
             mode="overwrite",
             predicate=scope_condition(scopes)
             if scopes and _has_scope(path, contract.scope)

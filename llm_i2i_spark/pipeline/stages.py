@@ -11,6 +11,7 @@ from llm_i2i_spark.base.variants import Variant
 from llm_i2i_spark.combine.stage import STAGE as COMBINE
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.discriminate.stage import STAGE as DISCRIMINATE
+from llm_i2i_spark.embed.stage import STAGE as EMBED
 from llm_i2i_spark.encode.stage import STAGE as ENCODE
 from llm_i2i_spark.evaluate.stage import STAGE as EVALUATE
 from llm_i2i_spark.export.stage import STAGE as EXPORT
@@ -30,11 +31,12 @@ STAGES: tuple[Stage, ...] = (
     DISCRIMINATE,
     FUSE,
     COMBINE,
+    EMBED,
     I2I,
     INDEX,
     EVALUATE,
 )
-FOR_BACKBONES: tuple[Stage, ...] = (ENCODE, COMBINE)
+FOR_BACKBONES: tuple[Stage, ...] = (ENCODE, COMBINE, EMBED)
 """Stages whose tables only some backbones read."""
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
 

@@ -1,4 +1,4 @@
-"""The nearest items by their features, in Spark.
+"""The nearest items by their features, in Spark: of texts, or learned from interactions.
 
 A task compares a block of items with all items. Features travel as int16, once to every block, and
 there are no more blocks than tasks need: what a task returns are the best neighbours of its items,
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -26,9 +26,6 @@ from llm_i2i_spark.kernels.nearest_rows import nearest_rows, quantize
 from llm_i2i_spark.lake.capabilities import cores
 from llm_i2i_spark.lake.frames import require_columns
 from llm_i2i_spark.lake.grouped_map import map_each
-
-if TYPE_CHECKING:
-    from llm_i2i_spark.backbones.text import Text
 
 ITEMS_PER_BLOCK = 16_384
 SCORE_BYTES = 128 * 2**20
@@ -60,13 +57,23 @@ class NearestTask:
         return self.items * block // self.blocks, self.items * (block + 1) // self.blocks
 
 
-def find_nearest(backbone: Text, features: DataFrame, run: BackboneRun) -> DataFrame:
-    """The similarities of all items; `Backbone.compute` has the contract.
+def find_nearest(
+    features: DataFrame,
+    run: BackboneRun,
+    *,
+    top_k: int,
+    exponent: float = 1.0,
+    least_similarity: float = 0.0,
+) -> DataFrame:
+    """The nearest items of every item, S(i, j) = cos(x_i, x_j)^exponent; `Backbone.compute` has the
+    contract of the result.
 
     Args:
-        backbone: the parameters.
         features: `item_id, features`; rows whose features are null or all zero do not count.
         run: where to keep intermediate results, and how many blocks.
+        top_k: most neighbours of an item.
+        exponent: the cosine is raised to it.
+        least_similarity: cosine that a neighbour must exceed, at least 0.
 
     Raises:
         InputDataError: a column is missing, an item stands twice, or features do not fit.
@@ -85,7 +92,7 @@ def find_nearest(backbone: Text, features: DataFrame, run: BackboneRun) -> DataF
     # At least four tasks a core, so that no core waits long for the last one.
     most = max(4 * cores(rows.sparkSession), ceil(number / ITEMS_PER_BLOCK))
     blocks = max(min(run.options.blocks or most, number), 1)
-    task = NearestTask(number, blocks, dims, backbone.top_k, backbone.least_similarity)
+    task = NearestTask(number, blocks, dims, top_k, least_similarity)
     sent = rows.select(
         F.explode(F.sequence(F.lit(0), F.lit(blocks - 1))).alias("block"), "item_idx", "features"
     )
@@ -93,7 +100,7 @@ def find_nearest(backbone: Text, features: DataFrame, run: BackboneRun) -> DataF
     similar = nearest.select(
         "item",
         "neighbor",
-        F.pow("cosine", F.lit(backbone.exponent)).alias("similarity"),
+        F.pow("cosine", F.lit(exponent)).alias("similarity"),
         F.lit(None).cast("int").alias("support"),
         F.lit(0.0).alias("synthetic_share"),
     )

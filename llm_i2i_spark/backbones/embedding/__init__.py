@@ -1,0 +1,1 @@
+"""Backbones that learn a vector for every item: what they learn from, how, and where."""

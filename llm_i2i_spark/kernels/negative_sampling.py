@@ -1,0 +1,50 @@
+"""Items that a user does not have, drawn at random: the negatives of a pairwise loss."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from llm_i2i_spark.kernels.arrays import BoolArray, Int64Array
+
+
+class NegativeSampler:
+    """Draws, for users, items that they do not have. A function of the interactions and the
+    generator's state alone.
+
+    Args:
+        users: (n,) user of each interaction.
+        items: (n,) its item; every item from 0 to `n_items` - 1 may be drawn.
+        n_items: how many items there are.
+        by_popularity: draw items in proportion to their interactions, instead of uniformly.
+    """
+
+    def __init__(
+        self, users: Int64Array, items: Int64Array, n_items: int, by_popularity: bool = False
+    ) -> None:
+        self._items, self._n_items, self._by_popularity = items, n_items, by_popularity
+        self._pairs = np.sort(users * n_items + items)
+
+    def draw(self, users: Int64Array, random: np.random.Generator) -> Int64Array:
+        """An item for each user that is none of the user's own.
+
+        Args:
+            users: who each lack an item at least; for one who lacks none, this never ends.
+            random: where the random numbers come from.
+        """
+        drawn = self._draw_any(len(users), random)
+        left = np.flatnonzero(self.has(users, drawn))
+        while len(left):
+            drawn[left] = self._draw_any(len(left), random)
+            left = left[self.has(users[left], drawn[left])]
+        return drawn
+
+    def has(self, users: Int64Array, items: Int64Array) -> BoolArray:
+        """Whether each user has the item beside it."""
+        wanted = users * self._n_items + items
+        found = np.searchsorted(self._pairs, wanted)
+        return self._pairs[np.minimum(found, len(self._pairs) - 1)] == wanted
+
+    def _draw_any(self, number: int, random: np.random.Generator) -> Int64Array:
+        if self._by_popularity:
+            return self._items[random.integers(0, len(self._items), number)]
+        return random.integers(0, self._n_items, number)
