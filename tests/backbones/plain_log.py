@@ -58,7 +58,7 @@ class Log:
     clicks: Counter[str]
 
 
-Similarities = dict[tuple[str, str], tuple[float, int | None, float]]
+Similarities = dict[tuple[str, str], tuple[float, int | None, float | None]]
 """By item and neighbor: similarity, support, synthetic share."""
 
 

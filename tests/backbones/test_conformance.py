@@ -34,7 +34,7 @@ pytestmark = [
 ]
 CAPS = {"max_users_per_item": 5, "max_items_per_user": 4, "top_k": 6}
 COLUMNS = ("item_id", "neighbor_id", "similarity", "support", "synthetic_share")
-Row = tuple[str, str, float, int, float]
+Row = tuple[str, str, float, int | None, float | None]
 
 
 def rows_of(similar: DataFrame) -> list[Row]:
@@ -55,7 +55,10 @@ def features_of(frame: DataFrame) -> dict[str, list[float]]:
     return {item: [random.Random(f"{item} {n}").gauss(0, 1) for n in range(6)] for item in items}
 
 
-TABLES = {"item_features": (features_of, "item_id string, features array<double>")}
+TABLES = {
+    "item_features": (features_of, "item_id string, features array<double>"),
+    "item_embeddings": (features_of, "item_id string, embedding array<double>"),
+}
 """What a backbone may read beside `fused`: its rows by key, for a log, and its columns."""
 
 
@@ -87,8 +90,11 @@ def assert_equal(found: list[Row], wanted: Similarities) -> None:
     assert {row[:2] for row in found} == wanted.keys()
     for item, neighbor, similarity, support, share in found:
         values = wanted[item, neighbor]
-        assert (similarity, share) == pytest.approx(values[::2], rel=1e-12, abs=1e-12)
+        assert similarity == pytest.approx(values[0], rel=1e-12, abs=1e-12)
         assert support == values[1]
+        assert share == (
+            None if values[2] is None else pytest.approx(values[2], rel=1e-12, abs=1e-12)
+        )
 
 
 def test_similarities_equal_the_oracle_on_weighted_rows_real_and_synthetic(spark, kind):

@@ -117,6 +117,20 @@ def test_features_of_texts_are_made_for_the_backbone_that_reads_them_alone(shop)
     assert reasons(plan, "i2i")[text] == ("item_features has changed",)
 
 
+def test_embeddings_are_learned_for_the_backbone_that_reads_them_alone(shop) -> None:
+    bpr = "variant=real,backbone=bpr"
+    plan = shop.plan(backbones=("swing", "bpr"))
+    assert list(to_do(plan)) == ["ingest", "fuse", "embed", *REAL_STAGES[2:]]
+    assert to_do(plan)["embed"] == [bpr]
+    shop.run(backbones=("swing", "bpr"))
+    assert shop.plan(backbones=("swing", "bpr")).up_to_date
+    plan = shop.given("i2i.bpr.factors=7").plan(backbones=("swing", "bpr"))
+    assert to_do(plan) == {"embed": [bpr], "i2i": [bpr], "index": [bpr], "evaluate": [""]}
+    assert reasons(plan, "embed")[bpr] == ("i2i.bpr.factors was 100 and is 7",)
+    served = shop.plan(("real_served",), ("bpr",))
+    assert to_do(served)["embed"] == ["variant=real_served,backbone=bpr"]
+
+
 def test_a_changed_parameter_of_a_backbone_makes_that_backbone_alone_again(shop) -> None:
     shop.run(backbones=("swing", "bm25"))
     plan = shop.given("i2i.bm25.k1=2").plan(backbones=("swing", "bm25"))

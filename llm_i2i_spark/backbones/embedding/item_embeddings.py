@@ -41,7 +41,7 @@ class ItemEmbeddings:
         schema = pa.schema([("item_id", pa.string()), ("embedding", pa.list_(pa.float32()))])
         batches = [
             self._batch(first, min(first + ITEMS_PER_BATCH, len(self.item_ids)), schema)
-            for first in range(0, len(self.item_ids), ITEMS_PER_BATCH)
+            for first in range(0, max(len(self.item_ids), 1), ITEMS_PER_BATCH)
         ]
         return pa.Table.from_batches(batches, schema)
 
