@@ -25,6 +25,7 @@ def data_flow() -> Drawing:
         "generate": ("PyTorch inside Spark's workers", AMBER),
         "discriminate": ("PyTorch inside Spark's workers", AMBER),
         "combine": ("Spark, then PyTorch in a job of its own", AMBER),
+        "embed": ("PyTorch, a job of its own", AMBER),
         "i2i": ("Spark and compiled kernels", TEAL),
     }
     stages: dict[str, list[str]] = {}

@@ -41,8 +41,8 @@ class Bpr(EmbeddingBackbone):
     e is the weight of the interaction and j an item that user u does not have, drawn anew every
     time. An epoch goes once over all interactions in random order. The default optimizer is AdaGrad
     (Duchi, Hazan and Singer, JMLR 2011) with one sum of squares a row, as for the embedding tables
-    of recommenders (Mudigere et al., ISCA 2022): rare items make large steps, so that it needs a
-    third of the epochs of plain stochastic gradient descent, and finds better vectors.
+    of recommenders (Mudigere et al., ISCA 2022): rare items make large steps, and it finds better
+    vectors in fewer epochs than plain stochastic gradient descent.
 
     Users' vectors are thrown away, and no user is ever multiplied by all items. An item whose users
     all have every item has nothing to be ranked above, and no vector.

@@ -30,7 +30,8 @@ class Stage:
         name: also its folder, its command, and the `stage` of its tables.
         reads: tables that it may read; reading another one is an error.
         settings: sections or dotted keys of the options that its result depends on; `{backbone}`
-            stands for the backbone of a result, here as in the next two.
+            stands for the backbone of a result, here as in the next three.
+        settings_without: keys of these sections that cannot change its result.
         code: modules or folders of the package that its result depends on.
         code_with_imports: modules that count together with what they import from their own folder
             and from `kernels`.
@@ -53,6 +54,7 @@ class Stage:
     settings: tuple[str, ...]
     code: tuple[str, ...]
     code_with_imports: tuple[str, ...] = ()
+    settings_without: tuple[str, ...] = ()
     makes: Callable[[Scope], bool] = lambda scope: True
     scopes_read: Callable[[str, Scope], tuple[dict[str, str], ...]] | None = None
     external_inputs: Callable[[Config, OpenSession], Mapping[str, ExternalInput]] = (

@@ -10,6 +10,7 @@ STAGE = Stage(
     name="embed",
     reads=("fused",),
     settings=("i2i.{backbone}",),
+    settings_without=("i2i.{backbone}.exponent", "i2i.{backbone}.top_k"),
     code=("embed", "lm/reproducible"),
     code_with_imports=("backbones/{backbone}",),
     makes=lambda scope: "item_embeddings" in find_backbone(scope["backbone"]).reads,

@@ -41,8 +41,9 @@ class NegativeSampler:
     def has(self, users: Int64Array, items: Int64Array) -> BoolArray:
         """Whether each user has the item beside it."""
         wanted = users * self._n_items + items
-        found = np.searchsorted(self._pairs, wanted)
-        return self._pairs[np.minimum(found, len(self._pairs) - 1)] == wanted
+        places = np.searchsorted(self._pairs, wanted)
+        found: BoolArray = self._pairs[np.minimum(places, len(self._pairs) - 1)] == wanted
+        return found
 
     def _draw_any(self, number: int, random: np.random.Generator) -> Int64Array:
         if self._by_popularity:

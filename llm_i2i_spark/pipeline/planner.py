@@ -136,7 +136,8 @@ class _Planner:
     ) -> PlannedResult:
         config = self._config.with_settings(variant.settings_in(stage.name) if variant else {})
         reads = dict(self._reads_of(stage, scope, variant))
-        settings = [key.format(**scope) for key in stage.settings]
+        options = config.settings(*(key.format(**scope) for key in stage.settings), "seed")
+        without = [key.format(**scope) for key in stage.settings_without]
         rule = variant.ingredients if variant and stage.scope == ("variant",) else {}
         external = self._external_inputs(stage, config, scope)
         ingredients = Ingredients(
@@ -148,7 +149,7 @@ class _Planner:
                 for one in scopes
             },
             external_inputs={name: one.digest for name, one in external.items()},
-            settings=config.settings(*settings, "seed") | rule,
+            settings={key: value for key, value in options.items() if key not in without} | rule,
             code_digest=stage.code_digest(scope),
         )
         present = self._present(stage, ingredients)

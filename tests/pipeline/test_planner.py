@@ -127,6 +127,8 @@ def test_embeddings_are_learned_for_the_backbone_that_reads_them_alone(shop) -> 
     plan = shop.given("i2i.bpr.factors=7").plan(backbones=("swing", "bpr"))
     assert to_do(plan) == {"embed": [bpr], "i2i": [bpr], "index": [bpr], "evaluate": [""]}
     assert reasons(plan, "embed")[bpr] == ("i2i.bpr.factors was 100 and is 7",)
+    plan = shop.given("i2i.bpr.exponent=2", "i2i.top_k=300").plan(backbones=("bpr",))
+    assert to_do(plan) == {"i2i": [bpr], "index": [bpr], "evaluate": [""]}  # vectors stay
     served = shop.plan(("real_served",), ("bpr",))
     assert to_do(served)["embed"] == ["variant=real_served,backbone=bpr"]
 

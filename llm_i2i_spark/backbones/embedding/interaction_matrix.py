@@ -48,7 +48,9 @@ def interaction_matrix(rows: pa.Table) -> InteractionMatrix:
     """
     users, user_ids = _numbered(rows.column("user_id"))
     items, item_ids = _numbered(rows.column("item_id"))
-    weights = rows.column("weight").to_numpy().astype(np.float32)
+    # A weight that float32 takes for 0 would make a mean over such weights undefined.
+    least = np.finfo(np.float32).tiny
+    weights = np.maximum(rows.column("weight").to_numpy(), least).astype(np.float32)
     order = np.lexsort((items, users))
     return InteractionMatrix(users[order], items[order], weights[order], len(user_ids), item_ids)
 
@@ -57,7 +59,7 @@ def _numbered(ids: pa.ChunkedArray) -> tuple[Int64Array, pa.Array]:
     """The number of each id, and the distinct ids in the order of their bytes."""
     if len(ids) == 0:
         return np.empty(0, np.int64), pa.array([], pa.string())
-    parts = ids.cast(pa.string()).dictionary_encode().unify_dictionaries().chunks
+    parts = [*ids.cast(pa.string()).dictionary_encode().unify_dictionaries().iterchunks()]
     found = parts[0].dictionary
     order = pc.sort_indices(found)
     number = np.empty(len(found), np.int64)
