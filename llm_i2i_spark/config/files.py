@@ -190,8 +190,17 @@ def _is_unicode(text: str) -> bool:
 
 
 def _explain(error: ValidationError) -> str:
-    problem = error.errors()[0]
+    problem, *others = error.errors()
     key = ".".join(str(part) for part in problem["loc"])
+    option = ".".join(str(part) for part in problem["loc"][:-1])
+    alternatives = ""
+    if key not in known_keys() and option in known_keys():  # an option of several types
+        key = option
+        alternatives = "".join(
+            other["msg"].replace("Input should be", " or", 1)
+            for other in others
+            if other["loc"][:-1] == problem["loc"][:-1]
+        )
     if problem["type"] == "extra_forbidden":
         known = known_keys()
         near = difflib.get_close_matches(key, known, n=1, cutoff=0.4) or difflib.get_close_matches(
@@ -200,4 +209,5 @@ def _explain(error: ValidationError) -> str:
         hint = f"; did you mean {near[0]}?" if near else "; `llm-i2i config` prints all keys."
         return f"There is no option {key}{hint}"
     message = problem["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
-    return f"{key}: {message} (got {problem['input']!r:.200})." if key else f"{message}."
+    given = f"(got {problem['input']!r:.200})"
+    return f"{key}: {message}{alternatives} {given}." if key else f"{message}."

@@ -115,6 +115,8 @@ def test_a_renamed_option_is_read_by_the_type_of_the_new_one() -> None:
         ("seed=1.5", "seed: Input should be a valid integer"),
         ("sft.alpha=nan", "sft.alpha: Input should be a finite number"),
         ("sft.alpha=-inf", "sft.alpha: Input should be a finite number"),
+        ("split.held_back_items=2", "items: Input should be less than 0.5 or 'auto' .got '2'"),
+        ("fuse.soft_weight_scale=x", "scale: Input should be a valid number or 'auto' .got 'x'"),
         ("sft.alpha=much", r"sft.alpha: Input should be a valid number \(got 'much'\)"),
         ("sft.epochs=true", "sft.epochs: Input should be a valid integer"),
         ("spark.short_jobs=perhaps", "spark.short_jobs: Input should be a valid boolean"),
