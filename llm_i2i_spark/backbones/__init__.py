@@ -8,6 +8,7 @@ from llm_i2i_spark.backbones.blend import Blend
 from llm_i2i_spark.backbones.bm25 import Bm25
 from llm_i2i_spark.backbones.bpr import Bpr
 from llm_i2i_spark.backbones.em_transitions import EmTransitions
+from llm_i2i_spark.backbones.generated import Generated
 from llm_i2i_spark.backbones.item_knn import ItemKnn
 from llm_i2i_spark.backbones.linear import Linear
 from llm_i2i_spark.backbones.swing import Swing
@@ -25,6 +26,7 @@ __all__ = [
     "Bpr",
     "EmTransitions",
     "EngineOptions",
+    "Generated",
     "ItemKnn",
     "Linear",
     "Swing",
@@ -40,6 +42,7 @@ BACKBONES: tuple[type[Backbone], ...] = (
     Transitions,
     EmTransitions,
     Attribution,
+    Generated,
     Blend,
     Linear,
     Text,

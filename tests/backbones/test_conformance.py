@@ -55,17 +55,41 @@ def features_of(frame: DataFrame) -> dict[str, list[float]]:
     return {item: [random.Random(f"{item} {n}").gauss(0, 1) for n in range(6)] for item in items}
 
 
+def proposals_of(frame: DataFrame) -> dict[str, dict[str, float]]:
+    """Log-probabilities of other items after an item, some of them equal."""
+    items = list(features_of(frame))
+    draws = {item: random.Random(f"{item} proposals") for item in items}
+    return {
+        item: {other: -draw.choice([1.0, 2.0, draw.uniform(0, 9)]) for other in items if other != item}
+        for item, draw in draws.items()
+    }
+
+
 TABLES = {
     "item_features": (features_of, "item_id string, features array<double>"),
     "item_embeddings": (features_of, "item_id string, embedding array<double>"),
+    "item_candidates": (proposals_of, "item_id string, neighbor_id string, log_prob double"),
 }
-"""What a backbone may read beside `fused`: its rows by key, for a log, and its columns."""
+"""What a backbone may read beside `fused`: its rows by item, for a log, and its columns."""
+
+
+def flat_rows(by_item: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """A row an item, or where an item has values by a further key, a row each."""
+    return [
+        row
+        for item, value in by_item.items()
+        for row in (
+            [(item, *pair) for pair in value.items()]
+            if isinstance(value, dict)
+            else [(item, value)]
+        )
+    ]
 
 
 def run_of(kind: type[Backbone], frame: DataFrame, **options: Any) -> BackboneRun:
     """A run with the further tables that a backbone reads."""
     tables = {
-        name: frame.sparkSession.createDataFrame(list(rows(frame).items()), columns)
+        name: frame.sparkSession.createDataFrame(flat_rows(rows(frame)), columns)
         for name, (rows, columns) in TABLES.items()
         if name in kind.reads
     }

@@ -21,6 +21,7 @@ from llm_i2i_spark.backbones.blend_engine.catalogue import (
     count_items,
 )
 from llm_i2i_spark.backbones.blend_engine.item_lists import multiply_lists, pack_lists
+from llm_i2i_spark.backbones.generated import Generated
 from llm_i2i_spark.backbones.text import Text
 from llm_i2i_spark.kernels.arrays import Float64Array, Int32Array, Int64Array
 from llm_i2i_spark.kernels.mixture import ItemLists, bucket_of
@@ -39,8 +40,6 @@ LONGEST = 400
 TEXT_NEIGHBORS = 100
 POPULAR = 100
 TEXT_EXPONENT, POPULAR_TEXT_EXPONENT, CLICKS_EXPONENT = 4.0, 2.0, 0.7
-GENERATED_EXPONENT = 0.5
-"""Of the generator's probabilities, which are sharper than what users do."""
 ITEMS_PER_BLOCK = 2048
 NONE: tuple[Int32Array, Float64Array] = np.empty(0, np.int32), np.empty(0)
 BLOCKS = "items array<int>, lengths array<int>, neighbors array<int>, values array<float>"
@@ -120,15 +119,10 @@ def _stored_lists(
         lists["attribution"] = pack_lists(rows, ids, size, LONGEST)
     candidates = run.tables.get("item_candidates")
     if candidates is not None and not candidates.isEmpty():
-        lists["generated"] = pack_lists(_probabilities(candidates), ids, size, LONGEST)
+        proposed = Generated(top_k=LONGEST).compute(interactions, run)
+        lists["generated"] = pack_lists(proposed, ids, size, LONGEST)
     wanted = {*blend.components, *(["text"] if "popular_text" in blend.components else [])}
     return {name: frame for name, frame in lists.items() if name in wanted}
-
-
-def _probabilities(candidates: DataFrame) -> DataFrame:
-    """Of the next items after one alone, P(j | i) ~ exp(log_prob / 2), not yet scaled to sum 1."""
-    probability = F.exp(F.lit(GENERATED_EXPONENT) * F.col("log_prob"))
-    return candidates.select("item_id", "neighbor_id", probability.alias("similarity"))
 
 
 def _can_derive(name: str, lists: Mapping[str, DataFrame], catalogue: Catalogue) -> bool:
