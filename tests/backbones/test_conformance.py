@@ -60,7 +60,9 @@ def proposals_of(frame: DataFrame) -> dict[str, dict[str, float]]:
     items = list(features_of(frame))
     draws = {item: random.Random(f"{item} proposals") for item in items}
     return {
-        item: {other: -draw.choice([1.0, 2.0, draw.uniform(0, 9)]) for other in items if other != item}
+        item: {
+            other: -draw.choice([1.0, 2.0, draw.uniform(0, 9)]) for other in items if other != item
+        }
         for item, draw in draws.items()
     }
 
