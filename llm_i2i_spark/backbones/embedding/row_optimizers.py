@@ -11,10 +11,6 @@ FIRST_SQUARE = 1e-7
 """What a row's sum of squares starts at. AdaGrad's steps do not depend on the scale of gradients;
 above zero it lets rows stay where they are that only interactions of nearly no weight name.
 """
-ADAM_DECAY = (0.9, 0.999)
-"""Of the running means of a gradient and of its square, a step."""
-ADAM_LEAST = 1e-8
-"""Added to the root of the mean square, so that a step is finite."""
 
 
 class RowOptimizer(ABC):
@@ -62,34 +58,5 @@ class RowAdagrad(RowOptimizer):
         self._table.index_add_(0, rows, scaled, alpha=-self._learning_rate)
 
 
-class RowAdam(RowOptimizer):
-    """Adam (Kingma and Ba, ICLR 2015) with its usual decay rates; a row that a batch does not name
-    keeps its moments and does not move.
-    """
-
-    def __init__(self, table: Tensor, learning_rate: float) -> None:
-        super().__init__(table, learning_rate)
-        self._first, self._second = torch.zeros_like(table), torch.zeros_like(table)
-        self._steps = torch.zeros(len(table), 1)
-
-    def step(self, rows: Tensor, gradients: Tensor) -> None:
-        """Descend; `RowOptimizer.step` has the contract."""
-        named, places = torch.unique(rows, return_inverse=True)
-        summed = torch.zeros(len(named), gradients.shape[1]).index_add_(0, places, gradients)
-        steps = self._steps[named] + 1.0
-        first = self._first[named].lerp_(summed, 1.0 - ADAM_DECAY[0])
-        second = self._second[named].lerp_(summed.square(), 1.0 - ADAM_DECAY[1])
-        self._steps[named], self._first[named], self._second[named] = steps, first, second
-        mean, square = (
-            moment / (1.0 - decay**steps)
-            for moment, decay in zip((first, second), ADAM_DECAY, strict=True)
-        )
-        self._table[named] -= self._learning_rate * mean / (square.sqrt() + ADAM_LEAST)
-
-
-OPTIMIZERS: dict[str, type[RowOptimizer]] = {
-    "sgd": RowSgd,
-    "adagrad": RowAdagrad,
-    "adam": RowAdam,
-}
+OPTIMIZERS: dict[str, type[RowOptimizer]] = {"sgd": RowSgd, "adagrad": RowAdagrad}
 """By the name that a backbone's parameter gives."""

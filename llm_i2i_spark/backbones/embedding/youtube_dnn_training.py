@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +19,7 @@ from llm_i2i_spark.backbones.embedding.backbone import ReportProgress
 from llm_i2i_spark.backbones.embedding.interaction_matrix import InteractionMatrix
 from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
 from llm_i2i_spark.backbones.embedding.next_item_examples import next_item_examples
-from llm_i2i_spark.backbones.embedding.row_optimizers import OPTIMIZERS
+from llm_i2i_spark.backbones.embedding.row_optimizers import RowAdagrad
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.kernels.arrays import Int64Array
 from llm_i2i_spark.kernels.negative_sampling import NegativeSampler
@@ -63,12 +64,10 @@ class YoutubeDnnTraining:
         # The last number of a unit is its bias, which begins at 0.
         self.layers = [
             torch.cat((self._drawn(out, width, (width + out) / 2), torch.zeros(out, 1)), dim=1)
-            for width, out in zip(widths[:-1], widths[1:], strict=True)
+            for width, out in pairwise(widths)
         ]
-        optimizer = OPTIMIZERS[backbone.optimizer]
-        self._optimizers = [
-            optimizer(table, backbone.learning_rate) for table in (self.items, *self.layers)
-        ]
+        self._by_item = RowAdagrad(self.items, backbone.learning_rate)
+        self._by_layer = [RowAdagrad(layer, backbone.layer_learning_rate) for layer in self.layers]
 
     def run(self) -> ItemEmbeddings:
         """All epochs.
@@ -116,7 +115,7 @@ class YoutubeDnnTraining:
         targets = self._examples.targets[chosen]
         places, read, shares = self._histories(chosen)
         item = torch.from_numpy(self._data.items[targets])
-        drawn = self._sampler.draw_any(self._backbone.negatives_per_batch, self._random)
+        drawn = self._sampler.draw_any(self._backbone.sample_size, self._random)
         expected = len(drawn) * self._sampler.probabilities(drawn)
         negative = torch.from_numpy(drawn)
         means = torch.zeros(len(chosen), self._backbone.dims)
@@ -134,12 +133,11 @@ class YoutubeDnnTraining:
         of_mean, of_item, of_negative, *of_layers = torch.autograd.grad(loss, leaves)
         for layer in self.layers:
             layer.requires_grad_(False)
-        by_item, *by_layer = self._optimizers
-        by_item.step(
+        self._by_item.step(
             torch.cat((read, item, negative)),
             torch.cat((of_mean[places] * shares, of_item, of_negative)),
         )
-        for optimizer, layer, gradient in zip(by_layer, self.layers, of_layers, strict=True):
+        for optimizer, layer, gradient in zip(self._by_layer, self.layers, of_layers, strict=True):
             optimizer.step(torch.arange(len(layer)), gradient)
         return float(loss.detach())
 
@@ -184,7 +182,8 @@ def sampled_softmax_loss(
     is_target: Tensor,
     weights: Tensor,
 ) -> Tensor:
-    """The loss of a softmax over all items, its sum estimated from a sample that all examples share.
+    """The loss of a softmax over all items, whose sum is estimated from a sample that all examples
+    share.
 
         loss = weight (ln(exp s_i + sum over drawn j other than i of exp(s_j) / expected_j) - s_i)
 
