@@ -1,4 +1,4 @@
-"""What a model of the next item learns from: interactions, each with those of its user before it."""
+"""What a model of the next item learns from: interactions, each with what its user had before."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ def group_of(item: str) -> int:
 
 
 def made_up_log(seed: int = 0) -> pa.Table:
-    """`user_id, item_id, weight, position`, every weight 1, no click outside of the user's group."""
+    """`user_id, item_id, weight, position`, every weight 1, no click outside the user's group."""
     random = np.random.default_rng(seed)
     rows = [
         (f"u{group * USERS_A_GROUP + user:03d}", f"i{group * ITEMS_A_GROUP + item:02d}")
