@@ -39,10 +39,11 @@ class YoutubeDnn(EmbeddingBackbone):
     Sun et al. 2024). They give 64 dimensions and the seed 2023, which is `seed` here; hidden
     layers, length of histories, uniform negatives and one table for items that are read and items
     that are named are that program's. (Covington et al. have two tables; of an item that is only
-    ever clicked first, the second would know nothing.) Two things differ. That program joins a
-    vector of the user's own to the mean; here, as in Covington et al., a user is what the user
-    had. And where it has Adam, here AdaGrad by rows learns, as for `bpr`, which takes a quarter of
-    the time and finds better neighbours in few epochs. How either turns vectors into item-to-item
+    ever clicked first, the second would know nothing.) Three things differ. That program joins
+    a vector of the user's own to the mean; here, as in Covington et al., a user is what the user
+    had. It has Adam; here AdaGrad by rows learns, as for `bpr`, which takes a quarter of the time
+    and finds better neighbours in few epochs. Its steps are of 256 interactions and 128 negatives,
+    these of 1,024 each. How it turns vectors into item-to-item
     similarities is not said; here it is the cosine, sharpened.
     """
 

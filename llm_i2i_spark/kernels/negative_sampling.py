@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from llm_i2i_spark.kernels.arrays import BoolArray, Float64Array, Int64Array
@@ -53,9 +55,13 @@ class NegativeSampler:
         """How probable it is that `draw_any` draws each item, in one draw."""
         if not self._by_popularity:
             return np.full(len(items), 1.0 / self._n_items)
-        shares = np.bincount(self._items, minlength=self._n_items) / len(self._items)
-        found: Float64Array = shares[items]
+        found: Float64Array = self._shares[items]
         return found
+
+    @cached_property
+    def _shares(self) -> Float64Array:
+        """Each item's share of the interactions."""
+        return np.bincount(self._items, minlength=self._n_items) / len(self._items)
 
     def has(self, users: Int64Array, items: Int64Array) -> BoolArray:
         """Whether each user has the item beside it."""
