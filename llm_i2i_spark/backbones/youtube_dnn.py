@@ -35,16 +35,16 @@ class YoutubeDnn(EmbeddingBackbone):
     None is part of a history, since nobody knows what came after it, and real clicks would be
     learned from what may never have been. Who has no click with a position teaches nothing.
 
-    What Li et al. (LLM-I2I) leave open is taken from the program whose setup they follow (LLM-CF,
-    Sun et al. 2024). They give 64 dimensions and the seed 2023, which is `seed` here; hidden
-    layers, length of histories, uniform negatives and one table for items that are read and items
-    that are named are that program's. (Covington et al. have two tables; of an item that is only
-    ever clicked first, the second would know nothing.) Three things differ. That program joins
-    a vector of the user's own to the mean; here, as in Covington et al., a user is what the user
-    had. It has Adam; here AdaGrad by rows learns, as for `bpr`, which takes a quarter of the time
-    and finds better neighbours in few epochs. Its steps are of 256 interactions and 128 negatives,
-    these of 1,024 each. How it turns vectors into item-to-item
-    similarities is not said; here it is the cosine, sharpened.
+    What the paper on LLM-I2I leaves open is taken from the program whose setup it follows (LLM-CF,
+    Sun et al. 2024). The paper gives 64 dimensions and the seed 2023, which is `seed` here; hidden
+    layers, length of histories, uniform negatives, and one table for items that are read and items
+    that are named are that program's. (Covington et al. have two tables; the second would know
+    nothing of an item that is only ever clicked first.) Three things differ. That program joins a
+    vector of the user's own to the mean; here, as in Covington et al., a user is what the user had.
+    It has Adam; here AdaGrad by rows learns, as for `bpr`, which took a quarter of the time and
+    found better neighbours after as many epochs. Its steps are of 256 interactions and 128
+    negatives, these of 1,024 each. How vectors become item-to-item similarities the paper does not
+    say; here it is by their cosine, sharpened.
     """
 
     name: ClassVar[str] = "youtube_dnn"

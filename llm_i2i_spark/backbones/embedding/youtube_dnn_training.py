@@ -120,12 +120,14 @@ class YoutubeDnnTraining:
         negative = torch.from_numpy(drawn)
         means = torch.zeros(len(chosen), self._backbone.dims)
         means.index_add_(0, places, self.items[read] * shares)
-        leaves = [means, self.items[item], self.items[negative], *self.layers]
+        own, others = self.items[item], self.items[negative]
+        leaves = (means, own, others, *self.layers)
         for leaf in leaves:
             leaf.requires_grad_()
         loss = sampled_softmax_loss(
             user_vectors(means, self.layers),
-            *leaves[1:3],
+            own,
+            others,
             torch.from_numpy(np.log(expected).astype(np.float32)),
             item.unsqueeze(1) == negative,
             torch.from_numpy(self._data.weights[targets]),
