@@ -116,32 +116,37 @@ class YoutubeDnnTraining:
         places, read, shares = self._histories(chosen)
         item = torch.from_numpy(self._data.items[targets])
         drawn = self._sampler.draw_any(self._backbone.sample_size, self._random)
-        expected = len(drawn) * self._sampler.probabilities(drawn)
-        negative = torch.from_numpy(drawn)
         means = torch.zeros(len(chosen), self._backbone.dims)
         means.index_add_(0, places, self.items[read] * shares)
-        own, others = self.items[item], self.items[negative]
-        leaves = (means, own, others, *self.layers)
-        for leaf in leaves:
-            leaf.requires_grad_()
-        loss = sampled_softmax_loss(
-            user_vectors(means, self.layers),
-            own,
-            others,
-            torch.from_numpy(np.log(expected).astype(np.float32)),
-            item.unsqueeze(1) == negative,
-            torch.from_numpy(self._data.weights[targets]),
-        )
-        of_mean, of_item, of_negative, *of_layers = torch.autograd.grad(loss, leaves)
-        for layer in self.layers:
-            layer.requires_grad_(False)
+        weights = torch.from_numpy(self._data.weights[targets])
+        loss, of_mean, of_item, of_drawn, *of_layers = self._gradients(means, item, drawn, weights)
         self._by_item.step(
-            torch.cat((read, item, negative)),
-            torch.cat((of_mean[places] * shares, of_item, of_negative)),
+            torch.cat((read, item, torch.from_numpy(drawn))),
+            torch.cat((of_mean[places] * shares, of_item, of_drawn)),
         )
         for optimizer, layer, gradient in zip(self._by_layer, self.layers, of_layers, strict=True):
             optimizer.step(torch.arange(len(layer)), gradient)
-        return float(loss.detach())
+        return float(loss)
+
+    def _gradients(
+        self, means: Tensor, item: Tensor, drawn: Int64Array, weights: Tensor
+    ) -> tuple[Tensor, ...]:
+        """The loss, and its gradients by the means of the histories, the vectors of the items to
+        predict, those of the items drawn, and each layer.
+        """
+        negative = torch.from_numpy(drawn)
+        log_expected = np.log(len(drawn) * self._sampler.probabilities(drawn)).astype(np.float32)
+        layers = [layer.detach().requires_grad_() for layer in self.layers]
+        own, others = self.items[item].requires_grad_(), self.items[negative].requires_grad_()
+        loss = sampled_softmax_loss(
+            user_vectors(means.requires_grad_(), layers),
+            own,
+            others,
+            torch.from_numpy(log_expected),
+            item.unsqueeze(1) == negative,
+            weights,
+        )
+        return loss.detach(), *torch.autograd.grad(loss, (means, own, others, *layers))
 
     def _histories(self, chosen: Int64Array) -> tuple[Tensor, Tensor, Tensor]:
         """Of each entry of some histories: its example's place, its item, its share [n, 1] in the
