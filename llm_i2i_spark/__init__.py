@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         Swing,
         Text,
         Transitions,
+        YoutubeDnn,
     )
     from llm_i2i_spark.config.files import load_config
     from llm_i2i_spark.encode.encode_items import encode_items
@@ -57,6 +58,7 @@ __all__ = [
     "Swing",
     "Text",
     "Transitions",
+    "YoutubeDnn",
     "compare_arms",
     "encode_items",
     "evaluate_index",
@@ -79,6 +81,7 @@ _MODULES = {
         "Swing",
         "Text",
         "Transitions",
+        "YoutubeDnn",
     ),
     "config.files": ("load_config",),
     "encode.encode_items": ("encode_items",),

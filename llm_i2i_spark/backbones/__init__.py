@@ -14,6 +14,7 @@ from llm_i2i_spark.backbones.linear import Linear
 from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.backbones.text import Text
 from llm_i2i_spark.backbones.transitions import Transitions
+from llm_i2i_spark.backbones.youtube_dnn import YoutubeDnn
 from llm_i2i_spark.base.errors import ConfigError
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "Swing",
     "Text",
     "Transitions",
+    "YoutubeDnn",
     "find_backbone",
 ]
 
@@ -47,6 +49,7 @@ BACKBONES: tuple[type[Backbone], ...] = (
     Linear,
     Text,
     Bpr,
+    YoutubeDnn,
 )
 """Every backbone of this package. A class that is listed here has a section `i2i.<name>` in the
 configuration, can be named in `i2i.backbone`, and is checked by the conformance tests.

@@ -185,7 +185,8 @@ ITEM_EMBEDDINGS = Table(
     columns=columns_of(
         VARIANT,
         BACKBONE,
-        "item_id string: an item of `fused` that somebody lacks who has others",
+        "item_id string: an item of `fused` that the backbone could learn from: of bpr one that "
+        "somebody has who lacks others, of youtube_dnn one with another before or after it",
         "embedding array<float>: as many numbers for every item of a backbone; of bpr the last one "
         "is the item's bias",
     ),

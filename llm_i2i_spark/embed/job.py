@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from llm_i2i_spark.backbones.embedding.backbone import EmbeddingBackbone
-from llm_i2i_spark.backbones.embedding.interaction_matrix import COLUMNS, interaction_matrix
+from llm_i2i_spark.backbones.embedding.interaction_matrix import columns_for, interaction_matrix
 from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
 from llm_i2i_spark.base.contract import scope_key
 from llm_i2i_spark.base.errors import ConfigError
@@ -54,8 +54,9 @@ class Job:
         if not isinstance(backbone, EmbeddingBackbone):
             raise ConfigError(f"Backbone {backbone.name} learns no embeddings.")
         variant = {"variant": scope["variant"]}
+        columns = columns_for(backbone.needs_order)
         interactions = interaction_matrix(
-            self.lake.read("fused", self.run.reads["fused"], COLUMNS, variant)
+            self.lake.read("fused", self.run.reads["fused"], columns, variant)
         )
         title = f"{scope['backbone']} of {scope['variant']}"
         learned = backbone.learn(

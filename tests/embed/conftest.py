@@ -16,6 +16,11 @@ from tests.stage_runs import record_of
 
 VARIANTS = ("real", "llm_i2i")
 SCOPES = tuple({"variant": name, "backbone": "bpr"} for name in VARIANTS)
+SMALL = {
+    "bpr": {"factors": 8, "epochs": 3, "batch_size": 64},
+    "youtube_dnn": {"dims": 8, "hidden": [8], "epochs": 3, "batch_size": 64, "sample_size": 64},
+}
+"""Parameters with which a backbone learns in no time."""
 
 
 def write_fused(root: Path) -> Path:
@@ -32,8 +37,8 @@ def write_fused(root: Path) -> Path:
 
 
 def write_config(root: Path, **parameters: object) -> Path:
-    bpr = {"factors": 8, "epochs": 3, "batch_size": 64, **parameters}
-    values = {"lake": {"root": str(root)}, "seed": 3, "i2i": {"bpr": bpr}}
+    i2i = {**SMALL, "bpr": {**SMALL["bpr"], **parameters}}
+    values = {"lake": {"root": str(root)}, "seed": 3, "i2i": i2i}
     path = root / "config.yaml"
     path.write_text(json.dumps(values), encoding="utf-8")
     return path

@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from deltalake import DeltaTable
 
+from llm_i2i_spark.backbones import BACKBONES
+from llm_i2i_spark.backbones.embedding.backbone import EmbeddingBackbone
 from llm_i2i_spark.backbones.embedding.interaction_matrix import interaction_matrix
 from llm_i2i_spark.base.contract import scope_key
 from llm_i2i_spark.base.contracts import TABLES
@@ -26,6 +28,7 @@ from tests.backbones.embedding.made_up_log import made_up_log
 from tests.stage_runs import pinned_run
 
 pytestmark = pytest.mark.lm
+NAMES = [kind.name for kind in BACKBONES if issubclass(kind, EmbeddingBackbone)]
 
 
 def lake_of(root: Path) -> DeltaRsLake:
@@ -53,16 +56,21 @@ def finished(tiny, tmp_path_factory):
     return root
 
 
-def test_every_scope_has_the_vectors_of_its_own_variant_and_a_record(finished, tiny):
-    backbone = load_config([finished / "config.yaml"]).i2i.parameters("bpr")
-    history = lake_of(finished).history("item_embeddings")
-    schema = DeltaTable(str(finished / "item_embeddings")).schema()
+@pytest.mark.parametrize("name", NAMES)
+def test_every_scope_has_the_vectors_of_its_own_variant_and_a_record(tiny, tmp_path, name):
+    root = tiny.write_fused(tmp_path)
+    config = tiny.write_config(root)
+    scopes = [{**scope, "backbone": name} for scope in tiny.scopes]
+    run_here(config, scopes)
+    backbone = load_config([config]).i2i.parameters(name)
+    history = lake_of(root).history("item_embeddings")
+    schema = DeltaTable(str(root / "item_embeddings")).schema()
     assert [field.name for field in schema.fields] == list(TABLES["item_embeddings"].names)
     assert not any(field.nullable for field in schema.fields)
-    for number, scope in enumerate(tiny.scopes):
+    for number, scope in enumerate(scopes):
         matrix = interaction_matrix(made_up_log(number))
         learned = backbone.learn(matrix, 3, lambda done, total, note: None)
-        found = vectors(finished, scope)
+        found = vectors(root, scope)
         assert list(found) == learned.item_ids.to_pylist()
         assert np.array_equal(np.array(list(found.values()), np.float32), learned.vectors)
         record = commit_of(history, scope).record

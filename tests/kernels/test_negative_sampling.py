@@ -51,3 +51,13 @@ def test_has_tells_pairs_apart():
     pairs = set(zip(USERS.tolist(), OWN.tolist(), strict=True))
     wanted = [pair in pairs for pair in zip(every_user.tolist(), every_item.tolist(), strict=True)]
     assert sampler.has(every_user, every_item).tolist() == wanted
+
+
+@pytest.mark.parametrize("by_popularity", [False, True])
+def test_any_item_is_drawn_as_often_as_is_said(by_popularity):
+    sampler = NegativeSampler(USERS, OWN, ITEMS, by_popularity)
+    drawn = sampler.draw_any(60_000, np.random.default_rng(1))
+    said = sampler.probabilities(np.arange(ITEMS))
+    assert said.sum() == pytest.approx(1.0)
+    assert said == pytest.approx(POPULARITY / 8 if by_popularity else np.full(ITEMS, 1 / 6))
+    assert np.bincount(drawn, minlength=ITEMS) / 60_000 == pytest.approx(said, abs=0.01)

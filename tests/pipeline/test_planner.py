@@ -117,20 +117,25 @@ def test_features_of_texts_are_made_for_the_backbone_that_reads_them_alone(shop)
     assert reasons(plan, "i2i")[text] == ("item_features has changed",)
 
 
-def test_embeddings_are_learned_for_the_backbone_that_reads_them_alone(shop) -> None:
-    bpr = "variant=real,backbone=bpr"
-    plan = shop.plan(backbones=("swing", "bpr"))
+@pytest.mark.parametrize(
+    ("name", "parameter", "default"), [("bpr", "factors", 100), ("youtube_dnn", "dims", 64)]
+)
+def test_embeddings_are_learned_for_the_backbone_that_reads_them_alone(
+    shop, name: str, parameter: str, default: int
+) -> None:
+    own = f"variant=real,backbone={name}"
+    plan = shop.plan(backbones=("swing", name))
     assert list(to_do(plan)) == ["ingest", "fuse", "embed", *REAL_STAGES[2:]]
-    assert to_do(plan)["embed"] == [bpr]
-    shop.run(backbones=("swing", "bpr"))
-    assert shop.plan(backbones=("swing", "bpr")).up_to_date
-    plan = shop.given("i2i.bpr.factors=7").plan(backbones=("swing", "bpr"))
-    assert to_do(plan) == {"embed": [bpr], "i2i": [bpr], "index": [bpr], "evaluate": [""]}
-    assert reasons(plan, "embed")[bpr] == ("i2i.bpr.factors was 100 and is 7",)
-    plan = shop.given("i2i.bpr.exponent=2", "i2i.top_k=300").plan(backbones=("bpr",))
-    assert to_do(plan) == {"i2i": [bpr], "index": [bpr], "evaluate": [""]}  # vectors stay
-    served = shop.plan(("real_served",), ("bpr",))
-    assert to_do(served)["embed"] == ["variant=real_served,backbone=bpr"]
+    assert to_do(plan)["embed"] == [own]
+    shop.run(backbones=("swing", name))
+    assert shop.plan(backbones=("swing", name)).up_to_date
+    plan = shop.given(f"i2i.{name}.{parameter}=7").plan(backbones=("swing", name))
+    assert to_do(plan) == {"embed": [own], "i2i": [own], "index": [own], "evaluate": [""]}
+    assert reasons(plan, "embed")[own] == (f"i2i.{name}.{parameter} was {default} and is 7",)
+    plan = shop.given(f"i2i.{name}.exponent=2", "i2i.top_k=300").plan(backbones=(name,))
+    assert to_do(plan) == {"i2i": [own], "index": [own], "evaluate": [""]}  # vectors stay
+    served = shop.plan(("real_served",), (name,))
+    assert to_do(served)["embed"] == [f"variant=real_served,backbone={name}"]
 
 
 def test_a_changed_parameter_of_a_backbone_makes_that_backbone_alone_again(shop) -> None:

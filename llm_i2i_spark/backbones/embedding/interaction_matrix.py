@@ -13,7 +13,16 @@ import pyarrow.compute as pc
 from llm_i2i_spark.kernels.arrays import Float32Array, Int64Array
 
 COLUMNS = ("user_id", "item_id", "weight")
-"""Of the table `fused`, what a backbone learns from."""
+"""Of the table `fused`, what every backbone learns from."""
+
+
+def columns_for(needs_order: bool) -> tuple[str, ...]:
+    """The columns of the table `fused` that a backbone learns from.
+
+    Args:
+        needs_order: whether the order of a user's interactions matters to it.
+    """
+    return (*COLUMNS, "position") if needs_order else COLUMNS
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,8 @@ class InteractionMatrix:
         weights: (n,) in (0, 1].
         n_users: how many users there are.
         item_ids: (items,) the id of each item.
+        positions: (n,) rank in the user's history, -1 for an interaction that has none (a model
+            proposed it); None where the order was not read.
     """
 
     users: Int64Array
@@ -33,6 +44,7 @@ class InteractionMatrix:
     weights: Float32Array
     n_users: int
     item_ids: pa.Array
+    positions: Int64Array | None = None
 
     @property
     def n_items(self) -> int:
@@ -44,7 +56,8 @@ def interaction_matrix(rows: pa.Table) -> InteractionMatrix:
     """The interactions of a table in one order, whatever order they come in.
 
     Args:
-        rows: `user_id string, item_id string, weight double`; a (user, item) stands once.
+        rows: `user_id string, item_id string, weight double`, and `position int` where the order
+            matters; a (user, item) stands once.
     """
     users, user_ids = _numbered(rows.column("user_id"))
     items, item_ids = _numbered(rows.column("item_id"))
@@ -52,7 +65,13 @@ def interaction_matrix(rows: pa.Table) -> InteractionMatrix:
     least = np.finfo(np.float32).tiny
     weights = np.maximum(rows.column("weight").to_numpy(), least).astype(np.float32)
     order = np.lexsort((items, users))
-    return InteractionMatrix(users[order], items[order], weights[order], len(user_ids), item_ids)
+    positions = None
+    if "position" in rows.column_names:
+        known = pc.fill_null(rows.column("position").cast(pa.int64()), -1)
+        positions = known.to_numpy()[order]
+    return InteractionMatrix(
+        users[order], items[order], weights[order], len(user_ids), item_ids, positions
+    )
 
 
 def _numbered(ids: pa.ChunkedArray) -> tuple[Int64Array, pa.Array]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pyspark.sql import DataFrame
 
 from llm_i2i_spark.backbones.base import BackboneRun
-from llm_i2i_spark.backbones.embedding.interaction_matrix import COLUMNS, interaction_matrix
+from llm_i2i_spark.backbones.embedding.interaction_matrix import columns_for, interaction_matrix
 from llm_i2i_spark.base.console import Progress
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def learn_on_driver(
         interactions: as `Backbone.compute` takes them; they are collected.
         run: seed and title.
     """
-    matrix = interaction_matrix(interactions.select(*COLUMNS).toArrow())
+    columns = columns_for(backbone.needs_order)
+    matrix = interaction_matrix(interactions.select(*columns).toArrow())
     with Progress(f"{run.title}: embeddings", unit="interactions") as bar:
         learned = backbone.learn(matrix, run.seed, bar.update)
     return interactions.sparkSession.createDataFrame(learned.to_arrow())

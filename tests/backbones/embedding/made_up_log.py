@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pyarrow as pa
+
+from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
 
 GROUPS, ITEMS_A_GROUP, USERS_A_GROUP, CLICKS = 8, 10, 30, 5
 
@@ -13,7 +17,7 @@ def group_of(item: str) -> int:
 
 
 def made_up_log(seed: int = 0) -> pa.Table:
-    """`user_id, item_id, weight`, every weight 1, no click outside of the user's group."""
+    """`user_id, item_id, weight, position`, every weight 1, no click outside the user's group."""
     random = np.random.default_rng(seed)
     rows = [
         (f"u{group * USERS_A_GROUP + user:03d}", f"i{group * ITEMS_A_GROUP + item:02d}")
@@ -21,7 +25,7 @@ def made_up_log(seed: int = 0) -> pa.Table:
         for user in range(USERS_A_GROUP)
         for item in random.choice(ITEMS_A_GROUP, CLICKS, replace=False)
     ]
-    return as_table(rows, [1.0] * len(rows))
+    return in_order(as_table(rows, [1.0] * len(rows)))
 
 
 def bridges(weight: float, number: int = 1200, seed: int = 1) -> pa.Table:
@@ -34,9 +38,28 @@ def bridges(weight: float, number: int = 1200, seed: int = 1) -> pa.Table:
         for side in range(2)
         for item in random.choice(ITEMS_A_GROUP, 2, replace=False)
     ]
-    return as_table(rows, [weight] * len(rows))
+    return in_order(as_table(rows, [weight] * len(rows)))
 
 
 def as_table(rows: list[tuple[str, str]], weights: list[float]) -> pa.Table:
     users, items = zip(*rows, strict=True)
     return pa.table({"user_id": list(users), "item_id": list(items), "weight": weights})
+
+
+def in_order(rows: pa.Table) -> pa.Table:
+    """With `position`: a user's rows were clicked in the order in which they stand."""
+    seen: Counter[str] = Counter()
+    positions = []
+    for user in rows["user_id"].to_pylist():
+        positions.append(seen[user])
+        seen[user] += 1
+    return rows.append_column("position", pa.array(positions, pa.int32()))
+
+
+def purity(learned: ItemEmbeddings) -> float:
+    """Share of the five nearest items that are of the item's own group."""
+    unit = learned.vectors / np.linalg.norm(learned.vectors, axis=1, keepdims=True)
+    cosine = unit @ unit.T
+    np.fill_diagonal(cosine, -1.0)
+    groups = np.array([group_of(item) for item in learned.item_ids.to_pylist()])
+    return float((groups[np.argsort(-cosine, axis=1)[:, :5]] == groups[:, None]).mean())

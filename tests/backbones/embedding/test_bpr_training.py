@@ -13,7 +13,7 @@ from llm_i2i_spark.backbones.embedding.interaction_matrix import interaction_mat
 from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
 from llm_i2i_spark.backbones.embedding.row_optimizers import FIRST_SQUARE, RowAdagrad, RowSgd
 from llm_i2i_spark.base.errors import StageError
-from tests.backbones.embedding.made_up_log import as_table, bridges, group_of, made_up_log
+from tests.backbones.embedding.made_up_log import as_table, bridges, made_up_log, purity
 
 pytestmark = pytest.mark.lm
 SMALL = {"factors": 16, "epochs": 20, "batch_size": 64}
@@ -22,15 +22,6 @@ SMALL = {"factors": 16, "epochs": 20, "batch_size": 64}
 def learn(rows: pa.Table, seed: int = 1, **parameters: object) -> ItemEmbeddings:
     backbone = Bpr(**{**SMALL, **parameters})
     return backbone.learn(interaction_matrix(rows), seed, lambda done, total, note: None)
-
-
-def purity(learned: ItemEmbeddings) -> float:
-    """Share of the five nearest items that are of the item's own group."""
-    unit = learned.vectors / np.linalg.norm(learned.vectors, axis=1, keepdims=True)
-    cosine = unit @ unit.T
-    np.fill_diagonal(cosine, -1.0)
-    groups = np.array([group_of(item) for item in learned.item_ids.to_pylist()])
-    return float((groups[np.argsort(-cosine, axis=1)[:, :5]] == groups[:, None]).mean())
 
 
 def test_gradients_are_those_that_torch_derives_from_the_loss_of_the_definition():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from llm_i2i_spark.backbones import Bpr
+from llm_i2i_spark.backbones.embedding.backbone import EmbeddingBackbone
 from tests.backbones.oracles.text import length, whole_numbers
 from tests.backbones.plain_log import Log, Similarities
 
 
-def similarities(log: Log, backbone: Bpr, embeddings: Mapping[str, list[float]]) -> Similarities:
+def similarities(
+    log: Log, backbone: EmbeddingBackbone, embeddings: Mapping[str, list[float]]
+) -> Similarities:
     rows = {item: whole_numbers(row) for item, row in embeddings.items()}
     found: Similarities = {}
     for i, own in rows.items():

@@ -1,4 +1,4 @@
-"""Backbone bpr through the command line, on real and on mended interactions."""
+"""The backbones that learn embeddings through the command line, on real and mended interactions."""
 
 from __future__ import annotations
 
@@ -28,20 +28,29 @@ STAGES = [
     "evaluate",
 ]
 VARIANTS = ("real", "llm_i2i")
+SETTINGS = {
+    "bpr": ("i2i.bpr.factors=8", "i2i.bpr.batch_size=64", "i2i.bpr.epochs=20"),
+    "youtube_dnn": (
+        "i2i.youtube_dnn.dims=8",
+        "i2i.youtube_dnn.hidden=[8]",
+        "i2i.youtube_dnn.batch_size=64",
+        "i2i.youtube_dnn.epochs=20",
+    ),
+}
 
 
+@pytest.mark.parametrize("backbone", SETTINGS)
 def test_embeddings_are_learned_from_each_variant_compared_and_served(
-    raw_files: Any, here: Any, tmp_path: Path
+    raw_files: Any, here: Any, tmp_path: Path, backbone: str
 ) -> None:
     root = tmp_path / "lake"
-    settings = ("i2i.bpr.factors=8", "i2i.bpr.batch_size=64", "i2i.bpr.epochs=20")
-    arguments = raw_files.arguments(root, *settings)
-    done = json.loads(here.run("run", "--json", *arguments, "--backbones", "bpr"))
+    arguments = raw_files.arguments(root, *SETTINGS[backbone])
+    done = json.loads(here.run("run", "--json", *arguments, "--backbones", backbone))
     assert [stage["stage"] for stage in done["stages"]] == STAGES
     lake = DeltaRsLake(LakeConfig(root=str(root)))
     vectors, similar = {}, {}
     for name in VARIANTS:
-        scope = {"variant": name, "backbone": "bpr"}
+        scope = {"variant": name, "backbone": backbone}
         rows = lake.read("item_embeddings", None, ["item_id", "embedding"], scope)
         vectors[name] = {row["item_id"]: np.array(row["embedding"]) for row in rows.to_pylist()}
         fused = lake.read("fused", None, ["item_id"], {"variant": name})
@@ -57,9 +66,9 @@ def test_embeddings_are_learned_from_each_variant_compared_and_served(
     assert edge["similarity"] == pytest.approx(cosine**4, rel=0.02, abs=1e-3)
     assert (edge["support"], edge["synthetic_share"]) == (None, None)
 
-    plan = json.loads(here.run("explain", "--json", *arguments, "--backbones", "bpr"))
+    plan = json.loads(here.run("explain", "--json", *arguments, "--backbones", backbone))
     assert all(stage["up_to_date"] for stage in plan)
-    found = here.run("lookup", *arguments, "--backbone", "bpr", "--item", edge["item_id"])
+    found = here.run("lookup", *arguments, "--backbone", backbone, "--item", edge["item_id"])
     neighbor = json.loads(found.splitlines()[0])["item_id"]
-    ends = ("--item", edge["item_id"], "--neighbor", neighbor, "--backbone", "bpr")
+    ends = ("--item", edge["item_id"], "--neighbor", neighbor, "--backbone", backbone)
     assert neighbor in here.run("audit", "trace", *arguments, *ends)
