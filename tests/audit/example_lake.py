@@ -60,6 +60,7 @@ def _interactions(year: int) -> Rows:
             "click",
             1.0,
             "test" if (user, item) == ("u5", "B") else "train",
+            False,
         )
         for user, items in CLICKS.items()
         for position, item in enumerate(items)

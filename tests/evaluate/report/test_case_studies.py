@@ -120,7 +120,7 @@ def test_the_stage_reads_what_its_indexes_were_made_from(
             [("i05", "train"), ("i03", "valid"), ("i00", "test")]
         )
     ]
-    put_rows(lake, config, "interactions", rows_of(spark, "interactions", clicks))
+    put_rows(lake, config, "interactions", clicks)
     put_rows(lake, config, "items", tables["items"])
     put_rows(lake, config, "item_stats", tables["item_stats"])
     folder = tmp_path / "combiner"
