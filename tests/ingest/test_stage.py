@@ -95,6 +95,7 @@ def test_one_row_without_any_order_is_a_valid_log(spark, tmp_path: Path, capsys)
         "event": "click",
         "weight": 1.0,
         "fold": "train",
+        "held_back": False,
     }
     (stat,) = lake.read("item_stats").collect()
     assert (stat["n_interactions"], stat["popularity_rank"], stat["is_long_tail"]) == (1, 1, False)
