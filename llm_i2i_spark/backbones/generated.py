@@ -19,8 +19,8 @@ class Generated(Backbone):
 
     over the `generate.per_item` most probable next items j of table `item_candidates`; rows are
     scaled to sum 1. This is the language model without an item-to-item model behind it (LLM-I2I,
-    ablation "w/o I2I"), asked once an item, so that nothing of it is left at serving time. Without
-    proposals, as for variant `real`, the result is empty.
+    ablation "w/o Swing"), asked once an item, so that nothing of it is left at serving time.
+    Without proposals, as for variant `real`, the result is empty.
 
     Interactions do not count, so `support` is null; `synthetic_share` is 1. On DataFrames without a
     lake the proposals are given: `Generated().similar_items(clicks,

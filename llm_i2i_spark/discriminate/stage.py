@@ -15,5 +15,12 @@ STAGE = Stage(
         "split.hold_back",
         "split.holdout",
     ),
-    code=("discriminate", "lm", "prompts", "lake/user_histories", "lake/batch_inference"),
+    code=(
+        "discriminate",
+        "lm",
+        "prompts",
+        "lake/user_histories",
+        "lake/batch_inference",
+        "lake/splits",
+    ),
 )

@@ -130,7 +130,7 @@ def compare_systems(
         ConfigError: the baseline is none of the systems.
     """
     names = system_names(systems)
-    chosen = _baseline(systems, baseline)
+    chosen = choose_baseline(systems, baseline)
     position = list(systems).index(chosen)
     figures: dict[str, dict[str, dict[str, Figure]]] = {}
     for part in slices:
@@ -149,7 +149,15 @@ def compare_systems(
     )
 
 
-def _baseline(systems: Sequence[tuple[str, str]], asked: tuple[str, str] | None) -> tuple[str, str]:
+def choose_baseline(
+    systems: Sequence[tuple[str, str]], asked: tuple[str, str] | None
+) -> tuple[str, str]:
+    """What the others are compared with: the system asked for, else the first whose variant is
+    `real`, else the first.
+
+    Raises:
+        ConfigError: what is asked for is none of the systems.
+    """
     if asked is None:
         return next((system for system in systems if system[0] == BASELINE), systems[0])
     if tuple(asked) not in [tuple(system) for system in systems]:

@@ -23,11 +23,11 @@ from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
-from llm_i2i_spark.evaluate.index_file import explained_index
 from llm_i2i_spark.evaluate.settings import settings_of
 from llm_i2i_spark.evaluate.systems import EXTERNAL, System
 from llm_i2i_spark.lake.frames import Frame, spark_frame
 from llm_i2i_spark.lake.materialize import materialized
+from llm_i2i_spark.lake.row_files import explained_rows
 from llm_i2i_spark.lake.tables import Lake
 
 COLUMNS = ("item_id", "rank", "neighbor_id", "score")
@@ -51,7 +51,7 @@ def evaluate_external_index(lake: Lake, config: Config, index: DataFrame, name: 
     """
     settings = settings_of(config)
     items = lake.read("items")
-    with explained_index(name):
+    with explained_rows("index", name):
         lists = external_lists({name: index}, config.index.size, items)
     tables = Tables(
         index=lists,

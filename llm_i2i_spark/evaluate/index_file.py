@@ -4,15 +4,9 @@ Delta folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from pyspark.sql import DataFrame, SparkSession
 
-from llm_i2i_spark.base.errors import InputDataError
-from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
-from llm_i2i_spark.lake.row_files import read_row_file, require_row_file
-from llm_i2i_spark.lake.spark_errors import spark_reason
+from llm_i2i_spark.lake.row_files import explained_rows, read_row_file, require_row_file
 
 
 def require_index_file(path: str) -> None:
@@ -39,21 +33,5 @@ def read_index_file(spark: SparkSession, path: str) -> DataFrame:
     Raises:
         InputDataError: Spark cannot read it.
     """
-    with explained_index(path):
+    with explained_rows("index", path):
         return read_row_file(spark, path)
-
-
-@contextmanager
-def explained_index(name: str) -> Iterator[None]:
-    """Turn an error of Spark about an unreadable index into one sentence.
-
-    Raises:
-        InputDataError: something inside the block failed in Spark.
-    """
-    try:
-        yield
-    except SPARK_ERRORS as error:
-        raise InputDataError(
-            f"Spark cannot read the index {name} ({spark_reason(error)}); it must be Parquet, CSV"
-            " with a header, JSON lines or a Delta folder."
-        ) from error

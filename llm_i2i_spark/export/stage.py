@@ -16,5 +16,5 @@ STAGE = Stage(
         "split.hold_back",
         "split.holdout",
     ),
-    code=("export", "lake/user_histories", "lake/interaction_weights"),
+    code=("export", "lake/user_histories", "lake/interaction_weights", "lake/splits"),
 )

@@ -8,5 +8,5 @@ STAGE = Stage(
     name="fuse",
     reads=("interactions", "scored", "candidates"),
     settings=("fuse", "split.protocol", "split.holdout", "split.hold_back"),
-    code=("fuse", "lake/interaction_weights"),
+    code=("fuse", "lake/interaction_weights", "lake/splits"),
 )

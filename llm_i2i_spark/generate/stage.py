@@ -16,5 +16,12 @@ STAGE = Stage(
         "split.holdout",
         "split.hold_back",
     ),
-    code=("generate", "lm", "prompts", "lake/user_histories", "lake/batch_inference"),
+    code=(
+        "generate",
+        "lm",
+        "prompts",
+        "lake/user_histories",
+        "lake/batch_inference",
+        "lake/splits",
+    ),
 )

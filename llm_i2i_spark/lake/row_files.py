@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.files import is_uri, require_readable_name
+from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
+from llm_i2i_spark.lake.spark_errors import spark_reason
 
 _COMPRESSED = (".gz", ".bz2", ".zst", ".deflate", ".snappy", ".lz4")
 _TEXT = {".csv": "csv", ".tsv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
@@ -53,6 +57,26 @@ def read_row_file(spark: SparkSession, path: str) -> DataFrame:
         separator = "\t" if ending == ".tsv" else ","
         return spark.read.csv(path, header=True, sep=separator, quote='"', escape='"')
     return spark.read.parquet(path)
+
+
+@contextmanager
+def explained_rows(what: str, name: str) -> Iterator[None]:
+    """Turn an error of Spark about an unreadable file of rows into one sentence.
+
+    Args:
+        what: the file is, such as `index`.
+        name: of the file.
+
+    Raises:
+        InputDataError: something inside the block failed in Spark.
+    """
+    try:
+        yield
+    except SPARK_ERRORS as error:
+        raise InputDataError(
+            f"Spark cannot read the {what} {name} ({spark_reason(error)}); it must be Parquet, CSV"
+            " with a header, JSON lines or a Delta folder."
+        ) from error
 
 
 def _ending(path: str) -> str:

@@ -16,11 +16,11 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.evaluate.evaluate_systems import cached
 from llm_i2i_spark.lake.frames import Frame
+from llm_i2i_spark.lake.row_files import explained_rows
 from llm_i2i_spark.lake.session import open_session, session_settings
 from llm_i2i_spark.online.comparison import ArmComparison, ArmFigure
 from llm_i2i_spark.online.event_log import (
     EventLog,
-    explained_log,
     read_event_log,
     require_event_file,
 )
@@ -94,7 +94,8 @@ def compare_arms(
     place = Path(tempfile.gettempdir()) / "llm-i2i-spark.log"
     log_message(f"starting Spark; its own words go to {place}")
     spark = open_session(loaded.spark, place)
-    reading = explained_log(str(log)) if isinstance(log, (str, Path)) else nullcontext()
+    is_file = isinstance(log, (str, Path))
+    reading = explained_rows("event log", str(log)) if is_file else nullcontext()
     with session_settings(spark), reading:
         events = read_event_log(spark, log)
         counts = count_log(events)

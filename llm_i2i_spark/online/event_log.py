@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,11 +19,9 @@ from pyspark.sql.types import (
 )
 
 from llm_i2i_spark.base.errors import InputDataError
-from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.frames import Frame, require_columns, text_ids
-from llm_i2i_spark.lake.row_files import read_row_file, require_row_file
+from llm_i2i_spark.lake.row_files import explained_rows, read_row_file, require_row_file
 from llm_i2i_spark.lake.sources import as_spark
-from llm_i2i_spark.lake.spark_errors import spark_reason
 
 REQUIRED = ("arm", "user_id", "item_id", "event")
 OPTIONAL = ("request_id", "amount", "latency_ms", "ts")
@@ -84,28 +81,12 @@ def read_event_log(spark: SparkSession, log: str | Path | Frame) -> EventLog:
     """
     if isinstance(log, (str, Path)):
         require_event_file(str(log))
-        with explained_log(str(log)):
+        with explained_rows("event log", str(log)):
             frame = read_row_file(spark, str(log))
     else:
         frame = as_spark(spark, log)
     require_columns(frame, REQUIRED, "The event log")
     return judged(frame)
-
-
-@contextmanager
-def explained_log(name: str) -> Iterator[None]:
-    """Turn an error of Spark about an unreadable log into one sentence.
-
-    Raises:
-        InputDataError: something inside the block failed in Spark.
-    """
-    try:
-        yield
-    except SPARK_ERRORS as error:
-        raise InputDataError(
-            f"Spark cannot read the event log {name} ({spark_reason(error)}); it must be Parquet,"
-            " CSV with a header, JSON lines or a Delta folder."
-        ) from error
 
 
 def judged(frame: DataFrame) -> EventLog:

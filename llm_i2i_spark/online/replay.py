@@ -29,10 +29,11 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError, require_at_least_one
+from llm_i2i_spark.evaluate.compare import choose_baseline
 from llm_i2i_spark.evaluate.figures import aligned, html_table
 from llm_i2i_spark.evaluate.queries import Systems, rank_users, select_lists, select_queries
 from llm_i2i_spark.evaluate.settings import EvaluationSettings
-from llm_i2i_spark.evaluate.systems import BASELINE, System, system_names
+from llm_i2i_spark.evaluate.systems import System, system_names
 from llm_i2i_spark.metrics.paired import Estimate
 from llm_i2i_spark.online.comparison import difference_words, estimate_cells
 from llm_i2i_spark.online.moments import Moments, ratio_of, relative_difference
@@ -183,7 +184,7 @@ def replay_lookups(
         ConfigError: the baseline is none of the systems, or `k` is below 1.
         InputDataError: no user has such an interaction in the held-out fold.
     """
-    chosen = _baseline(systems, baseline)
+    chosen = choose_baseline(systems, baseline)
     k = settings.recent_items * index_size if k is None else k
     require_at_least_one("k", k)
     if events:
@@ -206,17 +207,6 @@ def replay_lookups(
     order = [list(systems).index(system) for system in names]
     figures = _figures(moments, order, list(systems).index(chosen), list(names.values()))
     return Replay(moments.users, names[System(*chosen)], k, tuple(figures))
-
-
-def _baseline(systems: Systems, asked: tuple[str, str] | None) -> tuple[str, str]:
-    if asked is None:
-        return next((system for system in systems if system[0] == BASELINE), systems[0])
-    if asked not in systems:
-        there = ", ".join("/".join(system) for system in systems)
-        raise ConfigError(
-            f"The baseline {'/'.join(asked)} is not among the systems; choose one of {there}."
-        )
-    return asked
 
 
 def _count(ranked: DataFrame, n_systems: int) -> DataFrame:

@@ -15,3 +15,8 @@ class Item(NamedTuple):
 
     item_id: str
     text: str
+
+    @property
+    def has_text(self) -> bool:
+        """Whether the text says more than the id, which stands for one that is missing."""
+        return self.text not in ("", self.item_id)

@@ -27,6 +27,7 @@ from llm_i2i_spark.lm.model_folder import check_model_folder
 from llm_i2i_spark.lm.new_model import build_model
 from llm_i2i_spark.lm.text_features import Features, embed_texts
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary, build_vocabulary
+from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.templates import prompt_digest
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.roles.base import Role
@@ -197,8 +198,7 @@ def _starts_from_swing(
     if config.sft.base_model is not None or vocabulary.length > 1:
         return False
     if config.sft.embedding_start == "auto":
-        # An item without title, brand and category has its id in place of a text.
-        with_text = sum(text not in ("", item_id) for item_id, text in catalogue.items())
+        with_text = sum(item.has_text for item in map(Item._make, catalogue.items()))
         return with_text < TEXTS_FROM * len(catalogue)
     return config.sft.embedding_start == "swing"
 

@@ -12,6 +12,7 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.model import ItemLanguageModel
+from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.artifacts import ModelArtifacts
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.examples import known_items
@@ -74,5 +75,5 @@ class RoleTraining:
     def new_items(self) -> set[str]:
         """Items with a text that no user of the export has."""
         clicked = set().union(*self.known_items.values())
-        with_text = {item for item, text in self.catalogue.items() if text not in ("", item)}
+        with_text = {one.item_id for one in map(Item._make, self.catalogue.items()) if one.has_text}
         return with_text - clicked

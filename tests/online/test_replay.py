@@ -146,7 +146,7 @@ def test_the_baseline_is_asked_for_or_real(
     )
     assert turned.baseline == "llm_i2i"
     assert turned["llm_i2i", "rn"].difference is None
-    with pytest.raises(ConfigError, match="baseline best/swing is not among"):
+    with pytest.raises(ConfigError, match="baseline best on swing is not among"):
         replay_lookups(index, interactions, SYSTEMS, SETTINGS, SIZE, baseline=("best", "swing"))
 
 
