@@ -55,7 +55,6 @@ class Bpr(EmbeddingBackbone):
         description="what is not given is taken from the defaults of another implementation",
     )
     factors: int = Field(100, ge=1, description="numbers of a vector, the item's bias aside")
-    epochs: int = Field(30, ge=1, description="passes over the interactions")
     optimizer: Literal["adagrad", "sgd"] = Field(
         "adagrad", description="AdaGrad by rows, or stochastic gradient descent"
     )
@@ -63,7 +62,6 @@ class Bpr(EmbeddingBackbone):
     regularization: float = Field(
         0.03, ge=0, description="weight of the squared lengths of vectors in the loss"
     )
-    batch_size: int = Field(1024, ge=1, description="interactions a step")
     negatives: Literal["uniform", "popularity"] = Field(
         "uniform",
         description="items that the user lacks are drawn uniformly, or by their interactions",

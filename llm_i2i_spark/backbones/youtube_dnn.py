@@ -60,7 +60,6 @@ class YoutubeDnn(EmbeddingBackbone):
     epochs: int = Field(20, ge=1, description="passes over the interactions")
     learning_rate: float = Field(0.1, gt=0, description="of AdaGrad, for the items' vectors")
     layer_learning_rate: float = Field(0.01, gt=0, description="of AdaGrad, for the network")
-    batch_size: int = Field(1024, ge=1, description="interactions a step")
     negatives: Literal["uniform", "popularity"] = Field(
         "uniform", description="the sample is drawn uniformly, or by the items' interactions"
     )

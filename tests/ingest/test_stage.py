@@ -133,3 +133,19 @@ def test_beauty(spark, tmp_path: Path, data_folder: Path):
     assert given.exceptAll(
         lake.read("interactions").select("user_id", "item_id", "position")
     ).isEmpty()
+
+
+def test_items_are_held_back_where_the_catalogue_has_new_ones(spark, tmp_path: Path):
+    clicks = [f"u{n % 7},i{n},{1_394_618_400 + n}" for n in range(400)]
+    (tmp_path / "log.csv").write_text("\n".join(["user_id,item_id,ts", *clicks]) + "\n")
+
+    def held_back(name: str, catalogue: int, *settings: str) -> int:
+        file = tmp_path / f"{name}.csv"
+        file.write_text("".join(["item_id,title\n", *(f"i{n},Title\n" for n in range(catalogue))]))
+        items = f"ingest.items={file}"
+        lake = ingest(spark, tmp_path / name, tmp_path / "log.csv", items, *settings)
+        return lake.read("interactions").where("held_back").count()
+
+    assert held_back("none new", 400) == 0
+    assert 8 <= held_back("many new", 600) <= 34  # a twentieth
+    assert 0 < held_back("few new", 408) < held_back("as told", 408, "split.held_back_items=0.3")

@@ -40,6 +40,8 @@ class EmbeddingBackbone(Backbone):
 
     exponent: float = Field(4.0, gt=0, description="the cosine is raised to it: the lead of few")
     top_k: int = Field(400, ge=1, description="neighbours kept an item")
+    epochs: int = Field(30, ge=1, description="passes over the interactions")
+    batch_size: int = Field(1024, ge=1, description="interactions a step")
 
     @abstractmethod
     def learn(

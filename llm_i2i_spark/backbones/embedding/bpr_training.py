@@ -6,7 +6,6 @@ sort every batch; a test compares them with torch's.
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,13 +14,12 @@ from torch import Tensor
 from torch.nn.functional import softplus
 
 from llm_i2i_spark.backbones.embedding.backbone import ReportProgress
+from llm_i2i_spark.backbones.embedding.epochs import run_epochs
 from llm_i2i_spark.backbones.embedding.interaction_matrix import InteractionMatrix
 from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
 from llm_i2i_spark.backbones.embedding.row_optimizers import OPTIMIZERS
-from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.kernels.arrays import Int64Array
 from llm_i2i_spark.kernels.negative_sampling import NegativeSampler
-from llm_i2i_spark.lm.reproducible import reproducible
 
 if TYPE_CHECKING:
     from llm_i2i_spark.backbones.bpr import Bpr
@@ -68,39 +66,24 @@ class BprTraining:
         Raises:
             StageError: the loss is NaN or infinite.
         """
-        losses: list[float] = []
-        if len(self._usable):
-            with reproducible(self._seed):
-                for epoch in range(self._backbone.epochs):
-                    losses.append(self._epoch(epoch))
+        losses = run_epochs(
+            self._backbone,
+            self._usable,
+            self._data.weights,
+            self._step,
+            self._random,
+            self._seed,
+            self._report,
+        )
         learned = self._learned
         return ItemEmbeddings(
-            self._data.item_ids.take(learned), self.items.numpy()[learned], tuple(losses)
+            self._data.item_ids.take(learned), self.items.numpy()[learned], losses
         )
 
     def _first_vectors(self, rows: int) -> Tensor:
         factors = self._backbone.factors
         drawn = self._random.random((rows, factors + 1), dtype=np.float32)
         return torch.from_numpy((drawn - np.float32(0.5)) / np.float32(factors))
-
-    def _epoch(self, epoch: int) -> float:
-        """One pass over the interactions in a new order; the mean loss."""
-        order = self._random.permutation(self._usable)
-        size = self._backbone.batch_size
-        loss = weight = 0.0
-        for start in range(0, len(order), size):
-            chosen = order[start : start + size]
-            loss += self._step(chosen)
-            weight += float(self._data.weights[chosen].sum(dtype=np.float64))
-            done = epoch * len(order) + start + len(chosen)
-            note = f"epoch {epoch + 1}, loss {loss / weight:.4f}"
-            self._report(done, self._backbone.epochs * len(order), note)
-        if not math.isfinite(loss):
-            raise StageError(
-                f"The loss of bpr is not a number in epoch {epoch + 1}; set a lower"
-                " i2i.bpr.learning_rate."
-            )
-        return loss / weight
 
     def _step(self, chosen: Int64Array) -> float:
         """One step on some interactions; the sum of their weighted losses before it."""

@@ -16,14 +16,13 @@ import torch
 from torch import Tensor
 
 from llm_i2i_spark.backbones.embedding.backbone import ReportProgress
+from llm_i2i_spark.backbones.embedding.epochs import run_epochs
 from llm_i2i_spark.backbones.embedding.interaction_matrix import InteractionMatrix
 from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
 from llm_i2i_spark.backbones.embedding.next_item_examples import next_item_examples
 from llm_i2i_spark.backbones.embedding.row_optimizers import RowAdagrad
-from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.kernels.arrays import Int64Array
 from llm_i2i_spark.kernels.negative_sampling import NegativeSampler
-from llm_i2i_spark.lm.reproducible import reproducible
 
 if TYPE_CHECKING:
     from llm_i2i_spark.backbones.youtube_dnn import YoutubeDnn
@@ -75,40 +74,25 @@ class YoutubeDnnTraining:
         Raises:
             StageError: the loss is NaN or infinite.
         """
-        losses: list[float] = []
-        if len(self._examples.targets):
-            with reproducible(self._seed):
-                for epoch in range(self._backbone.epochs):
-                    losses.append(self._epoch(epoch))
+        targets = self._examples.targets
+        losses = run_epochs(
+            self._backbone,
+            np.arange(len(targets)),
+            self._data.weights[targets],
+            self._step,
+            self._random,
+            self._seed,
+            self._report,
+        )
         learned = np.unique(self._data.items[self._examples.named()])
         return ItemEmbeddings(
-            self._data.item_ids.take(learned), self.items.numpy()[learned], tuple(losses)
+            self._data.item_ids.take(learned), self.items.numpy()[learned], losses
         )
 
     def _drawn(self, rows: int, width: int, fan: float) -> Tensor:
         """Normal random numbers of variance 1 / fan (Glorot and Bengio, AISTATS 2010)."""
         drawn = self._random.standard_normal((rows, width), dtype=np.float32)
         return torch.from_numpy(drawn / np.float32(math.sqrt(fan)))
-
-    def _epoch(self, epoch: int) -> float:
-        """One pass over the examples in a new order; the mean loss."""
-        order = self._random.permutation(len(self._examples.targets))
-        size = self._backbone.batch_size
-        loss = weight = 0.0
-        for start in range(0, len(order), size):
-            chosen = order[start : start + size]
-            loss += self._step(chosen)
-            weights = self._data.weights[self._examples.targets[chosen]]
-            weight += float(weights.sum(dtype=np.float64))
-            done = epoch * len(order) + start + len(chosen)
-            note = f"epoch {epoch + 1}, loss {loss / weight:.4f}"
-            self._report(done, self._backbone.epochs * len(order), note)
-        if not math.isfinite(loss):
-            raise StageError(
-                f"The loss of youtube_dnn is not a number in epoch {epoch + 1}; set a lower"
-                " i2i.youtube_dnn.learning_rate."
-            )
-        return loss / weight
 
     def _step(self, chosen: Int64Array) -> float:
         """One step on some examples; the sum of their weighted losses before it."""

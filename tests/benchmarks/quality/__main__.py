@@ -72,6 +72,11 @@ def report_new_items(options: argparse.Namespace, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     log[~is_last & ~is_hidden].to_parquet(folder / "log.parquet", index=False)
     run(options, folder, items_file)
+    report_indexes(folder, log, set(items), hidden)
+
+
+def report_indexes(folder: Path, log: pd.DataFrame, items: set[str], hidden: set[str]) -> None:
+    """Score the exported indexes."""
     new, others = queries(log, hidden)
     log_message(
         f"{len(hidden):,} items hidden; {len(new):,} clicks on them, {len(others):,} others"
@@ -80,7 +85,7 @@ def report_new_items(options: argparse.Namespace, folder: Path) -> None:
     for variant, backbone in SYSTEMS:
         name = f"{variant}_{backbone}"
         index = read_index(folder / f"{name}.parquet")
-        without_new = rank(index, others, set(items) - hidden)
+        without_new = rank(index, others, items - hidden)
         for boost in BOOSTS if backbone == "blend" else (1,):
             boosted = boost_new_items(index, hidden, boost)
             found = rank(boosted, new)
