@@ -13,7 +13,8 @@ from pyspark.sql import SparkSession
 
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.evaluate.external_index import external_lists
-from llm_i2i_spark.evaluate.index_file import explained_index, read_index_file, require_index_file
+from llm_i2i_spark.evaluate.index_file import read_index_file, require_index_file
+from llm_i2i_spark.lake.row_files import explained_rows
 
 ROWS = [("7", 1, "8", 0.5), ("7", 2, "9", 0.25), ("8", 1, "7", 0.5)]
 COLUMNS = ["item_id", "rank", "neighbor_id", "score"]
@@ -28,7 +29,7 @@ def index(ids: type = str) -> pd.DataFrame:
 def lists(spark: SparkSession, path: Path, known: tuple[str, ...] = ("7", "8", "9")) -> Any:
     """The lists of a file, by item."""
     items = spark.createDataFrame([(item,) for item in known], "item_id string")
-    with explained_index(str(path)):
+    with explained_rows("index", str(path)):
         found = external_lists({"mine": read_index_file(spark, str(path))}, 200, items)
     return {
         row["item_id"]: [(one["item_id"], one["score"], one["rank"]) for one in row["neighbors"]]
