@@ -248,6 +248,8 @@ class DeltaRsLake:
         ):
             return history[0].version, False
         scopes = tuple(scope_of(key) for key in record.scopes if key)
+        # Before any file, so that one without a log is known from one whose commit is to come.
+        Path(path, "_delta_log").mkdir(parents=True, exist_ok=True)
         write_deltalake(
             path,
             arrow_rows(rows, contract),

@@ -53,12 +53,15 @@ def is_whole_table(path: str) -> bool:
     Raises:
         TableNotFoundError: there are data files without a log, or a log without its begin.
     """
-    folder = Path(path)
+    folder, log = Path(path), Path(path, "_delta_log")
     if not DeltaTable.is_deltatable(path):
-        if any(folder.glob("*.parquet")):
+        # Files beside an empty log are of a first commit that another process is about to make, or
+        # that was ended before it could. The folder of the log is older than any file: looked for
+        # last, it cannot be missed.
+        if any(folder.glob("*.parquet")) and not log.is_dir():
             raise damaged_log(path, "it is missing, and data files are there")
         return False
-    names = {file.name for file in (folder / "_delta_log").iterdir()}
+    names = {file.name for file in log.iterdir()}
     if f"{0:020}.json" not in names and not any(".checkpoint." in name for name in names):
         raise damaged_log(path, "its first commits are missing")
     return True

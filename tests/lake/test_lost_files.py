@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.base.run_record import fingerprint_in
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lake.tables import Lake
@@ -57,15 +59,8 @@ def _files_of(table: Path, variants: tuple[str, ...]) -> list[Path]:
 def test_the_lake_without_a_jvm_drops_them_too(tmp_path: Path) -> None:
     config = load_config([], [f"lake.root={tmp_path}"])
     lake = DeltaRsLake(config.lake)
-
-    def commit(branch: str, digest: str) -> None:
-        row = {"branch": branch, "role": "generator", "model_digest": digest, "path": "p"}
-        row |= {"base_model": "compact", "export_version": 0, "manifest": "{}"}
-        record = record_of(config, "checkpoints", [{"branch": branch}], fingerprint=digest)
-        lake.commit([row], record)
-
-    commit("base", "a")
-    commit("other", "b")
+    _commit_checkpoint(lake, config, "base", "a")
+    _commit_checkpoint(lake, config, "other", "b")
     (first,) = (
         file
         for file in (tmp_path / "checkpoints").glob("*.parquet")
@@ -73,12 +68,19 @@ def test_the_lake_without_a_jvm_drops_them_too(tmp_path: Path) -> None:
     )
     first.write_bytes(first.read_bytes()[:50])
     assert [file.exists for file in lake.lost_files("checkpoints")] == [True]
-    commit("other", "c")
+    _commit_checkpoint(lake, config, "other", "c")
     history = lake.history("checkpoints")
     assert fingerprint_in(history, {"branch": "base"}) is None
     assert fingerprint_in(history, {"branch": "other"}) == "c"
     rows = lake.read("checkpoints", None, ["branch", "model_digest"]).to_pylist()
     assert rows == [{"branch": "other", "model_digest": "c"}]
+
+
+def _commit_checkpoint(lake: DeltaRsLake, config: Config, branch: str, digest: str) -> None:
+    row = {"branch": branch, "role": "generator", "model_digest": digest, "path": "p"}
+    row |= {"base_model": "compact", "export_version": 0, "manifest": "{}"}
+    record = record_of(config, "checkpoints", [{"branch": branch}], fingerprint=digest)
+    lake.commit([row], record)
 
 
 def _torn(log: Path) -> None:
@@ -107,3 +109,26 @@ def test_a_damaged_log_is_one_sentence_with_the_command_that_mends_it(
         lake.history("fused")
     assert "\n" not in str(caught.value)
     assert f"`mv '{table}' '{table}.damaged'`; stage fuse then makes it anew." in str(caught.value)
+
+
+def test_files_of_a_first_commit_that_never_came_are_no_damage(tmp_path: Path) -> None:
+    config = load_config([], [f"lake.root={tmp_path}"])
+    lake = DeltaRsLake(config.lake)
+    (tmp_path / "checkpoints" / "_delta_log").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "part-0.parquet").write_bytes(b"PAR1")
+    assert lake.history("checkpoints") == []
+    _commit_checkpoint(lake, config, "base", "a")
+    assert lake.read("checkpoints", None, ["branch"]).to_pylist() == [{"branch": "base"}]
+
+
+def test_who_looks_while_a_table_is_being_made_sees_no_damage(tmp_path: Path) -> None:
+    for number in range(20):
+        config = load_config([], [f"lake.root={tmp_path / str(number)}"])
+        lake, looks = DeltaRsLake(config.lake), []
+        writer = Thread(target=_commit_checkpoint, args=(lake, config, "base", "a"))
+        writer.start()
+        while writer.is_alive():
+            looks.append(len(lake.history("checkpoints")))
+        writer.join()
+        assert looks == sorted(looks)
+        assert len(lake.history("checkpoints")) == 1
