@@ -142,7 +142,8 @@ def choose_style(counts: Counter[str], by_default: bool) -> QuoteStyle:
     """
     if not counts["lines"]:
         return QuoteStyle(True, '"', False, "no quotes seen")
-    faults = {escape: counts[escape + "open"] + counts[escape + "broken"] for escape in _REST}
+    # A line that ends inside a field may be none: the field may go on. So it counts for half.
+    faults = {escape: counts[escape + "open"] + 2 * counts[escape + "broken"] for escape in _REST}
     escape: Escape = "\\" if faults["\\"] < faults['"'] else '"'
     is_open, is_broken = counts[escape + "open"], counts[escape + "broken"]
     speaks_for = counts["needed"] or counts["enclosed"] or is_open > is_broken

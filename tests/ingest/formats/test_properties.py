@@ -17,7 +17,13 @@ from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.ingest.formats.base import INTERNAL
 from llm_i2i_spark.ingest.formats.encodings import UNDECODABLE, decode, text_of
 from llm_i2i_spark.ingest.formats.json_values import json_values
-from llm_i2i_spark.ingest.formats.quoting import QuotedFields, Record, join_records
+from llm_i2i_spark.ingest.formats.quoting import (
+    QuotedFields,
+    Record,
+    choose_style,
+    count_states,
+    join_records,
+)
 from llm_i2i_spark.ingest.readers import read_source
 
 TEXT = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\0"), max_size=12)
@@ -43,6 +49,15 @@ def test_records_of_any_fields_are_found_again(rows: list[list[str]], separator:
     assert [
         next(csv.reader(io.StringIO(one.text, newline=""), delimiter=separator)) for one in records
     ] == rows
+
+
+@given(field=FIELD)
+@example(field='"\n')
+def test_one_row_with_an_escaped_quote_tells_how_quotes_are_escaped(field: str) -> None:
+    rows = [["id", 'A "fine" title', "b"], ["x", "y", field.replace("\r", "")]]
+    written = as_csv(rows, ",", quoting=csv.QUOTE_ALL, escapechar="\\", doublequote=False)
+    lines = [line.rstrip("\n") for line in io.StringIO(written, newline="")]
+    assert choose_style(count_states(lines, ","), by_default=True).escape == "\\"
 
 
 @given(text=st.one_of(TRICKY, TEXT).map(lambda one: one * 3))
