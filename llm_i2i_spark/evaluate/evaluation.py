@@ -41,6 +41,7 @@ class Evaluation:
         means: of the ranking metrics, by slice and system, over the users and resamples of them.
         rows: like those of the table `metrics`.
         baseline: what the gains in the rows are over.
+        notes: sentences that belong to the figures.
     """
 
     systems: tuple[System, ...]
@@ -49,6 +50,7 @@ class Evaluation:
     means: PairedMeans
     rows: list[MetricRow]
     baseline: str = BASELINE
+    notes: tuple[str, ...] = ()
 
     @property
     def users(self) -> int:
@@ -107,8 +109,8 @@ class Evaluation:
         return frame
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: protocol, users, baseline, and the figures of every system by slice and label
-        of the metric, see `figures.Figure`.
+        """For JSON: protocol, users, baseline, notes, users of each slice, and the figures of every
+        system by slice and label of the metric, see `figures.Figure`.
         """
         systems: dict[str, dict[str, dict[str, Figure]]] = {name: {} for name in self._names()}
         for part in SLICES:
@@ -119,16 +121,18 @@ class Evaluation:
             "protocol": self.protocol,
             "users": self.users,
             "baseline": self.baseline,
+            "notes": list(self.notes),
+            "users_by_slice": dict(zip(SLICES, self.means.users.tolist(), strict=True)),
             "systems": systems,
         }
 
     def lines(self, slices: Sequence[str] = COMPARED_SLICES) -> list[str]:
-        """Aligned text, a line a slice, metric and system, below a title.
+        """Aligned text, a line a slice, metric and system, below a title and the notes.
 
         Args:
-            slices: which kinds of items.
+            slices: some of `slices.SLICES`.
         """
-        return [self._title(), *aligned(self._cells(slices))]
+        return [self._title(), *self.notes, *aligned(self._cells(slices))]
 
     def table(self, slices: Sequence[str] = COMPARED_SLICES) -> str:
         """The lines as one text."""
@@ -138,7 +142,7 @@ class Evaluation:
         return self.table()
 
     def _repr_html_(self) -> str:
-        return html_table(self._cells(COMPARED_SLICES), self._title())
+        return html_table(self._cells(COMPARED_SLICES), " ".join((self._title(), *self.notes)))
 
     def _names(self) -> list[str]:
         return list(system_names(self.systems).values())

@@ -18,6 +18,11 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.evaluate.rank_batches import RANKED_DDL, rank_batches
 from llm_i2i_spark.lake.click_lists import lists_of_clicks
 
+SELF_SCORE = 1e200
+"""Score of an item in its own list: far above those of others, and far enough from infinity that
+sums of it tell a later click from an earlier one.
+"""
+
 Systems = Sequence[tuple[str, str]]
 """(variant, backbone) pairs; a system is known by its position in the sequence."""
 
@@ -28,9 +33,13 @@ def item_key(item_id: Column | str) -> Column:
 
 
 def select_queries(
-    interactions: DataFrame, target: str, query_folds: Sequence[str], recent_items: int
+    interactions: DataFrame,
+    target: str,
+    query_folds: Sequence[str],
+    recent_items: int,
+    remove_seen: bool = True,
 ) -> DataFrame:
-    """One row a user who has a row in the target fold: (user_id, target, owned, clicks).
+    """One row a user who has a row in the target fold: (user_id, target, history, owned, clicks).
 
     The target is their first row of that fold; the query is their rows of `query_folds` before it.
 
@@ -39,10 +48,11 @@ def select_queries(
         target: the fold of the targets.
         query_folds: the folds that a query may hold.
         recent_items: how many of the latest query items become `clicks`.
+        remove_seen: whether the query items are never recommended.
 
     Returns:
-        target bigint (item key), owned array<bigint> (keys of all query items), clicks
-        array<string> (latest first).
+        target bigint (item key), history int (query items), owned array<bigint> (keys of what is
+        never recommended), clicks array<string> (latest first).
     """
     row = F.struct("position", "item_id")
     users = interactions.groupBy("user_id").agg(
@@ -52,22 +62,45 @@ def select_queries(
     before = F.sort_array(
         F.filter("rows", lambda row: row["position"] < F.col("held_out.position")), asc=False
     )
+    never_shown = before if remove_seen else F.slice(before, 1, 0)
     return users.where("held_out IS NOT NULL").select(
         "user_id",
         item_key("held_out.item_id").alias("target"),
-        F.transform(before, lambda row: item_key(row["item_id"])).alias("owned"),
+        F.size(before).alias("history"),
+        F.transform(never_shown, lambda row: item_key(row["item_id"])).alias("owned"),
         F.transform(F.slice(before, 1, recent_items), lambda row: row["item_id"]).alias("clicks"),
     )
 
 
-def select_lists(index: DataFrame, systems: Systems) -> DataFrame:
-    """The neighbour lists of some systems as flat arrays: (system, item_id, neighbors, scores)."""
-    return index.select(
+def select_lists(index: DataFrame, systems: Systems, add_self: bool = False) -> DataFrame:
+    """The neighbour lists of some systems as flat arrays: (system, item_id, neighbors, scores).
+
+    Args:
+        index: as in the contract.
+        systems: those that are wanted.
+        add_self: let each item lead its own list, with a score above any other, unless its list has
+            it already: an item is its own nearest neighbour, which an index leaves out.
+    """
+    lists = index.select(
         system_position(systems),
         "item_id",
         F.transform("neighbors", lambda neighbor: item_key(neighbor["item_id"])).alias("neighbors"),
         F.transform("neighbors", lambda neighbor: neighbor["score"]).alias("scores"),
     ).where("system IS NOT NULL")
+    if not add_self:
+        return lists
+    own = item_key("item_id")
+    lacking = ~F.array_contains("neighbors", own)
+    return lists.withColumns(
+        {
+            "neighbors": F.when(lacking, F.concat(F.array(own), "neighbors")).otherwise(
+                F.col("neighbors")
+            ),
+            "scores": F.when(lacking, F.concat(F.array(F.lit(SELF_SCORE)), "scores")).otherwise(
+                F.col("scores")
+            ),
+        }
+    )
 
 
 def rank_users(

@@ -14,7 +14,8 @@ from llm_i2i_spark.kernels.ranking import UserNeighbors, rank_targets
 from llm_i2i_spark.lake.user_batches import list_offsets, list_values, user_starts, whole_users
 
 RANKED_DDL = (
-    "system int, user_id string, target bigint, better int, ties int, recommended array<bigint>"
+    "system int, user_id string, target bigint, history int, better int, ties int,"
+    " recommended array<bigint>"
 )
 """Columns of `rank_batches`, as Spark DDL."""
 
@@ -23,6 +24,7 @@ RANKED_SCHEMA = pa.schema(
         ("system", pa.int32()),
         ("user_id", pa.string()),
         ("target", pa.int64()),
+        ("history", pa.int32()),
         ("better", pa.int32()),
         ("ties", pa.int32()),
         ("recommended", pa.list_(pa.int64())),
@@ -36,9 +38,9 @@ def rank_batches(
     """Rank the target of every user.
 
     Args:
-        batches: rows (system, user_id, target, step, owned, neighbors, scores), those of a system
-            and user next to each other from step 0 on; a user's rows may be cut by the end of a
-            batch. `owned` stands in the row of step 0.
+        batches: rows (system, user_id, target, history, step, owned, neighbors, scores), those of a
+            system and user next to each other from step 0 on; a user's rows may be cut by the end
+            of a batch. `owned` stands in the row of step 0.
         top: how many recommended items to keep a user.
         decay: weight of a click relative to the next later one.
 
@@ -68,7 +70,8 @@ def _rank(rows: pa.RecordBatch, top: int, decay: float) -> pa.RecordBatch:
         top,
     )
     first = pa.array(starts)
-    columns = [pc.take(rows.column(name), first) for name in ("system", "user_id", "target")]
+    kept = ("system", "user_id", "target", "history")
+    columns = [pc.take(rows.column(name), first) for name in kept]
     recommended = pa.ListArray.from_arrays(
         pa.array(ranks.top_indptr, pa.int32()), pa.array(ranks.top)
     )

@@ -28,6 +28,9 @@ class EvaluationSettings:
         long_tail_share: bottom share of the items that is the long tail.
         resamples: draws of users behind each interval.
         seed: of the draws.
+        remove_seen: whether items that the user has had are never ranked. Without it they compete
+            with the others, and a clicked item leads its own list.
+        split_in_time: whether folds are parts of the log in time, and not of each user's history.
     """
 
     metrics: tuple[Metric, ...]
@@ -39,6 +42,8 @@ class EvaluationSettings:
     long_tail_share: float
     resamples: int
     seed: int
+    remove_seen: bool = True
+    split_in_time: bool = False
 
     @property
     def query_folds(self) -> tuple[str, ...]:
@@ -63,6 +68,8 @@ def settings_of(config: Config) -> EvaluationSettings:
         long_tail_share=config.ingest.long_tail_share,
         resamples=config.evaluate.bootstrap,
         seed=config.seed,
+        remove_seen=config.evaluate.remove_seen,
+        split_in_time=config.split.holdout == "time",
     )
 
 

@@ -26,6 +26,7 @@ COLUMNS = {
     "system": pa.int32(),
     "user_id": pa.string(),
     "target": pa.int64(),
+    "history": pa.int32(),
     "step": pa.int32(),
     "owned": pa.list_(pa.int64()),
     "neighbors": pa.list_(pa.int64()),
@@ -42,6 +43,7 @@ def rows_of(users: list[dict], system: int = 0) -> list[dict]:
                     "system": system,
                     "user_id": f"u{place}",
                     "target": user["target"],
+                    "history": place,
                     "step": step,
                     "owned": user["owned"] if step == 0 else [],
                     "neighbors": [key for key, _ in entries],
@@ -87,6 +89,7 @@ def test_ranks_equal_brute_force_for_any_cut_into_batches(
 ) -> None:
     found = ranked(rows_of(users), top, cut)
     assert [row["user_id"] for row in found] == [f"u{place}" for place in range(len(users))]
+    assert [row["history"] for row in found] == list(range(len(users)))
     for row, user in zip(found, users, strict=True):
         assert row["target"] == user["target"]
         assert (row["better"], row["ties"], row["recommended"]) == brute_force(user, top)
