@@ -100,6 +100,7 @@ def evaluate_systems(
         settings.remove_seen,
     )
     lists = select_lists(tables.index, systems, add_self=not settings.remove_seen)
+    queries = staged(queries, "evaluate: queries")
     ranked = rank_users(queries, lists, len(systems), settings.decay, _longest(settings.metrics))
     catalogue = staged(_describe(tables, settings), "evaluate: catalogue")
     ranks = staged(ranked, "evaluate: ranking held-out items")

@@ -6,7 +6,6 @@ from llm_i2i_spark.evaluate.settings import EvaluationSettings
 from llm_i2i_spark.evaluate.slices import SLICES
 from llm_i2i_spark.kernels.arrays import Int64Array
 
-
 SEEN_ITEMS_RANKED = (
     "Seen items are not removed: what a user has had is ranked too, and a clicked item leads its"
     " own list."

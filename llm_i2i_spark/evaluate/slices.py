@@ -73,4 +73,5 @@ def user_members(history: Int64Array) -> BoolArray:
         history: (users,) last of `BUCKET_EDGES` that the user's earlier interactions reach, by
             position.
     """
-    return history[:, np.newaxis] == np.arange(len(USER_SLICES))
+    members: BoolArray = history[:, np.newaxis] == np.arange(len(USER_SLICES))
+    return members
