@@ -8,7 +8,7 @@ import numpy as np
 
 from llm_i2i_spark.evaluate.aggregates import RankGroups
 from llm_i2i_spark.evaluate.metric_rows import MetricRow, ranking_rows
-from llm_i2i_spark.evaluate.slices import item_members, user_members
+from llm_i2i_spark.evaluate.slice_members import item_members, user_members
 from llm_i2i_spark.evaluate.systems import baselines_of
 from llm_i2i_spark.metrics import RankingMetric
 from llm_i2i_spark.metrics.metric import per_user_values

@@ -15,7 +15,8 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.evaluate.catalogue import edges_reached
 from llm_i2i_spark.evaluate.metric_rows import CountsKey
 from llm_i2i_spark.evaluate.queries import Systems, in_every_system, system_position
-from llm_i2i_spark.evaluate.slices import ITEM_SLICES, item_members, user_members
+from llm_i2i_spark.evaluate.slice_members import item_members, user_members
+from llm_i2i_spark.evaluate.slices import ITEM_SLICES
 from llm_i2i_spark.kernels.arrays import BoolArray, Int64Array
 from llm_i2i_spark.metrics.counts import Counts, ExposureCounts, IndexCounts, PopularityCounts
 

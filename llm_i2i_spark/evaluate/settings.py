@@ -48,7 +48,17 @@ class EvaluationSettings:
     @property
     def query_folds(self) -> tuple[str, ...]:
         """The folds that a user's query is made of: those before the target's."""
-        return ("train",) if self.target == "valid" else ("train", "valid")
+        return query_folds_of(self.target)
+
+
+def query_folds_of(target: Target) -> tuple[str, ...]:
+    """The folds before that of the targets."""
+    return ("train",) if target == "valid" else ("train", "valid")
+
+
+def model_folds_of(protocol: Literal["strict", "refit"]) -> tuple[str, ...]:
+    """The folds that models see under a protocol."""
+    return ("train", "valid") if protocol == "refit" else ("train",)
 
 
 def settings_of(config: Config) -> EvaluationSettings:
@@ -89,4 +99,9 @@ def check_holdout(config: Config) -> None:
         raise ConfigError(
             "evaluate.target=valid has no rows: split.holdout=last_1 holds out a test fold alone;"
             " set it to last_2."
+        )
+    if config.evaluate.target == "valid" and config.split.test_from and not config.split.valid_from:
+        raise ConfigError(
+            "evaluate.target=valid has no rows: split.test_from alone leaves no validation fold;"
+            " set split.valid_from as well."
         )

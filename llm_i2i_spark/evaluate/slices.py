@@ -4,9 +4,9 @@ interacted.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
-from llm_i2i_spark.kernels.arrays import BoolArray, Int64Array
+from llm_i2i_spark.base.errors import ConfigError
 
 BUCKETS = {
     "new": "never seen",
@@ -40,6 +40,9 @@ USER_SLICES = {
 SLICES = (*ITEM_SLICES, *USER_SLICES)
 """Kinds of held-out interactions: those of the item, then those of the user."""
 
+COMPARED_SLICES = ("all", "long_tail")
+"""What tables show where nothing else is asked for."""
+
 SLICE_TITLES = (
     {
         "all": "all items",
@@ -53,25 +56,13 @@ SLICE_TITLES = (
 )
 
 
-def item_members(bucket: Int64Array, long_tail: BoolArray, long_tail_train: BoolArray) -> BoolArray:
-    """Which of `ITEM_SLICES` items belong to: (items, slices).
+def require_slices(names: Sequence[str]) -> None:
+    """Make sure that slices are known.
 
-    Args:
-        bucket: (items,) position in `BUCKETS`.
-        long_tail: (items,) in the bottom share by count in the whole log.
-        long_tail_train: (items,) in the bottom share by count in the training fold.
+    Raises:
+        ConfigError: one is not.
     """
-    parts = [np.ones(len(bucket), bool), long_tail, long_tail_train, ~long_tail]
-    parts += [bucket == position for position in range(len(BUCKETS))]
-    return np.stack(parts, axis=1).astype(bool)
-
-
-def user_members(history: Int64Array) -> BoolArray:
-    """Which of `USER_SLICES` users belong to: (users, slices).
-
-    Args:
-        history: (users,) last of `BUCKET_EDGES` that the user's earlier interactions reach, by
-            position.
-    """
-    members: BoolArray = history[:, np.newaxis] == np.arange(len(USER_SLICES))
-    return members
+    unknown = [name for name in names if name not in SLICES]
+    if unknown or not names:
+        asked = f"no slice {unknown[0]}" if unknown else "no slice named"
+        raise ConfigError(f"There is {asked}; choose from {', '.join(SLICES)}.")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
@@ -17,7 +18,7 @@ from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, cached, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
-from llm_i2i_spark.evaluate.external_index import evaluate_external_index
+from llm_i2i_spark.evaluate.external_index import evaluate_external_indexes
 from llm_i2i_spark.evaluate.queries import item_key, select_lists
 from llm_i2i_spark.evaluate.settings import check_holdout, settings_of
 from llm_i2i_spark.evaluate.stage import STAGE
@@ -362,7 +363,7 @@ def test_the_stage_writes_metrics_and_a_report_and_an_external_index_is_measured
     )
     theirs = {
         (row["slice"], row["name"], row["k"]): row["value"]
-        for row in evaluate_external_index(lake, config, external, "mine").rows
+        for row in evaluate_external_indexes(lake, config, {"mine": external}).rows
     }
     # What evidence stands behind a neighbour, only the project's own index says.
     own = rows.where("variant = 'real' AND name <> 'synthetic_share'")
@@ -370,14 +371,10 @@ def test_the_stage_writes_metrics_and_a_report_and_an_external_index_is_measured
     # Users group differently with one system than with two, so the last bits may differ.
     assert theirs == pytest.approx(ours, abs=1e-12)
     with pytest.raises(UserError, match="lacks score"):
-        evaluate_external_index(lake, config, external.drop("score"), "mine")
+        evaluate_external_indexes(lake, config, {"mine": external.drop("score")})
+    nan = external.withColumn("score", F.lit(float("nan")))
     with pytest.raises(UserError, match="not a number"):
-        evaluate_external_index(
-            lake,
-            config,
-            external.selectExpr("item_id", "rank", "neighbor_id", "double('NaN') AS score"),
-            "mine",
-        )
+        evaluate_external_indexes(lake, config, {"mine": nan})
 
 
 def test_an_empty_index_is_all_misses(

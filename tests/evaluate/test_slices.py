@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from llm_i2i_spark.evaluate.slice_members import item_members, user_members
 from llm_i2i_spark.evaluate.slices import (
     BUCKET_EDGES,
     BUCKETS,
@@ -11,8 +12,6 @@ from llm_i2i_spark.evaluate.slices import (
     SLICE_TITLES,
     SLICES,
     USER_SLICES,
-    item_members,
-    user_members,
 )
 
 

@@ -254,11 +254,11 @@ def _gains(
 ) -> list[FigureGroup]:
     """The main metric of every system that has a baseline, by slice."""
     groups = []
-    for part, title in slices.items():
+    for part in slices:
         figures = {name: figure_of(found, name, part, main.name, main.k) for name in systems}
         gains = {name: figure for name, figure in figures.items() if "gain" in figure}
         if gains:
-            groups.append(FigureGroup(title, main.label, main.number_format, gains))
+            groups.append(FigureGroup(part, main.label, main.number_format, gains))
     return groups
 
 
