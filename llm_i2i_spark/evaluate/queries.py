@@ -20,8 +20,8 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.evaluate.rank_batches import RANKED_DDL, rank_part
 from llm_i2i_spark.lake.grouped_map import map_each
 
-LISTS_A_PART = 200_000
-"""Of 200 neighbours they take 640 MB in a worker, if no two clicks are on the same item."""
+LISTS_A_PART = 100_000
+"""Of 200 neighbours they take 320 MB in a worker, if no two clicks are on the same item."""
 FEW_USERS, FEW_PARTS = 1_000, 8
 """A small log has a part for so many users, up to so many parts."""
 
