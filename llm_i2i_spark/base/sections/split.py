@@ -88,12 +88,13 @@ def cut_problem(
     Raises:
         ValueError: a text is no moment.
     """
-    if holdout != "time" and (test_from is not None or valid_from is not None):
+    cuts = [unix_micros(moment) for moment in (valid_from, test_from) if moment is not None]
+    if holdout != "time" and cuts:
         return "test_from and valid_from cut the log in time: set holdout=time as well"
     if valid_from is None:
         return None
     if test_from is None:
         return "valid_from needs test_from, where the validation fold ends"
-    if unix_micros(valid_from) >= unix_micros(test_from):
+    if cuts[0] >= cuts[1]:
         return f"valid_from ({valid_from}) must be before test_from ({test_from})"
     return None
