@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from llm_i2i_spark.config.files import load_config
     from llm_i2i_spark.encode.encode_items import encode_items
     from llm_i2i_spark.evaluate.evaluate_index import evaluate_index
+    from llm_i2i_spark.evaluate.evaluate_tie_orders import evaluate_tie_orders
     from llm_i2i_spark.index.to_index import to_index
     from llm_i2i_spark.inspection.inspect_source import inspect_source
     from llm_i2i_spark.lake.splits import split_interactions
@@ -62,6 +63,7 @@ __all__ = [
     "compare_arms",
     "encode_items",
     "evaluate_index",
+    "evaluate_tie_orders",
     "inspect_source",
     "load_config",
     "split_interactions",
@@ -86,6 +88,7 @@ _MODULES = {
     "config.files": ("load_config",),
     "encode.encode_items": ("encode_items",),
     "evaluate.evaluate_index": ("evaluate_index",),
+    "evaluate.evaluate_tie_orders": ("evaluate_tie_orders",),
     "index.to_index": ("to_index",),
     "inspection.inspect_source": ("inspect_source",),
     "lake.splits": ("split_interactions",),

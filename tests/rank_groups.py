@@ -8,7 +8,7 @@ import numpy as np
 
 from llm_i2i_spark.evaluate.aggregates import RankGroups
 from llm_i2i_spark.evaluate.metric_rows import MetricRow, ranking_rows
-from llm_i2i_spark.evaluate.slices import slice_members
+from llm_i2i_spark.evaluate.slice_members import item_members, user_members
 from llm_i2i_spark.evaluate.systems import baselines_of
 from llm_i2i_spark.metrics import RankingMetric
 from llm_i2i_spark.metrics.metric import per_user_values
@@ -21,7 +21,7 @@ IDENTITY = {"run_id": "r1", "protocol": "refit"}
 def rank_groups(
     better: Sequence[Sequence[int]], users: Sequence[int], tail: Sequence[bool]
 ) -> RankGroups:
-    """Groups of users without ties.
+    """Groups of users without ties, whose histories are of 1 to 4 interactions.
 
     Args:
         better: by group and system, items above the held-out one; -1 for a miss.
@@ -30,7 +30,8 @@ def rank_groups(
     """
     ranks = np.array(better, np.int64).reshape(len(users), -1)
     flags = np.array(tail)
-    member = slice_members(np.where(flags, 1, 5), flags, flags)
+    of_items = item_members(np.where(flags, 1, 5), flags, flags)
+    member = np.hstack([of_items, user_members(np.ones(len(users), np.int64))])
     return RankGroups(ranks, np.where(ranks >= 0, 1, 0), np.array(users, np.int64), member)
 
 

@@ -19,6 +19,7 @@ from llm_i2i_spark.cli.options import (
 )
 from llm_i2i_spark.cli.session import open_project, print_line, show
 from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.evaluate.slices import COMPARED_SLICES, SLICES, require_slices
 
 if TYPE_CHECKING:
     from llm_i2i_spark.serving.lookup import Lookup
@@ -30,14 +31,17 @@ def add_commands(commands: Any) -> None:
     external = add_command(
         commands,
         "evaluate-index",
-        "the evaluation kit on an index that anyone made",
+        "the evaluation kit on indexes that anyone made",
         _evaluate_index,
     )
     external.add_argument(
-        "file",
+        "files",
         metavar="FILE",
-        help="Parquet, CSV, JSON lines or Delta: item_id, rank, neighbor_id, score",
+        nargs="+",
+        help="Parquet, CSV, JSON lines or Delta: item_id, rank, neighbor_id, score; several are"
+        " compared on the same users",
     )
+    _add_kit_options(external)
     serve = add_command(
         commands,
         "serve-index",
@@ -54,6 +58,27 @@ def add_commands(commands: Any) -> None:
         each.add_argument(
             "target", metavar="URL", help="such as redis://host:6379/0 or parquet:///folder"
         )
+
+
+def _add_kit_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--baseline", metavar="NAME", help="of several, what gains are over")
+    parser.add_argument(
+        "--slices",
+        metavar="A,B,...",
+        type=_names,
+        default=COMPARED_SLICES,
+        help=f"kinds of items and users that the table shows (--json has all): {', '.join(SLICES)}",
+    )
+    parser.add_argument(
+        "--tie-seeds",
+        metavar="1,2,...",
+        type=_names,
+        help="shuffle users' interactions of equal time as well, once with each seed",
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _add_readers(commands: Any) -> None:
@@ -135,8 +160,28 @@ def _show_written(options: argparse.Namespace, rows: int) -> None:
 
 
 def _evaluate_index(options: argparse.Namespace, config: Config) -> None:
-    result = open_project(config).evaluate_index(options.file)
-    show(options, result.to_dict(), result.lines())
+    require_slices(options.slices)
+    project = open_project(config)
+    if options.tie_seeds:
+        if options.baseline:
+            raise ConfigError("--baseline is for gains, and --tie-seeds shows none; give one.")
+        orders = project.evaluate_tie_orders(*options.files, seeds=_seeds(options.tie_seeds))
+        show(options, orders.to_dict(), orders.lines(options.slices))
+        return
+    result = project.evaluate_index(*options.files, baseline=options.baseline)
+    values, lines = result.to_dict(), result.lines(options.slices)
+    if len(options.files) > 1:
+        compared = result.compare_all(options.slices)
+        values["comparison"] = compared.to_dict()
+        lines += ["", *compared.lines()]
+    show(options, values, lines)
+
+
+def _seeds(texts: Sequence[str]) -> list[int]:
+    try:
+        return [int(text) for text in texts]
+    except ValueError:
+        raise ConfigError("--tie-seeds wants whole numbers, such as --tie-seeds 1,2,3.") from None
 
 
 def _serve(options: argparse.Namespace, config: Config) -> None:

@@ -12,9 +12,11 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from llm_i2i_spark.evaluate.catalogue import edges_reached
 from llm_i2i_spark.evaluate.metric_rows import CountsKey
 from llm_i2i_spark.evaluate.queries import Systems, in_every_system, system_position
-from llm_i2i_spark.evaluate.slices import SLICES, slice_members
+from llm_i2i_spark.evaluate.slice_members import item_members, user_members
+from llm_i2i_spark.evaluate.slices import ITEM_SLICES
 from llm_i2i_spark.kernels.arrays import BoolArray, Int64Array
 from llm_i2i_spark.metrics.counts import Counts, ExposureCounts, IndexCounts, PopularityCounts
 
@@ -33,7 +35,8 @@ class RankGroups:
         better: (groups, systems) items ranked strictly above the held-out one; -1 for a miss.
         ties: (groups, systems) items with the held-out one's score, itself included.
         users: (groups,) how many users a group has.
-        member: (groups, slices) whether the group's held-out items belong to each of `SLICES`.
+        member: (groups, slices) whether the group belongs to each of `SLICES`, by its held-out
+            items and by its users.
     """
 
     better: Int64Array
@@ -43,7 +46,8 @@ class RankGroups:
 
 
 def count_rank_groups(ranked: DataFrame, catalogue: DataFrame) -> DataFrame:
-    """How many users stand alike: (bucket, long_tail, long_tail_train, better, ties, users).
+    """How many users stand alike: (bucket, long_tail, long_tail_train, history, better, ties,
+    users).
 
     `better` and `ties` are arrays with an element a system, in order, so that systems stay paired
     by user. Users of one group are exchangeable in every metric and in the bootstrap; only these
@@ -54,14 +58,18 @@ def count_rank_groups(ranked: DataFrame, catalogue: DataFrame) -> DataFrame:
         catalogue: from `catalogue.describe_catalogue`.
     """
     standings = F.sort_array(F.collect_list(F.struct("system", "better", "ties")))
-    users = ranked.groupBy("user_id", "target").agg(standings.alias("standings"))
+    reached = edges_reached(F.col("history")).alias("history")
+    users = ranked.groupBy("user_id", "target", reached).agg(standings.alias("standings"))
     kinds = catalogue.select(F.col("key").alias("target"), "bucket", "long_tail", "long_tail_train")
     paired = users.select(
-        "target", F.col("standings.better").alias("better"), F.col("standings.ties").alias("ties")
+        "target",
+        "history",
+        F.col("standings.better").alias("better"),
+        F.col("standings.ties").alias("ties"),
     )
     return (
         paired.join(kinds, "target")
-        .groupBy("bucket", "long_tail", "long_tail_train", "better", "ties")
+        .groupBy("bucket", "long_tail", "long_tail_train", "history", "better", "ties")
         .agg(F.count("*").alias("users"))
     )
 
@@ -73,12 +81,14 @@ def read_rank_groups(counted: pd.DataFrame, n_systems: int) -> RankGroups:
         for name in ("better", "ties")
     )
     bucket, tail, tail_train = _kinds(counted)
-    order = np.lexsort((tail_train, tail, bucket, *ties.T, *better.T))
+    history = counted["history"].to_numpy(np.int64)
+    order = np.lexsort((history, tail_train, tail, bucket, *ties.T, *better.T))
+    of_items = item_members(bucket[order], tail[order], tail_train[order])
     return RankGroups(
         better=better[order],
         ties=ties[order],
         users=counted["users"].to_numpy(np.int64)[order],
-        member=slice_members(bucket[order], tail[order], tail_train[order]),
+        member=np.hstack([of_items, user_members(history[order])]),
     )
 
 
@@ -171,11 +181,11 @@ def read_index(counted: pd.DataFrame) -> dict[CountsKey, Counts]:
     found: dict[CountsKey, Counts] = {}
     for system in dict.fromkeys(counted["system"].tolist()):
         part = counted[counted["system"] == system]
-        sums = slice_members(*_kinds(part)).T @ part[
+        sums = item_members(*_kinds(part)).T @ part[
             ["items", "filled", "neighbors", "known", "share"]
         ].to_numpy(np.int64)
         for name, (items, filled, neighbors, known, share) in zip(
-            SLICES, sums.tolist(), strict=True
+            ITEM_SLICES, sums.tolist(), strict=True
         ):
             if items:
                 counts = IndexCounts(items, filled, neighbors, known, share / SHARE_UNIT)
@@ -201,7 +211,7 @@ def count_synthetic_shares(index: DataFrame, systems: Systems) -> DataFrame:
 
 
 def _kinds(counted: pd.DataFrame) -> tuple[Int64Array, BoolArray, BoolArray]:
-    """Bucket and long-tail marks of each row, as `slices.slice_members` takes them."""
+    """Bucket and long-tail marks of each row, as `slices.item_members` takes them."""
     return (
         counted["bucket"].to_numpy(np.int64),
         counted["long_tail"].to_numpy(bool),

@@ -44,10 +44,9 @@ def describe_catalogue(
         "item_id",
         "left",
     )
-    reached: Column = sum((F.col("seen") >= edge).cast("int") for edge in BUCKET_EDGES[1:])  # type: ignore[assignment]
     return (
         marked.fillna({"seen": 0, "long_tail": True, "long_tail_train": True})
-        .withColumn("bucket", reached)
+        .withColumn("bucket", edges_reached(F.col("seen")))
         .select(
             "item_id",
             item_key("item_id").alias("key"),
@@ -56,6 +55,13 @@ def describe_catalogue(
             "long_tail",
             "long_tail_train",
         )
+    )
+
+
+def edges_reached(interactions: Column) -> Column:
+    """The last of `slices.BUCKET_EDGES` that a number of interactions reaches, by position."""
+    return sum(  # type: ignore[return-value]
+        (interactions >= edge).cast("int") for edge in BUCKET_EDGES[1:]
     )
 
 

@@ -18,13 +18,12 @@ from llm_i2i_spark.evaluate.figures import (
     figure_table,
     html_table,
 )
-from llm_i2i_spark.evaluate.slices import SLICE_TITLES, SLICES
+from llm_i2i_spark.evaluate.slices import COMPARED_SLICES, SLICES
 from llm_i2i_spark.evaluate.systems import BASELINE, System, system_names
 from llm_i2i_spark.metrics import RankingMetric
 from llm_i2i_spark.metrics.paired import PairedMeans, SystemMeans, holm
 
 SIGNIFICANCE = 0.05
-COMPARED_SLICES = ("all", "long_tail")
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class Comparison:
         users: users of the evaluation.
         figures: by slice, then label of the metric, then name of the system.
         number_formats: by label of the metric.
+        notes: sentences that belong to the figures.
     """
 
     baseline: str
@@ -52,25 +52,26 @@ class Comparison:
     users: int
     figures: Mapping[str, Mapping[str, Mapping[str, Figure]]]
     number_formats: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
     def groups(self) -> list[FigureGroup]:
         """The figures by slice and metric, as tables take them."""
         return [
-            FigureGroup(SLICE_TITLES[part], label, self.number_formats[label], found)
+            FigureGroup(part, label, self.number_formats[label], found)
             for part, metrics in self.figures.items()
             for label, found in metrics.items()
         ]
 
     def lines(self) -> list[str]:
         """Aligned text, a line a slice, metric and system, below a title."""
-        return [self._title(), *aligned(self._cells())]
+        return [self._title(), *self.notes, *aligned(self._cells())]
 
     def table(self) -> str:
         """The lines as one text."""
         return "\n".join(self.lines())
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: baseline, systems, users, and the figures by slice, metric and system."""
+        """For JSON: baseline, systems, users, notes, and figures by slice, metric and system."""
         figures = {
             part: {label: dict(found) for label, found in metrics.items()}
             for part, metrics in self.figures.items()
@@ -79,6 +80,7 @@ class Comparison:
             "baseline": self.baseline,
             "systems": list(self.systems),
             "users": self.users,
+            "notes": list(self.notes),
             "figures": figures,
         }
 
@@ -97,7 +99,7 @@ class Comparison:
         return self.table()
 
     def _repr_html_(self) -> str:
-        return html_table(self._cells(), self._title())
+        return html_table(self._cells(), " ".join((self._title(), *self.notes)))
 
     def _title(self) -> str:
         others = len(self.systems) - 1

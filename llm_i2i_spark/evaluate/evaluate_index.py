@@ -10,6 +10,7 @@ An index must not have seen what is held out. Split first, and make it from the 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Literal
 
 import pandas as pd
@@ -18,8 +19,8 @@ from pyspark.sql import DataFrame
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, cached, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
-from llm_i2i_spark.evaluate.external_index import external_lists
-from llm_i2i_spark.evaluate.settings import EvaluationSettings, Target
+from llm_i2i_spark.evaluate.external_index import choose_index_baseline, external_lists
+from llm_i2i_spark.evaluate.settings import EvaluationSettings, Target, model_folds_of
 from llm_i2i_spark.evaluate.systems import EXTERNAL, System
 from llm_i2i_spark.lake.frames import Frame, require_columns, spark_frame, text_ids
 from llm_i2i_spark.lake.item_statistics import item_statistics
@@ -37,6 +38,8 @@ def evaluate_index(
     metrics: Sequence[Metric] = (Recall(10), NDCG(10)),
     *,
     items: Frame | None = None,
+    test_from: str | datetime | None = None,
+    valid_from: str | datetime | None = None,
     baseline: str | None = None,
     target: Target = "test",
     protocol: Literal["strict", "refit"] = "refit",
@@ -46,12 +49,14 @@ def evaluate_index(
     long_tail_share: float = 0.2,
     bootstrap: int = 1000,
     seed: int = 42,
+    remove_seen: bool = True,
 ) -> Evaluation:
     """Measure one or more item-to-item indexes on held-out interactions, as stage `evaluate` does.
 
     A user's first row of the target fold is looked for among all items, ranked by the merged lists
     of the latest items before it: score(j) = sum over steps s back of decay^s * score of j in the
-    list of that item. Items the user has had are never ranked; equal scores share their ranks.
+    list of that item. Items the user has had are never ranked, unless `remove_seen` is off; equal
+    scores share their ranks. `evaluate_tie_orders` looks at interactions of equal time.
 
     Args:
         index: a row an item (item_id, neighbors, as `to_index` gives them) or a row a neighbour
@@ -62,8 +67,10 @@ def evaluate_index(
         holdout: how interactions without a fold are split; `time` needs timestamps.
         metrics: what is computed.
         items: the catalogue (item_id); items that occur in the interactions alone are added to it.
+        test_from, valid_from: the moments at which `holdout="time"` cuts, see `split_interactions`.
         baseline: name of the index that gains are over; the first of several without it.
-        target, protocol, recent_items, decay, long_tail_share, seed: see `EvaluationSettings`.
+        target, protocol, recent_items, decay, long_tail_share, seed, remove_seen: see
+            `EvaluationSettings`.
         size: lists are cut at this rank.
         bootstrap: resamples of users behind each interval.
 
@@ -75,15 +82,17 @@ def evaluate_index(
         metrics=tuple(metrics),
         target=target,
         protocol=protocol,
-        model_folds=("train", "valid") if protocol == "refit" else ("train",),
+        model_folds=model_folds_of(protocol),
         recent_items=recent_items,
         decay=decay,
         long_tail_share=long_tail_share,
         resamples=bootstrap,
         seed=seed,
+        remove_seen=remove_seen,
+        split_in_time=holdout == "time",
     )
-    log = _split(interactions, holdout, target, protocol)
-    against = _baseline(list(indexes), baseline)
+    log = _split(interactions, holdout, target, protocol, test_from, valid_from)
+    against = choose_index_baseline(list(indexes), baseline)
     return _evaluate(indexes, size, against, log, items, settings)
 
 
@@ -111,17 +120,14 @@ def _evaluate(
         )
 
 
-def _baseline(names: Sequence[str], asked: str | None) -> str:
-    if not names:
-        raise ConfigError("There is no index to evaluate: the dictionary is empty.")
-    if asked is not None and asked not in names:
-        raise ConfigError(
-            f"The baseline {asked} is not among the indexes; choose one of {', '.join(names)}."
-        )
-    return asked or names[0]
-
-
-def _split(interactions: Frame, holdout: Holdout, target: Target, protocol: str) -> DataFrame:
+def _split(
+    interactions: Frame,
+    holdout: Holdout,
+    target: Target,
+    protocol: str,
+    test_from: str | datetime | None,
+    valid_from: str | datetime | None,
+) -> DataFrame:
     if target == "valid" and protocol == "refit":
         raise ConfigError(
             "target=valid needs protocol=strict, since refit means an index that has seen the"
@@ -137,7 +143,7 @@ def _split(interactions: Frame, holdout: Holdout, target: Target, protocol: str)
             f"There is nothing to evaluate: holdout={holdout} leaves the fold {target} empty; set"
             " it to last_2."
         )
-    split = split_interactions(frame, holdout)
+    split = split_interactions(frame, holdout, test_from=test_from, valid_from=valid_from)
     return split.select("user_id", "item_id", "position", "fold")
 
 

@@ -26,6 +26,7 @@ from llm_i2i_spark.evaluate.metric_rows import (
     beyond_accuracy_rows,
     ranking_rows,
 )
+from llm_i2i_spark.evaluate.notes import evaluation_notes
 from llm_i2i_spark.evaluate.queries import Systems, rank_users, select_lists, select_queries
 from llm_i2i_spark.evaluate.settings import EvaluationSettings
 from llm_i2i_spark.evaluate.systems import BASELINE, System, baselines_of
@@ -92,9 +93,14 @@ def evaluate_systems(
         InputDataError: no user has a row in the target fold.
     """
     queries = select_queries(
-        tables.interactions, settings.target, settings.query_folds, settings.recent_items
+        tables.interactions,
+        settings.target,
+        settings.query_folds,
+        settings.recent_items,
+        settings.remove_seen,
     )
-    lists = select_lists(tables.index, systems)
+    lists = select_lists(tables.index, systems, add_self=not settings.remove_seen)
+    queries = staged(queries, "evaluate: queries")
     ranked = rank_users(queries, lists, len(systems), settings.decay, _longest(settings.metrics))
     catalogue = staged(_describe(tables, settings), "evaluate: catalogue")
     ranks = staged(ranked, "evaluate: ranking held-out items")
@@ -116,6 +122,7 @@ def evaluate_systems(
         protocol=settings.protocol,
         means=means,
         baseline=baseline,
+        notes=evaluation_notes(settings, means.users),
         rows=[
             *ranking_rows(means, systems, against, ranking, identity),
             *beyond_accuracy_rows(counts, systems, _beyond(settings.metrics), identity),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from llm_i2i_spark.base.errors import ConfigError
-from llm_i2i_spark.evaluate.compare import COMPARED_SLICES, Comparison, compare_systems
+from llm_i2i_spark.evaluate.compare import Comparison, compare_systems
 from llm_i2i_spark.evaluate.figures import (
     Figure,
     FigureGroup,
@@ -20,8 +20,8 @@ from llm_i2i_spark.evaluate.figures import (
     rows_by_key,
 )
 from llm_i2i_spark.evaluate.metric_rows import MetricRow
-from llm_i2i_spark.evaluate.slices import SLICE_TITLES, SLICES
-from llm_i2i_spark.evaluate.summary_table import evaluation_title
+from llm_i2i_spark.evaluate.slices import COMPARED_SLICES, SLICES, require_slices
+from llm_i2i_spark.evaluate.summary_table import evaluation_title, summary_metrics
 from llm_i2i_spark.evaluate.systems import BASELINE, System, system_names
 from llm_i2i_spark.metrics import Metric, RankingMetric
 from llm_i2i_spark.metrics.paired import PairedMeans
@@ -41,6 +41,7 @@ class Evaluation:
         means: of the ranking metrics, by slice and system, over the users and resamples of them.
         rows: like those of the table `metrics`.
         baseline: what the gains in the rows are over.
+        notes: sentences that belong to the figures.
     """
 
     systems: tuple[System, ...]
@@ -49,6 +50,7 @@ class Evaluation:
     means: PairedMeans
     rows: list[MetricRow]
     baseline: str = BASELINE
+    notes: tuple[str, ...] = ()
 
     @property
     def users(self) -> int:
@@ -78,7 +80,12 @@ class Evaluation:
         if missing:
             raise self._not_evaluated(missing[0])
         means = self.means.only([ranking.index(metric) for metric in shown])
-        return compare_systems(means, self.systems, shown, chosen, slices)
+        compared = compare_systems(means, self.systems, shown, chosen, slices)
+        return replace(compared, notes=self.notes)
+
+    def compare_all(self, slices: Sequence[str] = COMPARED_SLICES) -> Comparison:
+        """`compare` with the baseline of the gains, for the metrics that a summary shows."""
+        return self.compare(self.baseline, summary_metrics(self.metrics), slices)
 
     def __getitem__(self, key: str | tuple[str, str]) -> float:
         """The value of a metric over all items.
@@ -107,8 +114,8 @@ class Evaluation:
         return frame
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: protocol, users, baseline, and the figures of every system by slice and label
-        of the metric, see `figures.Figure`.
+        """For JSON: protocol, users, baseline, notes, users of each slice, and the figures of every
+        system by slice and label of the metric, see `figures.Figure`.
         """
         systems: dict[str, dict[str, dict[str, Figure]]] = {name: {} for name in self._names()}
         for part in SLICES:
@@ -119,16 +126,35 @@ class Evaluation:
             "protocol": self.protocol,
             "users": self.users,
             "baseline": self.baseline,
+            "notes": list(self.notes),
+            "users_by_slice": dict(zip(SLICES, self.means.users.tolist(), strict=True)),
             "systems": systems,
         }
 
+    def title_lines(self) -> list[str]:
+        """What was evaluated, and the notes."""
+        return [evaluation_title(self.users, self.protocol), *self.notes]
+
+    def figure_groups(self, slices: Sequence[str]) -> list[FigureGroup]:
+        """The figures by slice and metric, as tables take them.
+
+        Raises:
+            ConfigError: there is no such slice.
+        """
+        require_slices(slices)
+        return [
+            FigureGroup(part, metric.label, metric.number_format, figures)
+            for part in slices
+            for metric, figures in self._figures(part)
+        ]
+
     def lines(self, slices: Sequence[str] = COMPARED_SLICES) -> list[str]:
-        """Aligned text, a line a slice, metric and system, below a title.
+        """Aligned text, a line a slice, metric and system, below a title and the notes.
 
         Args:
-            slices: which kinds of items.
+            slices: some of `slices.SLICES`.
         """
-        return [self._title(), *aligned(self._cells(slices))]
+        return [*self.title_lines(), *aligned(self._cells(slices))]
 
     def table(self, slices: Sequence[str] = COMPARED_SLICES) -> str:
         """The lines as one text."""
@@ -138,7 +164,7 @@ class Evaluation:
         return self.table()
 
     def _repr_html_(self) -> str:
-        return html_table(self._cells(COMPARED_SLICES), self._title())
+        return html_table(self._cells(COMPARED_SLICES), " ".join(self.title_lines()))
 
     def _names(self) -> list[str]:
         return list(system_names(self.systems).values())
@@ -153,16 +179,8 @@ class Evaluation:
         labels = ", ".join(metric.label for metric in self.metrics)
         return ConfigError(f"{label} was not evaluated; there are {labels}.")
 
-    def _title(self) -> str:
-        return evaluation_title(self.users, self.protocol)
-
     def _cells(self, slices: Sequence[str]) -> list[tuple[str, ...]]:
-        groups = [
-            FigureGroup(SLICE_TITLES[part], metric.label, metric.number_format, figures)
-            for part in slices
-            for metric, figures in self._figures(part)
-        ]
-        return figure_table(groups, self.baseline)
+        return figure_table(self.figure_groups(slices), self.baseline)
 
     def _figures(self, part: str) -> Iterator[tuple[Metric, dict[str, Figure]]]:
         """The metrics that a slice has, in order, each by name of the system."""

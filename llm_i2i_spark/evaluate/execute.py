@@ -102,6 +102,7 @@ def _report(run: StageRun, tables: Tables, found: Evaluation) -> Report:
             for row in rows.collect()
         },
         comparison=_comparison(found),
+        notes=found.notes,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import reduce
 
@@ -19,7 +19,7 @@ from pyspark.sql.types import (
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import NEIGHBOR
-from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
@@ -37,36 +37,66 @@ LARGEST_WHOLE = 2.0**53
 """From here on not every whole number is a number with decimals of 64 bits."""
 
 
-def evaluate_external_index(lake: Lake, config: Config, index: DataFrame, name: str) -> Evaluation:
-    """Evaluate an index as stage `evaluate` does the project's own, against the latest tables of a
+def evaluate_external_indexes(
+    lake: Lake,
+    config: Config,
+    indexes: Mapping[str, DataFrame],
+    baseline: str | None = None,
+    interactions: DataFrame | None = None,
+) -> Evaluation:
+    """Evaluate indexes as stage `evaluate` does the project's own, against the latest tables of a
     lake; nothing is written.
 
     Args:
-        index: rows as `external_lists` takes them.
-        name: stands in the rows as variant and as run_id.
+        lake: whose tables are read.
+        config: of the evaluation.
+        indexes: by name, which stands in the rows as variant; rows as `external_lists` takes them.
+        baseline: name of the one that gains are over; the first of several without it.
+        interactions: in place of the lake's, with its columns.
 
     Raises:
-        UserError: the index is not of that form, none of its items is known, or nothing is held
-            out.
+        UserError: an index is not of that form, none of its items is known, there is no such
+            baseline, or nothing is held out.
     """
     settings = settings_of(config)
+    names = list(indexes)
+    against = choose_index_baseline(names, baseline)
     items = lake.read("items")
-    with explained_rows("index", name):
-        lists = external_lists({name: index}, config.index.size, items)
+    lists = []
+    for name, index in indexes.items():
+        with explained_rows("index", name):
+            lists.append(external_lists({name: index}, config.index.size, items))
     tables = Tables(
-        index=lists,
-        interactions=lake.read("interactions"),
+        index=reduce(DataFrame.unionByName, lists),
+        interactions=lake.read("interactions") if interactions is None else interactions,
         items=items,
         item_stats=lake.read("item_stats"),
     )
     with ExitStack() as stack:
         return evaluate_systems(
             tables,
-            [System(name, EXTERNAL)],
+            [System(name, EXTERNAL) for name in names],
             settings,
             lambda frame, title: stack.enter_context(materialized(lake, frame, title)),
-            run_id=name,
+            run_id=names[0] if len(names) == 1 else EXTERNAL,
+            baselines=[None if name == against else names.index(against) for name in names],
+            baseline=against,
         )
+
+
+def choose_index_baseline(names: Sequence[str], asked: str | None) -> str:
+    """The index that gains are over: the one asked for, else the first.
+
+    Raises:
+        ConfigError: there is no index, or none of that name.
+    """
+    if not names:
+        raise ConfigError("There is no index to evaluate: the dictionary is empty.")
+    if asked is not None and asked not in names:
+        raise ConfigError(
+            f"The baseline {asked} is not among the indexes; choose one of {', '.join(names)}."
+        )
+    return asked or names[0]
 
 
 def external_lists(indexes: Mapping[str, Frame], size: int, items: DataFrame) -> DataFrame:

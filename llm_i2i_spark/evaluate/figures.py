@@ -10,6 +10,7 @@ from html import escape
 from typing import TypedDict
 
 from llm_i2i_spark.evaluate.metric_rows import GAIN, RELATIVE_GAIN, MetricRow
+from llm_i2i_spark.evaluate.slices import SLICE_TITLES
 from llm_i2i_spark.evaluate.systems import System, system_names
 
 RowsByKey = Mapping[tuple[str, str, str, int], MetricRow]
@@ -40,16 +41,21 @@ class FigureGroup:
     """One metric in one slice for several systems.
 
     Attributes:
-        title: words for the slice.
+        slice: which, one of `slices.SLICES`.
         label: of the metric, such as `recall@10`.
         number_format: of the values.
         figures: by name of the system.
     """
 
-    title: str
+    slice: str
     label: str
     number_format: str
     figures: Mapping[str, Figure]
+
+    @property
+    def title(self) -> str:
+        """Words for the slice."""
+        return SLICE_TITLES[self.slice]
 
 
 def rows_by_key(rows: Sequence[MetricRow]) -> RowsByKey:

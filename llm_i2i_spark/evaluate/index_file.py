@@ -4,8 +4,13 @@ Delta folder.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 from pyspark.sql import DataFrame, SparkSession
 
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.lake.row_files import explained_rows, read_row_file, require_row_file
 
 
@@ -35,3 +40,29 @@ def read_index_file(spark: SparkSession, path: str) -> DataFrame:
     """
     with explained_rows("index", path):
         return read_row_file(spark, path)
+
+
+def read_index_files(
+    spark: Callable[[], SparkSession], paths: Sequence[str | Path]
+) -> dict[str, DataFrame]:
+    """The rows of index files, by name: that of the file without its ending or, where several share
+    one, the path.
+
+    Args:
+        spark: gives the session, which is started when all files are known to be there.
+        paths: as in `read_index_file`.
+
+    Raises:
+        InputDataError: a file is not there, or Spark cannot read it.
+        ConfigError: there is no file, or one is there twice.
+    """
+    texts = [str(path) for path in paths]
+    if not texts:
+        raise ConfigError("There is no index to evaluate: name its file.")
+    if len(set(texts)) < len(texts):
+        raise ConfigError("An index file is there twice; name each once.")
+    for text in texts:
+        require_index_file(text)
+    stems = Counter(Path(text).stem for text in texts)
+    names = [Path(text).stem if stems[Path(text).stem] == 1 else text for text in texts]
+    return {name: read_index_file(spark(), text) for name, text in zip(names, texts, strict=True)}

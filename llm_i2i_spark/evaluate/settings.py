@@ -28,6 +28,9 @@ class EvaluationSettings:
         long_tail_share: bottom share of the items that is the long tail.
         resamples: draws of users behind each interval.
         seed: of the draws.
+        remove_seen: whether items that the user has had are never ranked. Without it they compete
+            with the others, and a clicked item leads its own list.
+        split_in_time: whether folds are parts of the log in time, and not of each user's history.
     """
 
     metrics: tuple[Metric, ...]
@@ -39,11 +42,23 @@ class EvaluationSettings:
     long_tail_share: float
     resamples: int
     seed: int
+    remove_seen: bool = True
+    split_in_time: bool = False
 
     @property
     def query_folds(self) -> tuple[str, ...]:
         """The folds that a user's query is made of: those before the target's."""
-        return ("train",) if self.target == "valid" else ("train", "valid")
+        return query_folds_of(self.target)
+
+
+def query_folds_of(target: Target) -> tuple[str, ...]:
+    """The folds before that of the targets."""
+    return ("train",) if target == "valid" else ("train", "valid")
+
+
+def model_folds_of(protocol: Literal["strict", "refit"]) -> tuple[str, ...]:
+    """The folds that models see under a protocol."""
+    return ("train", "valid") if protocol == "refit" else ("train",)
 
 
 def settings_of(config: Config) -> EvaluationSettings:
@@ -63,6 +78,8 @@ def settings_of(config: Config) -> EvaluationSettings:
         long_tail_share=config.ingest.long_tail_share,
         resamples=config.evaluate.bootstrap,
         seed=config.seed,
+        remove_seen=config.evaluate.remove_seen,
+        split_in_time=config.split.holdout == "time",
     )
 
 
@@ -82,4 +99,9 @@ def check_holdout(config: Config) -> None:
         raise ConfigError(
             "evaluate.target=valid has no rows: split.holdout=last_1 holds out a test fold alone;"
             " set it to last_2."
+        )
+    if config.evaluate.target == "valid" and config.split.test_from and not config.split.valid_from:
+        raise ConfigError(
+            "evaluate.target=valid has no rows: split.test_from alone leaves no validation fold;"
+            " set split.valid_from as well."
         )

@@ -21,7 +21,7 @@ STAGE = Stage(
         "metrics",
         "kernels/list_merge",
         "kernels/ranking",
-        "lake/click_lists",
+        "lake/grouped_map",
         "lake/user_batches",
     ),
     prepare=lambda config, scopes: require_packages("report"),

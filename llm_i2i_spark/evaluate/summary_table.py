@@ -15,7 +15,6 @@ from llm_i2i_spark.evaluate.figures import (
     rows_by_key,
 )
 from llm_i2i_spark.evaluate.metric_rows import MetricRow
-from llm_i2i_spark.evaluate.slices import SLICE_TITLES
 from llm_i2i_spark.evaluate.systems import BASELINE, system_names
 from llm_i2i_spark.metrics import NDCG, FillRate, Metric, RankingMetric, Recall
 
@@ -78,7 +77,7 @@ def summary_lines(summary: Mapping[str, Any]) -> list[str]:
                 for system, parts in summary["variants"].items()
                 if label in parts.get(part, {})
             }
-            groups.append(FigureGroup(SLICE_TITLES[part], label, kind.number_format, figures))
+            groups.append(FigureGroup(part, label, kind.number_format, figures))
     title = evaluation_title(summary["users"], summary["protocol"])
     return [title, *aligned(figure_table(groups, BASELINE))]
 

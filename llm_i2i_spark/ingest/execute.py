@@ -194,7 +194,10 @@ def _split(good: DataFrame, config: Config) -> DataFrame:
     if strongest:
         pairs = pairs.withColumn("weight", F.col("weight") * F.col(EVENT_WEIGHT))
     ordered = order_positions(pairs, ingest.tie_order, config.seed)
-    folds = assign_folds(ordered, config.split.holdout, config.split.holdout_share)
+    split = config.split
+    folds = assign_folds(
+        ordered, split.holdout, split.holdout_share, split.test_from, split.valid_from
+    )
     return folds.select("user_id", "item_id", "ts", "position", "event", "weight", "fold")
 
 

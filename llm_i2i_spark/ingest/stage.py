@@ -8,7 +8,14 @@ from llm_i2i_spark.ingest.source_versions import find_sources
 STAGE = Stage(
     name="ingest",
     reads=(),
-    settings=("ingest", "split.holdout", "split.holdout_share", "split.held_back_items"),
-    code=("ingest", "lake/splits", "lake/item_statistics"),
+    settings=(
+        "ingest",
+        "split.holdout",
+        "split.holdout_share",
+        "split.test_from",
+        "split.valid_from",
+        "split.held_back_items",
+    ),
+    code=("ingest", "base/moments", "lake/splits", "lake/item_statistics"),
     external_inputs=find_sources,
 )

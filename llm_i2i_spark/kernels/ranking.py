@@ -22,9 +22,9 @@ from llm_i2i_spark.kernels.list_merge import (
 from llm_i2i_spark.kernels.top_k import allocate_top_k, select_top_k
 
 
-class UserNeighbors(NamedTuple):
-    """Users with their neighbour lists, flat: user u has the lists list_indptr[u] to
-    list_indptr[u + 1], list l the entries entry_indptr[l] to entry_indptr[l + 1].
+class UserQueries(NamedTuple):
+    """Users with what they have clicked: user u has the lists list_indptr[u] to list_indptr[u + 1]
+    of some `WeightedLists`.
 
     Attributes:
         target: (users,) item key of the held-out item.
@@ -32,20 +32,12 @@ class UserNeighbors(NamedTuple):
         owned: item keys that are never recommended to the user.
         list_indptr: (users + 1,) offsets into the lists, in the order in which their scores are
             added.
-        weight: (lists,) weight of a list: decay to the power of its steps back.
-        entry_indptr: (lists + 1,) offsets into `neighbor` and `score`.
-        neighbor: (entries,) item keys.
-        score: (entries,) of the neighbour in its list.
     """
 
     target: Int64Array
     owned_indptr: Int64Array
     owned: Int64Array
     list_indptr: Int64Array
-    weight: Float64Array
-    entry_indptr: Int64Array
-    neighbor: Int64Array
-    score: Float64Array
 
 
 class TargetRanks(NamedTuple):
@@ -65,7 +57,7 @@ class TargetRanks(NamedTuple):
     top: Int64Array
 
 
-def rank_targets(users: UserNeighbors, top: int) -> TargetRanks:
+def rank_targets(users: UserQueries, lists: WeightedLists, top: int) -> TargetRanks:
     """Rank every user's target among all items of their lists: score(j) = sum over lists of weight
     * score in the list.
 
@@ -73,31 +65,23 @@ def rank_targets(users: UserNeighbors, top: int) -> TargetRanks:
 
     Args:
         users: the users, flat.
+        lists: those of all users, one user after the other; they may share entries.
         top: how many of each user's best items to return.
     """
     n_users = len(users.target)
-    entries = users.entry_indptr[users.list_indptr]
-    widest = int(np.diff(entries).max()) if n_users else 0
+    entries = np.concatenate([np.zeros(1, np.int64), np.cumsum(lists.end - lists.start)])
+    widths = np.diff(entries[users.list_indptr])
+    widest = int(widths.max(initial=0))
     better, ties = np.empty(n_users, np.int32), np.empty(n_users, np.int32)
-    top_indptr, best = (
-        np.zeros(n_users + 1, np.int64),
-        np.empty(n_users * min(top, widest), np.int64),
-    )
-    lists = WeightedLists(
-        users.entry_indptr[:-1],
-        users.entry_indptr[1:],
-        users.weight,
-        users.neighbor,
-        users.score,
-        np.empty(0),
-    )
+    top_indptr = np.zeros(n_users + 1, np.int64)
+    best = np.empty(int(np.minimum(widths, top).sum()), np.int64)
     _rank_users(users, lists, widest, top, better, ties, top_indptr, best)
     return TargetRanks(better, ties, top_indptr, best[: top_indptr[-1]])
 
 
 @compiled
 def _rank_users(
-    users: UserNeighbors,
+    users: UserQueries,
     lists: WeightedLists,
     widest: int,
     top: int,

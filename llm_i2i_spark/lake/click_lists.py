@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 
-def lists_of_clicks(queries: DataFrame, lists: DataFrame, systems: Sequence[str] = ()) -> DataFrame:
+def lists_of_clicks(queries: DataFrame, lists: DataFrame) -> DataFrame:
     """One row a user and click with the list of the clicked item; a user's rows stand in one
     partition, next to each other, latest click first.
 
@@ -17,9 +15,7 @@ def lists_of_clicks(queries: DataFrame, lists: DataFrame, systems: Sequence[str]
     Args:
         queries: `user_id string, owned array<K>, clicks array<string>` (latest first) and further
             columns, which are kept; K is the type of an item key.
-        lists: `item_id string, neighbors array<K>, scores array<double>` and the columns of
-            `systems`.
-        systems: columns of both that tell apart what is ranked side by side for a user.
+        lists: `item_id string, neighbors array<K>, scores array<double>`.
 
     Returns:
         `step int` (0 for the latest click), `owned` (in the row of step 0, elsewhere empty),
@@ -34,11 +30,11 @@ def lists_of_clicks(queries: DataFrame, lists: DataFrame, systems: Sequence[str]
     clicks = queries.select(
         *kept, "owned", F.posexplode_outer("clicks").alias("position", "item_id")
     ).withColumn("step", F.coalesce("position", F.lit(0)))
-    rows = clicks.join(lists, [*systems, "item_id"], "left").select(
+    rows = clicks.join(lists, "item_id", "left").select(
         *kept,
         "step",
         F.when(F.col("step") == 0, F.col("owned")).otherwise(empty_owned).alias("owned"),
         F.coalesce("neighbors", empty_keys).alias("neighbors"),
         F.coalesce("scores", empty_scores).alias("scores"),
     )
-    return rows.repartition("user_id").sortWithinPartitions("user_id", *systems, "step")
+    return rows.repartition("user_id").sortWithinPartitions("user_id", "step")

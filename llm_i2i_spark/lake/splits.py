@@ -7,13 +7,16 @@ sum depends on order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 from pyspark.sql.types import NumericType, StringType
 
-from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.base.errors import ConfigError, InputDataError
+from llm_i2i_spark.base.moments import unix_micros
+from llm_i2i_spark.base.sections.split import cut_problem
 from llm_i2i_spark.lake.frames import Frame, require_columns, spark_frame, text_ids
 
 Holdout = Literal["none", "last_1", "last_2", "time"]
@@ -27,6 +30,8 @@ def split_interactions(
     holdout: Holdout = "last_1",
     *,
     holdout_share: float = 0.1,
+    test_from: str | datetime | None = None,
+    valid_from: str | datetime | None = None,
     tie_order: Literal["given", "shuffled"] = "given",
     seed: int = 42,
 ) -> DataFrame:
@@ -40,6 +45,9 @@ def split_interactions(
             kind) or both, position for rows of equal ts; more columns stay.
         holdout: which rows are held out, see `assign_folds`.
         holdout_share: of the rows, for `holdout="time"`.
+        test_from: in place of the share, the moment from which on rows are the test fold (ISO 8601,
+            UTC without a zone).
+        valid_from: the moment from which on rows are the validation fold; without it there is none.
         tie_order: order of rows with equal ts, see `order_positions`.
         seed: of the order of ties, where it is shuffled.
 
@@ -48,7 +56,9 @@ def split_interactions(
 
     Raises:
         InputDataError: a column is missing or of a type that has no order in time.
+        ConfigError: a moment is none, or they do not fit together.
     """
+    _check_cuts(holdout, test_from, valid_from)
     rows = spark_frame(interactions)
     require_columns(rows, ("user_id", "item_id"), "The interactions")
     rows = text_ids(rows, ("user_id", "item_id"))
@@ -61,8 +71,21 @@ def split_interactions(
         | {"pos": F.col("position") if has_pos else F.lit(None).cast("bigint")}
     )
     ordered = order_positions(keep_one_per_pair(rows, "last"), tie_order, seed)
-    folds = assign_folds(ordered, holdout, holdout_share)
+    folds = assign_folds(ordered, holdout, holdout_share, test_from, valid_from)
     return folds.select(*(name for name in given if name != "position"), "position", "fold")
+
+
+def _check_cuts(
+    holdout: str, test_from: str | datetime | None, valid_from: str | datetime | None
+) -> None:
+    try:
+        problem = cut_problem(holdout, test_from, valid_from)
+    except ValueError as error:
+        raise ConfigError(
+            f"test_from and valid_from must be moments of ISO 8601, such as 2014-05-01 ({error})."
+        ) from None
+    if problem:
+        raise ConfigError(f"The log cannot be split: {problem}.")
 
 
 def _check_order(rows: DataFrame, holdout: Holdout, *, has_pos: bool, has_ts: bool) -> None:
@@ -128,19 +151,30 @@ def order_positions(
     return rows.withColumn("position", F.row_number().over(user) - 1)
 
 
-def assign_folds(rows: DataFrame, holdout: Holdout, share: float) -> DataFrame:
+def assign_folds(
+    rows: DataFrame,
+    holdout: Holdout,
+    share: float,
+    test_from: str | datetime | None = None,
+    valid_from: str | datetime | None = None,
+) -> DataFrame:
     """Add `fold`: train, valid or test.
 
     `last_1` tests on each user's last row; `last_2` validates on the one before as well. A user
     with fewer than 2 (3) rows stays in train. `time` cuts the whole log: the latest `share` of rows
     is the test fold, the `share` before it the validation fold; cuts lie on a grid of 10,000 equal
-    steps between the first and last ts, and rows of one step stay together.
+    steps between the first and last ts, and rows of one step stay together. With `test_from` the
+    cuts are the moments given, and a row at a cut belongs to the later fold.
 
     Args:
         rows: with user_id, ts, position.
         holdout: which rows are held out.
         share: of the rows that each held-out fold of `time` gets.
+        test_from: first moment of the test fold; None to cut by the share.
+        valid_from: first moment of the validation fold; None for no such fold.
     """
+    if holdout == "time" and test_from is not None:
+        return _folds_at(rows, test_from, valid_from)
     if holdout == "time":
         return _time_folds(rows, share)
     if holdout == "none":
@@ -153,6 +187,16 @@ def assign_folds(rows: DataFrame, holdout: Holdout, share: float) -> DataFrame:
         fold = F.when((count >= 3) & (from_end == 1), "test").when(
             (count >= 3) & (from_end == 2), "valid"
         )
+    return rows.withColumn("fold", fold.otherwise("train"))
+
+
+def _folds_at(
+    rows: DataFrame, test_from: str | datetime, valid_from: str | datetime | None
+) -> DataFrame:
+    micros = F.unix_micros("ts")
+    fold = F.when(micros >= unix_micros(test_from), "test")
+    if valid_from is not None:
+        fold = fold.when(micros >= unix_micros(valid_from), "valid")
     return rows.withColumn("fold", fold.otherwise("train"))
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from llm_i2i_spark.audit.runs import RunSummary
     from llm_i2i_spark.audit.trace.edge import EdgeTrace
+    from llm_i2i_spark.evaluate.evaluation import Evaluation
+    from llm_i2i_spark.evaluate.tie_orders import TieOrders
     from llm_i2i_spark.serving.base import Generation
     from llm_i2i_spark.serving.lookup import Lookup, Suggestion
 
@@ -162,6 +164,52 @@ class IndexAccess(LakeAccess):
             variant,
             backbone,
         )
+
+    @optional_imports()
+    def evaluate_index(
+        self, *paths: str | Path, name: str | None = None, baseline: str | None = None
+    ) -> Evaluation:
+        """The evaluation kit on indexes that anyone made, against the held-out interactions here.
+
+        Args:
+            paths: Parquet, CSV, JSON lines or a Delta folder with the columns item_id, rank,
+                neighbor_id, score; or what `index-export` writes. Several are compared on the same
+                users.
+            name: of a single index in the result; None for the file's.
+            baseline: name of the index that gains are over; None for the first.
+
+        Raises:
+            UserError: a file is not there or not of that form, none of its ids is known, or nothing
+                is held out.
+        """
+        from llm_i2i_spark.evaluate.external_index import evaluate_external_indexes
+        from llm_i2i_spark.evaluate.index_file import read_index_files
+
+        indexes = read_index_files(lambda: self.lake.spark, paths)
+        if name is not None and len(indexes) == 1:
+            indexes = dict(zip([name], indexes.values(), strict=True))
+        return evaluate_external_indexes(self.lake, self._config, indexes, baseline)
+
+    @optional_imports()
+    def evaluate_tie_orders(
+        self, *paths: str | Path, seeds: Sequence[int] = (1, 2, 3, 4, 5)
+    ) -> TieOrders:
+        """`evaluate_index` with each user's interactions of equal time before the held-out one in
+        the order given, and shuffled.
+
+        Args:
+            paths: as in `evaluate_index`.
+            seeds: of the shuffled orders.
+
+        Raises:
+            UserError: the log has no times, or as `evaluate_index`.
+        """
+        from llm_i2i_spark.evaluate.evaluate_tie_orders import check_seeds, lake_tie_orders
+        from llm_i2i_spark.evaluate.index_file import read_index_files
+
+        check_seeds(seeds)
+        indexes = read_index_files(lambda: self.lake.spark, paths)
+        return lake_tie_orders(self.lake, self._config, indexes, seeds)
 
     @optional_imports()
     def trace(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.extras import optional_imports
@@ -15,7 +14,6 @@ from llm_i2i_spark.project.results import ProjectRun, ServedIndex
 
 if TYPE_CHECKING:
     from llm_i2i_spark.evaluate.compare import Comparison
-    from llm_i2i_spark.evaluate.evaluation import Evaluation
     from llm_i2i_spark.online.replay import Replay
     from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
     from llm_i2i_spark.pipeline.plan import Plan
@@ -181,26 +179,6 @@ class Project(IndexAccess):
             k,
             events,
         )
-
-    def evaluate_index(self, path: str | Path, name: str | None = None) -> Evaluation:
-        """The evaluation kit on an index that anyone made, against the held-out interactions here.
-
-        Args:
-            path: Parquet, CSV, JSON lines or a Delta folder with the columns item_id, rank,
-                neighbor_id, score; or what `index-export` writes.
-            name: of the index in the result; None for the file's.
-
-        Raises:
-            UserError: the file is not there or not of that form, none of its ids is known, or
-                nothing is held out.
-        """
-        with optional_imports():
-            from llm_i2i_spark.evaluate.external_index import evaluate_external_index
-            from llm_i2i_spark.evaluate.index_file import read_index_file, require_index_file
-
-        require_index_file(str(path))
-        frame = read_index_file(self.lake.spark, str(path))
-        return evaluate_external_index(self.lake, self.config, frame, name or Path(path).stem)
 
     def serve(
         self,

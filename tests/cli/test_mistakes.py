@@ -83,6 +83,21 @@ from llm_i2i_spark.cli.main import main
         (["replay", "--set", "lake.root=l", "--k", "0"], "--k must be at least 1"),
         (["replay", "--set", "lake.root=l", "--events", ","], "--events wants at least one"),
         (["evaluate-index", "nowhere.parquet", "--set", "lake.root=l"], "nowhere.parquet"),
+        (["evaluate-index", "f", "f", "--set", "lake.root=l"], "An index file is there twice"),
+        (["evaluate-index", "f", "--slices", "all,old"], "There is no slice old; choose from all"),
+        (["evaluate-index", "f", "--slices", ","], "There is no slice named; choose from"),
+        (
+            ["evaluate-index", "f", "--tie-seeds", "one", "--set", "lake.root=l"],
+            "--tie-seeds wants whole numbers",
+        ),
+        (
+            ["evaluate-index", "f", "--tie-seeds", "1,1", "--set", "lake.root=l"],
+            "one seed each, such as 1,2,3",
+        ),
+        (
+            ["evaluate-index", "f", "--tie-seeds", "1", "--baseline", "f", "--set", "lake.root=l"],
+            "--tie-seeds shows none; give one",
+        ),
     ],
 )
 def test_a_mistake_is_one_sentence(

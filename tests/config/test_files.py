@@ -32,6 +32,8 @@ def test_later_files_and_settings_go_on_top(tmp_path: Path) -> None:
         ("split.holdout=half", "split.holdout"),
         ("fuse.threshold=2", "fuse.threshold"),
         ("alpha", "key=value"),
+        ("split.test_from=2014-05-01", "set holdout=time as well"),
+        ("split.test_from=yesterday", "a moment is a day or a time of ISO 8601"),
     ],
 )
 def test_a_wrong_setting_is_one_sentence(setting: str, words: str) -> None:
@@ -39,6 +41,15 @@ def test_a_wrong_setting_is_one_sentence(setting: str, words: str) -> None:
         load_config([], [setting])
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_cuts_of_a_split_in_time_must_fit_together() -> None:
+    cuts = ["split.holdout=time", "split.test_from=2014-05-01"]
+    assert load_config([], [*cuts, "split.valid_from=2014-04-30"]).split.valid_from == "2014-04-30"
+    with pytest.raises(UserError, match="must be before test_from"):
+        load_config([], [*cuts, "split.valid_from=2014-05-01T00:00:00Z"])
+    with pytest.raises(UserError, match="needs test_from, where the validation fold ends"):
+        load_config([], ["split.holdout=time", "split.valid_from=2014-04-30"])
 
 
 def test_a_missing_file_and_a_broken_one_are_sentences(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from llm_i2i_spark.evaluate.aggregates import read_exposure, read_index, read_rank_groups
+from llm_i2i_spark.evaluate.slices import SLICES, USER_SLICES
 from llm_i2i_spark.metrics.counts import ExposureCounts, IndexCounts, PopularityCounts
 
 KINDS = ["bucket", "long_tail", "long_tail_train"]
@@ -38,11 +39,12 @@ def test_counts_of_an_index_add_up_by_slice() -> None:
 
 def test_groups_stand_in_an_order_of_their_own() -> None:
     rows = [
-        (5, False, False, [0, -1], [1, 0], 7),
-        (1, True, True, [0, 3], [1, 2], 2),
-        (5, False, False, [-1, -1], [0, 0], 4),
+        (5, False, False, 1, [0, -1], [1, 0], 7),
+        (1, True, True, 2, [0, 3], [1, 2], 2),
+        (5, False, False, 1, [-1, -1], [0, 0], 4),
+        (5, False, False, 3, [-1, -1], [0, 0], 5),
     ]
-    columns = [*KINDS, "better", "ties", "users"]
+    columns = [*KINDS, "history", "better", "ties", "users"]
     once = read_rank_groups(pd.DataFrame(rows, columns=columns), 2)
     again = read_rank_groups(pd.DataFrame(rows[::-1], columns=columns), 2)
     for name in ("better", "ties", "users", "member"):
@@ -51,4 +53,8 @@ def test_groups_stand_in_an_order_of_their_own() -> None:
         7: [0, -1],
         2: [0, 3],
         4: [-1, -1],
+        5: [-1, -1],
     }
+    of_slice = dict(zip(SLICES, once.member.T @ once.users, strict=True))
+    assert (of_slice["all"], of_slice["long_tail"]) == (18, 2)
+    assert [of_slice[name] for name in USER_SLICES] == [0, 11, 2, 5, 0, 0]

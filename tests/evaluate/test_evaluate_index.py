@@ -94,6 +94,52 @@ def test_items_of_a_catalogue_count_and_lists_are_cut(
     assert found["mrr"] == 0.75
 
 
+def test_a_split_in_time_says_who_and_what_it_knows_nothing_of(
+    spark: SparkSession, clicks: pd.DataFrame
+) -> None:
+    first = pd.Timestamp("2024-03-01", tz="UTC")
+    days = clicks.assign(ts=first + pd.to_timedelta(clicks["ts"], unit="D"))
+    # One user comes after the cut, another one goes on to an item that nobody had before.
+    late = [("e", 2, 2), ("e", 3, 3), ("f", 1, 0), ("f", 9, 2)]
+    more = pd.DataFrame(
+        [(user, item, first + pd.Timedelta(days=day)) for user, item, day in late],
+        columns=["user_id", "item_id", "ts"],
+    )
+    log = pd.concat([days, more])
+    options = {"metrics": [Recall(1)], "holdout": "time", "bootstrap": 10}
+    found = evaluate_index(long_rows(NEXT), log, test_from="2024-03-03", **options)
+    # Users a to d are asked for their third item after 1 and 2, e for 2 and f for 9.
+    assert found.users == 6
+    assert found["recall@1"] == 3 / 6
+    assert found.notes == (
+        "1 of 6 users have no interaction before the held-out one: they are shown nothing and"
+        " count as misses.",
+        "5 of 6 held-out interactions are with items that the models never saw.",
+    )
+    assert all(note in str(found) for note in found.notes)
+    told = found.to_dict()
+    assert told["notes"] == list(found.notes)
+    assert {part: told["users_by_slice"][part] for part in ("history_0", "history_1_4")} == {
+        "history_0": 1,
+        "history_1_4": 5,
+    }
+    last = evaluate_index(long_rows(NEXT), log, **{**options, "holdout": "last_1"})
+    assert last.notes == ()
+
+
+def test_seen_items_are_left_in_where_it_is_asked_for(
+    spark: SparkSession, clicks: pd.DataFrame
+) -> None:
+    found = evaluate_index(long_rows(NEXT), clicks, metrics=[Recall(1), Recall(3)])
+    left = evaluate_index(
+        long_rows(NEXT), clicks, metrics=[Recall(1), Recall(3)], remove_seen=False
+    )
+    # Items 2 and 1, which the users come from, take the first two places.
+    assert (found["recall@1"], left["recall@1"], left["recall@3"]) == (0.75, 0.0, 0.75)
+    assert "Seen items are not removed" in str(left)
+    assert "Seen items" in str(left.compare_all())
+
+
 @pytest.mark.parametrize(
     ("change", "options", "words"),
     [
@@ -101,6 +147,7 @@ def test_items_of_a_catalogue_count_and_lists_are_cut(
         ({}, {"holdout": "none"}, "nothing to evaluate: holdout=none"),
         ({}, {"holdout": "last_1", "target": "valid", "protocol": "strict"}, "fold valid empty"),
         ({}, {"target": "valid"}, "target=valid needs protocol=strict"),
+        ({}, {"test_from": "2024-03-03"}, "set holdout=time as well"),
         ({}, {"baseline": "other"}, "baseline other is not among the indexes; choose one of index"),
         ({"score": "double('nan')"}, {}, "3 rows of the index have an empty field"),
         ({"variant": "item_id % 2"}, {}, "holds lists of variant . and of others"),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
@@ -17,8 +18,8 @@ from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.evaluate.aggregates import count_synthetic_shares
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, cached, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
-from llm_i2i_spark.evaluate.external_index import evaluate_external_index
-from llm_i2i_spark.evaluate.queries import item_key
+from llm_i2i_spark.evaluate.external_index import evaluate_external_indexes
+from llm_i2i_spark.evaluate.queries import item_key, select_lists
 from llm_i2i_spark.evaluate.settings import check_holdout, settings_of
 from llm_i2i_spark.evaluate.stage import STAGE
 from llm_i2i_spark.lake.tables import Lake, contract_schema
@@ -33,19 +34,19 @@ KS = (2, 5, 10)
 
 def make_logs(draw: random.Random) -> list[dict]:
     """60 users of 3 to 9 items in a skewed catalogue; the last is test, the one before valid; some
-    lack a test row.
+    lack a test row. One more ends on an item that nobody had, and one has a test row alone.
     """
     rows = []
-    for user in range(60):
-        wanted = draw.randint(3, 9)
-        items: list[str] = []
+    for user in range(62):
+        wanted = draw.randint(3, 9) if user < 60 else 1
+        items: list[str] = [] if user < 60 else [["i2", "i5", "i29"], ["i4"]][user - 60]
         while len(items) < wanted:
             item = ITEMS[min(int(draw.expovariate(0.12)), 28)]
             if item not in items:
                 items.append(item)
-        folds = ["train"] * (wanted - 2) + ["valid", "test"]
+        folds = (["train"] * (len(items) - 2) + ["valid", "test"])[-len(items) :]
         for position, (item, fold) in enumerate(zip(items, folds, strict=True)):
-            if user % 10 or fold != "test":
+            if user % 10 or user == 60 or fold != "test":
                 rows.append(
                     {
                         "user_id": f"u{user}",
@@ -119,8 +120,13 @@ def frames(spark: SparkSession, tables: dict[str, list[dict]]) -> dict[str, Data
     }
 
 
+def history_slice(length: int) -> str:
+    edges = {0: "0", 1: "1_4", 5: "5_9", 10: "10_19", 20: "20_49", 50: "50_up"}
+    return f"history_{edges[max(edge for edge in edges if edge <= length)]}"
+
+
 def brute_force(
-    tables: dict[str, list[dict]], variant: str
+    tables: dict[str, list[dict]], variant: str, remove_seen: bool = True
 ) -> dict[str, dict[tuple[str, int], list[float]]]:
     """(metric, k) -> the values of all users, by slice, straight from the definitions (decay 1/2,
     latest 3 items).
@@ -147,7 +153,9 @@ def brute_force(
         for step, item in enumerate(query[::-1][:3]):
             for neighbor in lists.get(item, []):
                 scores[neighbor["item_id"]] += Fraction(1, 2**step) * Fraction(neighbor["score"])
-        live = {item: score for item, score in scores.items() if item not in query}
+            if not remove_seen and item in lists:
+                scores[item] += 1000 // 2**step
+        live = {item: s for item, s in scores.items() if not remove_seen or item not in query}
         if target in live:
             above = sum(score > live[target] for score in live.values())
             places = range(
@@ -157,6 +165,7 @@ def brute_force(
             places = range(10**9, 10**9 + 1)
         parts = ["all", "long_tail" if target in tail else "head"]
         parts += ["long_tail_train"] * (target in tail_train) + ["new"] * (seen[target] == 0)
+        parts.append(history_slice(len(query)))
         for part in parts:
             for k in KS:
                 values[part]["recall", k].append(sum(place <= k for place in places) / len(places))
@@ -210,13 +219,33 @@ def test_every_value_equals_brute_force(
     found = {(row["variant"], row["slice"], row["name"], row["k"]): row for row in measured.rows}
     compared = 0
     for variant, _ in SYSTEMS:
-        for part, metrics in brute_force(tables, variant).items():
+        values_of = brute_force(tables, variant)
+        assert {"new", "history_0", "history_1_4", "history_5_9"} <= values_of.keys()
+        for part, metrics in values_of.items():
             for (name, k), values in metrics.items():
                 row = found[variant, part, name, k]
                 assert row["n"] == len(values)
                 assert row["value"] == pytest.approx(sum(values) / len(values), abs=1e-12)
                 compared += 1
-    assert compared >= 2 * 3 * 7
+    assert compared >= 2 * 6 * 7
+
+
+def test_seen_items_compete_where_nobody_removes_them(
+    spark: SparkSession, config, tables: dict[str, list[dict]], measured: Evaluation
+) -> None:
+    left = evaluate(config.with_settings({"evaluate.remove_seen": False}), frames(spark, tables))
+    for variant, _ in SYSTEMS:
+        for (name, k), values in brute_force(tables, variant, remove_seen=False)["all"].items():
+            label = f"{name}@{k}" if k else name
+            assert left[variant, label] == pytest.approx(sum(values) / len(values), abs=1e-12)
+        # The clicked items take the first places, three of them in most lists.
+        assert left[variant, "recall@2"] < measured[variant, "recall@2"]
+    own = tables["item_index"][1]
+    listed = {**own, "neighbors": [{**own["neighbors"][0], "item_id": own["item_id"]}]}
+    (row,) = select_lists(
+        frames(spark, {"item_index": [listed]})["item_index"], SYSTEMS, add_self=True
+    ).collect()
+    assert row["scores"] == [listed["neighbors"][0]["score"]]  # the list's own word counts
 
 
 def test_figures_of_the_index_equal_brute_force(
@@ -334,7 +363,7 @@ def test_the_stage_writes_metrics_and_a_report_and_an_external_index_is_measured
     )
     theirs = {
         (row["slice"], row["name"], row["k"]): row["value"]
-        for row in evaluate_external_index(lake, config, external, "mine").rows
+        for row in evaluate_external_indexes(lake, config, {"mine": external}).rows
     }
     # What evidence stands behind a neighbour, only the project's own index says.
     own = rows.where("variant = 'real' AND name <> 'synthetic_share'")
@@ -342,14 +371,10 @@ def test_the_stage_writes_metrics_and_a_report_and_an_external_index_is_measured
     # Users group differently with one system than with two, so the last bits may differ.
     assert theirs == pytest.approx(ours, abs=1e-12)
     with pytest.raises(UserError, match="lacks score"):
-        evaluate_external_index(lake, config, external.drop("score"), "mine")
+        evaluate_external_indexes(lake, config, {"mine": external.drop("score")})
+    nan = external.withColumn("score", F.lit(float("nan")))
     with pytest.raises(UserError, match="not a number"):
-        evaluate_external_index(
-            lake,
-            config,
-            external.selectExpr("item_id", "rank", "neighbor_id", "double('NaN') AS score"),
-            "mine",
-        )
+        evaluate_external_indexes(lake, config, {"mine": nan})
 
 
 def test_an_empty_index_is_all_misses(

@@ -8,7 +8,7 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llm_i2i_spark.evaluate.rank_batches import RANKED_SCHEMA, rank_batches
+from llm_i2i_spark.evaluate.rank_batches import RANKED_SCHEMA, rank_part
 
 KEYS = st.one_of(st.integers(0, 12), st.sampled_from([2**63 - 1, -(2**63), 1 << 32, 1 << 33]))
 LISTS = st.lists(
@@ -24,43 +24,45 @@ USERS = st.lists(
 )
 COLUMNS = {
     "system": pa.int32(),
+    "item": pa.int64(),
     "user_id": pa.string(),
     "target": pa.int64(),
-    "step": pa.int32(),
+    "history": pa.int32(),
     "owned": pa.list_(pa.int64()),
+    "clicks": pa.list_(pa.int64()),
     "neighbors": pa.list_(pa.int64()),
     "scores": pa.list_(pa.float64()),
 }
 
 
 def rows_of(users: list[dict], system: int = 0) -> list[dict]:
+    """A row a user and one a list; equal lists are one item's, which several users clicked."""
+    items: dict[tuple, int] = {}
     rows = []
     for place, user in enumerate(users):
-        for step, entries in enumerate(user["lists"] or [[]]):
-            rows.append(
-                {
-                    "system": system,
-                    "user_id": f"u{place}",
-                    "target": user["target"],
-                    "step": step,
-                    "owned": user["owned"] if step == 0 else [],
-                    "neighbors": [key for key, _ in entries],
-                    "scores": [score for _, score in entries],
-                }
-            )
+        clicks = [items.setdefault(tuple(entries), 50 - len(items)) for entries in user["lists"]]
+        # An item that no list is there for is a click like any other.
+        row = {"user_id": f"u{place}", "history": place, "clicks": [*clicks, 10**6]}
+        rows.append({**row, "target": user["target"], "owned": user["owned"]})
+    for entries, item in items.items():
+        keys, scores = [key for key, _ in entries], [score for _, score in entries]
+        rows.append({"system": system, "item": item, "neighbors": keys, "scores": scores})
     return rows
 
 
-def ranked(rows: list[dict], top: int, cut: int) -> list[dict]:
-    table = pa.Table.from_pylist(rows, schema=pa.schema(list(COLUMNS.items())))
+def ranked(rows: list[dict], top: int, cut: int, n_systems: int = 1) -> list[dict]:
+    random.Random(cut).shuffle(rows)
+    full = [{name: row.get(name) for name in COLUMNS} for row in rows]
+    table = pa.Table.from_pylist(full, schema=pa.schema(list(COLUMNS.items())))
     batches = [
         batch
         for start in range(0, max(len(rows), 1), cut)
         for batch in table.slice(start, cut).to_batches()
     ]
-    found = list(rank_batches(batches, top, 0.5))
+    found = list(rank_part(batches, n_systems, top, 0.5))
     assert all(batch.schema == RANKED_SCHEMA for batch in found)
-    return [row for batch in found for row in batch.to_pylist()]
+    rows = [row for batch in found for row in batch.to_pylist()]
+    return sorted(rows, key=lambda row: (row["system"], row["history"]))
 
 
 def brute_force(user: dict, top: int) -> tuple[int, int, list[int]]:
@@ -87,6 +89,7 @@ def test_ranks_equal_brute_force_for_any_cut_into_batches(
 ) -> None:
     found = ranked(rows_of(users), top, cut)
     assert [row["user_id"] for row in found] == [f"u{place}" for place in range(len(users))]
+    assert [row["history"] for row in found] == list(range(len(users)))
     for row, user in zip(found, users, strict=True):
         assert row["target"] == user["target"]
         assert (row["better"], row["ties"], row["recommended"]) == brute_force(user, top)
@@ -108,9 +111,11 @@ def test_wide_lists_and_many_equal_scores() -> None:
 
 
 def test_a_user_of_two_systems_is_two_rows() -> None:
-    users = [{"target": 1, "owned": [], "lists": [[(1, 1.0)]]}]
-    rows = rows_of(users, system=0) + rows_of([{**users[0], "lists": [[(2, 1.0)]]}], system=1)
-    assert [(row["system"], row["better"]) for row in ranked(rows, 5, 1)] == [(0, 0), (1, -1)]
+    user = {"target": 1, "owned": [], "lists": [[(1, 1.0)]]}
+    rows = rows_of([user])
+    rows += [{**rows[1], "system": 1, "neighbors": [2]}]
+    found = ranked(rows, 5, 1, n_systems=2)
+    assert [(row["system"], row["better"]) for row in found] == [(0, 0), (1, -1)]
 
 
 def test_no_rows_give_no_rows() -> None:

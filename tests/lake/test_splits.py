@@ -142,6 +142,36 @@ def test_time_folds_take_the_latest_share_and_never_cut_a_moment_in_two(spark):
     assert {row["fold"] for row in one_moment} == {"train"}
 
 
+def test_a_log_is_cut_at_the_moments_given_and_a_row_at_a_cut_is_of_the_later_fold(spark):
+    rows = log(spark, [(f"u{n % 3}", f"i{n}", n, None) for n in range(12)])
+    for valid_from, first_valid in ((None, 9), ("2020-01-06T23:59:59.999999Z", 6)):
+        found = split_interactions(rows, "time", test_from="2020-01-10", valid_from=valid_from)
+        days = {(row["ts"] - dt.datetime(2020, 1, 1)).days: row["fold"] for row in found.collect()}
+        assert days == {
+            day: "test" if day >= 9 else "valid" if day >= first_valid else "train"
+            for day in range(12)
+        }
+    at_noon = dt.datetime(2020, 1, 10, 12, tzinfo=dt.timezone(dt.timedelta(hours=12)))
+    assert split_interactions(rows, "time", test_from=at_noon).where("fold = 'test'").count() == 3
+
+
+@pytest.mark.parametrize(
+    ("cuts", "words"),
+    [
+        ({"test_from": "2020-01-10"}, "cannot be split: test_from and valid_from cut the log in"),
+        ({"holdout": "time", "valid_from": "2020-01-10"}, "valid_from needs test_from"),
+        (
+            {"holdout": "time", "test_from": "2020-01-10", "valid_from": "2020-01-11"},
+            r"valid_from \(2020-01-11\) must be before test_from",
+        ),
+        ({"holdout": "time", "test_from": "soon"}, "must be moments of ISO 8601"),
+    ],
+)
+def test_moments_that_cut_nothing_are_refused(spark, cuts, words):
+    with pytest.raises(UserError, match=words):
+        split_interactions(log(spark, [("u", "a", 1, 1)]), **cuts)
+
+
 CLICKS = [("u", 7, 3.5), ("u", 8, 1.5), ("u", 7, 4.5), ("u", 9, 2.5), ("v", 7, 1.0)]
 
 

@@ -19,3 +19,8 @@ class EvaluateConfig(Section):
         (5, 10, 20, 50, 100, 200), description="lengths of the lists that are measured"
     )
     bootstrap: int = Field(1000, ge=10, description="resamples of users behind each interval")
+    remove_seen: bool = Field(
+        True,
+        description="items that the user has had are never ranked; false: they compete with the "
+        "others, and a clicked item leads its own list, as where nobody removes them",
+    )

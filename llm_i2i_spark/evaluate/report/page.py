@@ -14,6 +14,7 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.compare import Comparison
 from llm_i2i_spark.evaluate.figures import Figure, FigureGroup, RowsByKey, figure_of, rows_by_key
 from llm_i2i_spark.evaluate.metric_rows import MetricRow
+from llm_i2i_spark.evaluate.notes import SEEN_ITEMS_RANKED
 from llm_i2i_spark.evaluate.report.blend_section import blend_context
 from llm_i2i_spark.evaluate.report.case_studies import (
     CaseStudy,
@@ -32,7 +33,7 @@ from llm_i2i_spark.evaluate.report.tables import (
     shown,
     signed_percent,
 )
-from llm_i2i_spark.evaluate.slices import BUCKETS, SLICE_TITLES
+from llm_i2i_spark.evaluate.slices import BUCKETS, SLICE_TITLES, USER_SLICES
 from llm_i2i_spark.evaluate.summary_table import SUMMARY_LENGTH, summary_metrics
 from llm_i2i_spark.evaluate.systems import System, system_names
 from llm_i2i_spark.metrics import BeyondAccuracyMetric, FillRate, Metric, RankingMetric
@@ -65,6 +66,7 @@ class Report:
         mixtures: of the blends among the systems.
         combining: how their combiners learned.
         comparison: of all systems, where there is more to compare than a pair.
+        notes: sentences that belong to the figures.
     """
 
     rows: list[MetricRow]
@@ -83,6 +85,7 @@ class Report:
     mixtures: Sequence[Mixture] = ()
     combining: Mapping[System, Combining] = field(default_factory=dict)
     comparison: Comparison | None = None
+    notes: Sequence[str] = ()
 
 
 def settings_shown(config: Config) -> str:
@@ -152,6 +155,15 @@ def report_context(report: Report) -> dict[str, Any]:
             report.metrics,
             max(SUMMARY_LENGTH, main.k),
         ),
+        "history_table": ranking_table(
+            found,
+            short,
+            {part: SLICE_TITLES[part] for part in USER_SLICES},
+            report.metrics,
+            max(SUMMARY_LENGTH, main.k),
+            of="history",
+        ),
+        "seen_removed": SEEN_ITEMS_RANKED not in report.notes,
         "gain_table": gain_table(_gains(found, systems, slices, main), systems),
         "comparison_table": gain_table(report.comparison.groups(), short)
         if report.comparison
@@ -242,11 +254,11 @@ def _gains(
 ) -> list[FigureGroup]:
     """The main metric of every system that has a baseline, by slice."""
     groups = []
-    for part, title in slices.items():
+    for part in slices:
         figures = {name: figure_of(found, name, part, main.name, main.k) for name in systems}
         gains = {name: figure for name, figure in figures.items() if "gain" in figure}
         if gains:
-            groups.append(FigureGroup(title, main.label, main.number_format, gains))
+            groups.append(FigureGroup(part, main.label, main.number_format, gains))
     return groups
 
 

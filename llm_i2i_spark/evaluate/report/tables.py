@@ -108,6 +108,7 @@ def ranking_table(
     slices: Titles,
     metrics: Sequence[Metric],
     longest: int,
+    of: str = "items",
 ) -> PageTable:
     """All ranking metrics by slice and system.
 
@@ -117,6 +118,7 @@ def ranking_table(
         slices: titles by name, in order.
         metrics: those of the evaluation.
         longest: the greatest length of list of all but the first kind of metric.
+        of: what the slices are kinds of.
     """
     ranking = [metric for metric in metrics if isinstance(metric, RankingMetric)]
     shown = [
@@ -130,7 +132,7 @@ def ranking_table(
                 cells = map(_value_cell, shown, rows)
                 users = _count_cell(rows[0]["n"])
                 lines.append((Cell(title, number), users, Cell(system, system), *cells))
-    columns = ("items", "users", "index", *map(_label, shown))
+    columns = (of, "users", "index", *map(_label, shown))
     return _table(columns, lines, len(systems), text=(0, 2))
 
 

@@ -7,10 +7,8 @@ from __future__ import annotations
 import argparse
 import json
 import signal
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +16,13 @@ import numpy as np
 
 from tests.benchmarks.scale.logs import Log, write_log
 from tests.benchmarks.scale.worker import TABLES
-from tests.benchmarks.swing.processes import Peak, end_tree
+from tests.benchmarks.swing.processes import measure_process
 from tests.benchmarks.swing.report import log_message, report, report_left_out, report_plain
 
 CLICKS = (1_000_000, 3_000_000, 10_000_000)
 WARM_UP_CLICKS = 30_000
 MOST_BYTES = 8 * 2**30
 """Of the process tree; above it the run is ended."""
-SAMPLE_SECONDS = 0.5
 MODULE = "tests.benchmarks.scale.worker"
 
 
@@ -71,23 +68,8 @@ def parse(arguments: list[str]) -> argparse.Namespace:
 def measure(log: Log, small: Log, name: str, settings: dict[str, Any]) -> dict[str, Any]:
     """One run in a fresh process; `left_out` says why there is no result."""
     command = [sys.executable, "-m", MODULE, str(log.folder), str(small.folder), name]
-    with tempfile.TemporaryFile("w+") as out:
-        process = subprocess.Popen([*command, json.dumps(settings)], stdout=out)
-        peak = Peak(process.pid)
-        try:
-            while process.poll() is None:
-                peak.sample()
-                if peak.bytes > MOST_BYTES:
-                    return {"left_out": f"it took more than {MOST_BYTES / 2**30:g} GiB"}
-                time.sleep(SAMPLE_SECONDS)
-        finally:
-            end_tree(process.pid)
-            process.wait()
-        out.seek(0)
-        said = out.read().strip()
-    if process.returncode != 0:
-        return {"left_out": f"it ended with {process.returncode}"}
-    return {"clicks": log.clicks, "peak_gb": peak.bytes / 1e9, **json.loads(said.splitlines()[-1])}
+    found = measure_process([*command, json.dumps(settings)], MOST_BYTES)
+    return {"clicks": log.clicks, **found}
 
 
 def report_run(name: str, run: dict[str, Any]) -> None:

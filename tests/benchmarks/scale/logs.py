@@ -35,10 +35,12 @@ class Log:
     Attributes:
         folder: with `clicks.parquet`, `items.parquet` and `item_features.parquet`.
         clicks: how many.
+        items: how many there are in the catalogue.
     """
 
     folder: Path
     clicks: int
+    items: int
 
 
 def write_log(folder: Path, clicks: int, seed: int = 1) -> Log:
@@ -77,7 +79,7 @@ def write_log(folder: Path, clicks: int, seed: int = 1) -> Log:
             writer.write_table(pa.table(columns, schema=schema))
             written += len(user)
     _write_catalogue(folder, items, draw)
-    return Log(folder, written)
+    return Log(folder, written, items)
 
 
 def _draw_users(

@@ -4,9 +4,14 @@ workers.
 
 from __future__ import annotations
 
+import json
+import subprocess
+import tempfile
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import psutil
 
@@ -62,6 +67,35 @@ def peak_memory() -> Iterator[Peak]:
     finally:
         finished.set()
         watcher.join()
+
+
+def measure_process(command: Sequence[str], most_bytes: int) -> dict[str, Any]:
+    """Run a fresh process and watch the memory of its tree.
+
+    Args:
+        command: prints its result as a line of JSON, the last of its output.
+        most_bytes: of the tree; above it the run is ended.
+
+    Returns:
+        The result with `peak_gb`, or `left_out`, which says why there is none.
+    """
+    with tempfile.TemporaryFile("w+") as out:
+        process = subprocess.Popen(command, stdout=out)
+        peak = Peak(process.pid)
+        try:
+            while process.poll() is None:
+                peak.sample()
+                if peak.bytes > most_bytes:
+                    return {"left_out": f"it took more than {most_bytes / 2**30:g} GiB"}
+                time.sleep(SAMPLE_SECONDS)
+        finally:
+            end_tree(process.pid)
+            process.wait()
+        out.seek(0)
+        said = out.read().strip()
+    if process.returncode != 0:
+        return {"left_out": f"it ended with {process.returncode}"}
+    return {"peak_gb": peak.bytes / 1e9, **json.loads(said.splitlines()[-1])}
 
 
 def end_tree(root: int) -> None:

@@ -19,6 +19,7 @@ from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.evaluate.aggregates import read_exposure, read_index
 from llm_i2i_spark.evaluate.compare import compare_systems
 from llm_i2i_spark.evaluate.metric_rows import beyond_accuracy_rows
+from llm_i2i_spark.evaluate.notes import SEEN_ITEMS_RANKED
 from llm_i2i_spark.evaluate.report.case_studies import CaseStudy, Neighbor, compared_systems
 from llm_i2i_spark.evaluate.report.making import Combining
 from llm_i2i_spark.evaluate.report.mixtures import Mixture
@@ -137,6 +138,17 @@ def test_a_difference_within_chance_is_said_to_be_one() -> None:
     page = render_report(make_report((100, 3, 4)))
     assert "<h1>No clear difference" in page
     assert "cannot tell it from chance" in page
+
+
+def test_users_are_told_apart_by_history_and_notes_stand_with_the_figures() -> None:
+    usual = render_report(make_report((100, 0, 60)))
+    # Both indexes have a line of the users with 1 to 4 interactions, and nobody has another number.
+    assert usual.count(">users with 1–4 interactions<") == 2
+    assert "users with 5–9" not in usual
+    assert "Items the user already has are never ranked." in usual
+    page = render_report(make_report((100, 0, 60), notes=(SEEN_ITEMS_RANKED, "Another.")))
+    assert f"{SEEN_ITEMS_RANKED} Another." in page
+    assert "are never ranked" not in page
 
 
 def test_a_loss_is_said_to_be_one() -> None:
