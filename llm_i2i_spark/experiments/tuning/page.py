@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from llm_i2i_spark import __version__
@@ -32,12 +33,12 @@ def render_page(result: TuningResult, config: Config) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    part = result.objective.part
+    metric, part = result.objective.metric, result.objective.part
     return environment.get_template("tuning.html.j2").render(
         result=result,
         better=result.best is not result.current,
         label=result.objective.label,
-        title=result.objective.metric.label.replace("@", " @ ").upper()
+        title=(f"{metric.title}@{metric.k}" if metric.k else metric.title)
         + ("" if part == "all" else f" ({SLICE_TITLES[part]})"),
         shown=result.objective.words,
         history=plot_history(result),
@@ -51,8 +52,8 @@ def render_page(result: TuningResult, config: Config) -> str:
 
 def _table(result: TuningResult) -> PageTable:
     keys = [option.key for option in result.space]
-    names = [key.removeprefix(f"i2i.{result.backbone}.") for key in keys]
-    columns = ("trial", result.objective.label, "95 % interval", "seconds", *names, "")
+    names = [_may_wrap(key.removeprefix(f"i2i.{result.backbone}.")) for key in keys]
+    columns = ("trial", "", result.objective.label, "95 % interval", "seconds", *names)
     return PageTable(
         columns=columns,
         numeric=tuple(bool(name) for name in columns),
@@ -66,14 +67,19 @@ def _line(result: TuningResult, trial: Trial, keys: list[str]) -> tuple[Cell, ..
     spread = " to ".join(map(shown, trial.interval)) if trial.interval else ""
     return (
         Cell(str(trial.number), trial.number),
+        Cell(result.note(trial), result.note(trial)),
         Cell("", "") if trial.value is None else Cell(shown(trial.value), trial.value),
         Cell(spread, trial.interval[0] if trial.interval else ""),
         Cell(f"{trial.seconds:,.0f}", trial.seconds),
         *(_setting(trial.settings[key]) for key in keys),
-        Cell(result.note(trial), result.note(trial)),
     )
 
 
 def _setting(value: Any) -> Cell:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
     return Cell(setting_text(value), value if is_number else setting_text(value))
+
+
+def _may_wrap(key: str) -> str:
+    """A key that a narrow column breaks at its dots and underscores."""
+    return re.sub(r"([._])", "\\1\u200b", key)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from llm_i2i_spark.backbones.search_space import Choice
+from llm_i2i_spark.backbones.search_space import Choice, Range
 from llm_i2i_spark.evaluate.report.drawing import INK, QUIET, color_of, drawn_axes, svg_of
 from llm_i2i_spark.experiments.tuning.result import TuningResult
 from llm_i2i_spark.experiments.tuning.space import SearchedOption
@@ -16,6 +16,11 @@ from llm_i2i_spark.experiments.tuning.written_space import setting_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+FEW_DECADES = 300
+"""Below this ratio of its ends a logarithmic axis has ticks at 1, 2 and 5, not at powers of ten
+alone.
+"""
 
 
 def plot_history(result: TuningResult) -> str:
@@ -53,17 +58,35 @@ def plot_option(result: TuningResult, option: SearchedOption) -> str:
             axes.set_xlim(-0.5, len(labels) - 0.5)
         else:
             places = [float(value) for value in values]
-            if option.domain.log:
-                axes.set_xscale("log")
-                axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-                axes.minorticks_off()
-            else:
-                locator = MaxNLocator(integer=option.whole, nbins=5)
-                axes.xaxis.set_major_locator(locator)
+            _range_axis(axes, option.domain, option.whole)
         _dots(axes, result, places, trials)
+        axes.set_ylim(*_value_limits(result.trials))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=4))
         axes.set_xlabel(option.key, color=QUIET)
         return svg_of(figure, f"{result.objective.label} over {option.key}")
+
+
+def _range_axis(axes: Axes, domain: Range, whole: bool) -> None:
+    """The whole range, with room for dots at its ends."""
+    if not domain.log:
+        room = 0.04 * (domain.high - domain.low)
+        axes.set_xlim(domain.low - room, domain.high + room)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=whole, nbins=5))
+        return
+    room = (domain.high / domain.low) ** 0.04
+    axes.set_xscale("log")
+    axes.set_xlim(domain.low / room, domain.high * room)
+    few = domain.high / domain.low < FEW_DECADES
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if few else (1,)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _value_limits(trials: Sequence[Trial]) -> tuple[float, float]:
+    """The same for all panels, so that they compare."""
+    values = [trial.value for trial in trials if trial.value is not None]
+    room = 0.08 * (max(values) - min(values)) or 0.01
+    return min(values) - room, max(values) + room
 
 
 def _dots(

@@ -132,8 +132,8 @@ class TuningResult:
             )
         return [
             f"{sentence}.",
-            "The best of several trials looks better where it was chosen than it is: its gain on"
-            " the test fold will be smaller.",
+            "The best of several trials looks better where it was chosen than it is: expect less"
+            " of it on the test fold.",
         ]
 
     def note(self, trial: Trial) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 
@@ -19,7 +19,6 @@ class Trial:
         users: whose held-out item was looked for.
         seconds: of wall clock.
         stages: that had to run; the others were up to date.
-        index_version: of the table `item_index` of the study's lake.
         note: what there is to say, such as why there is no value.
     """
 
@@ -30,7 +29,6 @@ class Trial:
     users: int = 0
     seconds: float = 0.0
     stages: tuple[str, ...] = ()
-    index_version: int | None = None
     note: str = ""
 
     def to_dict(self) -> dict[str, Any]:
@@ -40,16 +38,12 @@ class Trial:
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Trial:
         """The trial that `to_dict` wrote, also after JSON."""
-        known = dict(values)
-        settings = {key: _hashable(value) for key, value in known.pop("settings").items()}
-        interval = known.pop("interval")
-        stages = tuple(known.pop("stages"))
-        return cls(
-            settings=settings,
-            interval=None if interval is None else (interval[0], interval[1]),
-            stages=stages,
-            **known,
-        )
+        names = {one.name for one in fields(cls)}
+        known = {name: value for name, value in values.items() if name in names}
+        known["settings"] = {key: _hashable(value) for key, value in known["settings"].items()}
+        for name in ("interval", "stages"):
+            known[name] = _hashable(known.get(name))
+        return cls(**known)
 
 
 def best_of(trials: Sequence[Trial]) -> Trial | None:
