@@ -38,15 +38,14 @@ class Study:
     """Trials that are kept, and what comes next.
 
     Args:
-        folder: of the study; made where it is missing. One process at a time may open it: whoever
-            does holds the lock of the lake.
-        name: tells this study from any other.
+        folder: of the study, which has its name; made where it is missing. One process at a time
+            may open it: whoever does holds the lock of the lake.
         space: what is searched.
         seed: of the sampler, a tree-structured Parzen estimator (Bergstra, Bardenet, Bengio and
             Kegl, NIPS 2011) after ten random trials.
     """
 
-    def __init__(self, folder: Path, name: str, space: Sequence[SearchedOption], seed: int) -> None:
+    def __init__(self, folder: Path, space: Sequence[SearchedOption], seed: int) -> None:
         self._space, self._seed = {one.key: one for one in space}, seed
         path = folder / FILE
         folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +56,7 @@ class Study:
             lock = JournalFileOpenLock(str(path))
             storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
             self._kept = optuna.create_study(
-                storage=storage, study_name=name, direction="maximize", load_if_exists=True
+                storage=storage, study_name=folder.name, direction="maximize", load_if_exists=True
             )
 
     @property

@@ -131,7 +131,7 @@ class _Search:
         assert root is not None
         variant, backbone = self._lake.system
         folder = root / "studies" / f"{variant}-{backbone}-{digest}"
-        return Study(folder, name, self._space, self._lake.config.seed), folder
+        return Study(folder, self._space, self._lake.config.seed), folder
 
     def _try(self, number: int, settings: Mapping[str, Any], trials: Sequence[Trial]) -> Trial:
         """Make and measure the index of some settings."""

@@ -35,7 +35,7 @@ def quality(settings: dict[str, Any]) -> float:
 
 
 def open_study(folder: Path, seed: int = 42) -> Study:
-    return Study(folder, "a study", SPACE, seed)
+    return Study(folder, SPACE, seed)
 
 
 def search(folder: Path, total: int, reopen: bool = False) -> list[Trial]:
@@ -77,7 +77,7 @@ def test_a_trial_is_kept_as_it_was_and_optuna_reads_the_file(tmp_path: Path) -> 
     storage = optuna.storages.JournalStorage(
         optuna.storages.journal.JournalFileBackend(str(tmp_path / FILE))
     )
-    read = optuna.load_study(study_name="a study", storage=storage)
+    read = optuna.load_study(study_name=tmp_path.name, storage=storage)
     assert [one.value for one in read.trials] == [one.value for one in trials]
     assert read.trials[0].params["i2i.swing.b"] == 0.5
     assert "i2i.swing.a1" not in read.trials[0].params
