@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-
-from deltalake.exceptions import DeltaError
+from pathlib import Path
 
 from llm_i2i_spark.lake.delta_rs import table_exists, table_version
 from llm_i2i_spark.lake.lost_files import open_table
@@ -24,10 +22,13 @@ def remove_old_versions(path: str, keep: Sequence[int] = ()) -> None:
     if not table_exists(path):
         return
     latest = table_version(path) or 0
-    with suppress(DeltaError):  # the files then take room, and that is all
-        open_table(path).vacuum(
-            retention_hours=0,
-            dry_run=False,
-            enforce_retention_duration=False,
-            keep_versions=[version for version in keep if version <= latest] or None,
-        )
+    # Only listed by delta-rs: it commits nothing to clustered tables, and removing what no version
+    # names any more is no change of the table.
+    unneeded = open_table(path).vacuum(
+        retention_hours=0,
+        dry_run=True,
+        enforce_retention_duration=False,
+        keep_versions=[version for version in keep if version <= latest] or None,
+    )
+    for name in unneeded:
+        Path(path, name).unlink(missing_ok=True)
