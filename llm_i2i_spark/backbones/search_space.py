@@ -23,6 +23,7 @@ from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.backbones.text import Text
 from llm_i2i_spark.backbones.transitions import Transitions
 from llm_i2i_spark.backbones.youtube_dnn import YoutubeDnn
+from llm_i2i_spark.base.sections.fuse import FuseConfig
 from llm_i2i_spark.base.variants import Variant
 
 
@@ -119,15 +120,22 @@ INDEX: dict[str, Domain] = {
 FUSION: dict[str, dict[str, Domain]] = {
     "confidence": {"fuse.synthetic_mass": Range(0.1, 5, log=True)}
 }
-"""By the variant's rule for synthetic interactions: how much those weigh."""
+"""By the variant's rule for synthetic interactions: how much those weigh together, where that gives
+their weights.
+"""
 
 
-def default_space(backbone: type[Backbone], variant: Variant) -> Mapping[str, Domain]:
+def default_space(
+    backbone: type[Backbone], variant: Variant, fuse: FuseConfig
+) -> Mapping[str, Domain]:
     """What is searched of a variant and a backbone, by dotted key.
 
     Args:
         backbone: its class.
         variant: what the index is made from.
+        fuse: how synthetic interactions get their weights.
     """
     own = {f"i2i.{backbone.name}.{name}": one for name, one in PARAMETERS[backbone].items()}
-    return own | FUSION.get(variant.fusion.synthetic, {}) | INDEX
+    by_mass = fuse.mode == "soft" and fuse.soft_weight_scale == "auto"
+    weights = FUSION.get(variant.fusion.synthetic, {}) if by_mass else {}
+    return own | weights | INDEX

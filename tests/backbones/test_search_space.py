@@ -7,7 +7,8 @@ import pytest
 
 from llm_i2i_spark.backbones import BACKBONES, Backbone, Swing
 from llm_i2i_spark.backbones.search_space import PARAMETERS, Choice, Range, default_space
-from llm_i2i_spark.base.variants import LLM_I2I, REAL, VARIANTS
+from llm_i2i_spark.base.sections.fuse import FuseConfig
+from llm_i2i_spark.base.variants import REAL, VARIANTS, Variant
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.experiments.tuning.space import find_space
 from llm_i2i_spark.experiments.tuning.tune import current_settings
@@ -54,8 +55,8 @@ def test_the_shipped_value_of_a_parameter_is_in_its_range(backbone: type[Backbon
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
-def test_the_weight_of_synthetic_rows_is_searched_where_it_counts(variant: object) -> None:
-    keys = set(default_space(Swing, variant))  # type: ignore[arg-type]
-    counts = variant.fusion.synthetic == "confidence"  # type: ignore[attr-defined]
-    assert ("fuse.synthetic_mass" in keys) == counts
-    assert "fuse.synthetic_mass" in default_space(Swing, LLM_I2I)
+def test_the_weight_of_synthetic_rows_is_searched_where_it_counts(variant: Variant) -> None:
+    by_mass = default_space(Swing, variant, FuseConfig())
+    assert ("fuse.synthetic_mass" in by_mass) == (variant.fusion.synthetic == "confidence")
+    for other in (FuseConfig(mode="threshold"), FuseConfig(soft_weight_scale=0.1)):
+        assert "fuse.synthetic_mass" not in default_space(Swing, variant, other)

@@ -99,10 +99,10 @@ def find_space(
         ConfigError: an option is unknown or not to be searched, or its values do not fit.
     """
     if given is None:
-        given = default_space(find_backbone(backbone), variant)
+        given = default_space(find_backbone(backbone), variant, config.fuse)
     elif isinstance(given, (str, Path)):
         given = read_space_file(given)
-    effective = set(_effective_keys(config, backbone, stages))
+    effective = set(_effective_keys(config, variant, backbone, stages))
     space = {}
     for written, values in given.items():
         key = _full_key(written)
@@ -119,10 +119,13 @@ def _full_key(written: str) -> str:
     return f"i2i.{key}" if f"i2i.{key}" in known_keys() and key not in known_keys() else key
 
 
-def _effective_keys(config: Config, backbone: str, stages: tuple[Stage, ...]) -> Iterator[str]:
+def _effective_keys(
+    config: Config, variant: Variant, backbone: str, stages: tuple[Stage, ...]
+) -> Iterator[str]:
     """The options that the index of a backbone, or its evaluation, depends on."""
     for stage in stages:
-        yield from config.settings(*(key.format(backbone=backbone) for key in stage.settings))
+        if stage.name != "fuse" or variant.needs_models:
+            yield from config.settings(*(key.format(backbone=backbone) for key in stage.settings))
     yield from LOOKUP
     fields = find_backbone(backbone).model_fields
     yield from (f"i2i.{name}" for name in SHARED if name in fields)

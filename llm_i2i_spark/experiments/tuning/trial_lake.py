@@ -23,6 +23,7 @@ from llm_i2i_spark.base.variants import Variant
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.evaluate.settings import check_holdout
+from llm_i2i_spark.evaluate.stage import STAGE as EVALUATE
 from llm_i2i_spark.experiments.tuning.measure import TriedIndex, measure
 from llm_i2i_spark.experiments.tuning.objective import Objective
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
@@ -129,8 +130,9 @@ class TrialLake:
             for planned in self._plan(self.config).stages
             for result in planned.results
         ]
-        measured = self.config.settings("evaluate", "index.recent_items", "index.decay")
+        measured = self.config.settings(*EVALUATE.settings)
         content.append({key: value for key, value in measured.items() if key not in without})
+        content.append({"code": EVALUATE.code_digest({})})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def with_settings(self, settings: Mapping[str, Any]) -> Config:

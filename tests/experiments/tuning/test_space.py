@@ -58,6 +58,15 @@ def test_the_values_of_a_choice_have_the_type_of_their_option() -> None:
     }
 
 
+def test_options_of_the_models_are_searched_where_there_are_models() -> None:
+    given = {"fuse.soft_weight_scale": "auto,0.05,0.1", "sft.alpha": (1, 8)}
+    assert space_of(given, variant="llm_i2i") == {
+        "fuse.soft_weight_scale": Choice(("auto", 0.05, 0.1)),
+        "sft.alpha": Range(1, 8),
+    }
+    assert space_of({"fuse.soft_weight_scale": (0.01, 1, "log")}, variant="llm_i2i")
+
+
 def test_a_range_of_whole_numbers_gives_whole_numbers() -> None:
     stages = stages_for(Config(), [(find_variant("real"), "transitions")], last="index")
     found = find_space(
@@ -95,6 +104,7 @@ def test_a_space_comes_from_command_line_and_file(tmp_path: Path) -> None:
         ({"i2i.bm25.b": (0, 1)}, "changes nothing of variant real with backbone swing"),
         ({"bm25.b": (0, 1)}, "changes nothing of variant real with backbone swing"),
         ({"sft.alpha": (1, 8)}, "changes nothing of variant real"),
+        ({"fuse.synthetic_mass": (1, 8)}, "changes nothing of variant real"),
         ({"i2i.backbone": "swing,bm25"}, "name it with --backbone"),
         ({"i2i.blocks": (1, 8)}, "changes no result"),
         ({"evaluate.target": "valid,test"}, "on the validation fold alone"),
