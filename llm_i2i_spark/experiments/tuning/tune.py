@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from llm_i2i_spark.backbones import find_backbone
 from llm_i2i_spark.base.console import log_message
@@ -29,9 +29,6 @@ from llm_i2i_spark.experiments.tuning.written_space import setting_text
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.lake.run_lock import lake_lock
 from llm_i2i_spark.metrics.paired import Estimate
-
-if TYPE_CHECKING:
-    from llm_i2i_spark.experiments.tuning.study import Study
 
 OnTrial = Callable[[Trial], None]
 """Called with each finished trial, when it is kept."""
@@ -73,9 +70,10 @@ def tune(
     config = validation_config(project.config)
     lake = TrialLake(project, config, chosen, backbone or config.i2i.backbone)
     searched = find_space(config, chosen, lake.backbone, lake.stages, space)
+    study = _study_name(lake, objective, searched)  # a missing log is told before anything is made
     root = local_root(config.lake)
     with lake_lock(root, f"tune {objective.label} --variant {variant} --backbone {lake.backbone}"):
-        search = _Search(lake, objective, searched, on_trial or (lambda trial: None))
+        search = _Search(lake, objective, searched, study, on_trial or (lambda trial: None))
         return search.run(trials)
 
 
@@ -97,12 +95,18 @@ class _Search:
         lake: TrialLake,
         objective: Objective,
         space: tuple[SearchedOption, ...],
+        study: str,
         on_trial: OnTrial,
     ) -> None:
+        from llm_i2i_spark.experiments.tuning.study import Study
+
         self._lake, self._objective, self._space = lake, objective, space
         self._on_trial = on_trial
         self._current = current_settings(lake.config, space)
-        self._study, self._folder = self._open()
+        root = local_root(lake.config.lake)
+        assert root is not None
+        self._folder = root / "studies" / study
+        self._study = Study(self._folder, space, lake.config.seed)
 
     def run(self, total: int) -> TuningResult:
         """Try until there are so many trials in all, and report."""
@@ -119,19 +123,6 @@ class _Search:
             self._on_trial(trial)
             self._forget(trials)
         return self._result(tuple(trials))
-
-    def _open(self) -> tuple[Study, Path]:
-        from llm_i2i_spark.experiments.tuning.study import Study
-
-        identity = self._lake.identity(option.key for option in self._space)
-        ranges = "_".join(f"{option.key}={option.domain}" for option in self._space)
-        name = f"{self._objective.label} {ranges} {identity}"
-        digest = _digest(name)
-        root = local_root(self._lake.config.lake)
-        assert root is not None
-        variant, backbone = self._lake.system
-        folder = root / "studies" / f"{variant}-{backbone}-{digest}"
-        return Study(folder, self._space, self._lake.config.seed), folder
 
     def _try(self, number: int, settings: Mapping[str, Any], trials: Sequence[Trial]) -> Trial:
         """Make and measure the index of some settings."""
@@ -231,8 +222,11 @@ def current_settings(config: Config, space: Sequence[SearchedOption]) -> dict[st
     return {key: tuple(one) if isinstance(one, list) else one for key, one in values.items()}
 
 
-def _digest(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:12]
+def _study_name(lake: TrialLake, objective: Objective, space: Sequence[SearchedOption]) -> str:
+    """A name that another log, other options, another metric or another space change."""
+    ranges = " ".join(f"{option.key}={option.domain}" for option in space)
+    content = f"{objective.label} {ranges} {lake.identity(option.key for option in space)}"
+    return "-".join((*lake.system, hashlib.sha256(content.encode()).hexdigest()[:12]))
 
 
 def _write(result: TuningResult, config: Config) -> None:
