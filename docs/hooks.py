@@ -93,6 +93,28 @@ def backbone_parameters() -> str:
     return _rows(("backbone", "parameter", "default", "what it is"), rows)
 
 
+def search_spaces() -> str:
+    """What a search varies of each backbone by default."""
+    from llm_i2i_spark.backbones.search_space import FUSION, INDEX, PARAMETERS, Choice
+
+    def row(whose: str, key: str, domain: Any) -> tuple[str, ...]:
+        if isinstance(domain, Choice):
+            return whose, f"`{key}`", f"one of {', '.join(f'`{one}`' for one in domain.values)}"
+        scale = "logarithmic" if domain.log else ""
+        return whose, f"`{key}`", f"{domain.low:g} to {domain.high:g}", scale
+
+    rows = [
+        row(f"`{backbone.name}`", f"i2i.{backbone.name}.{name}", domain)
+        for backbone, space in PARAMETERS.items()
+        for name, domain in space.items()
+    ]
+    rows += [row("every backbone", key, domain) for key, domain in INDEX.items()]
+    mended = "variants with synthetic interactions by confidence"
+    rows += [row(mended, key, one) for space in FUSION.values() for key, one in space.items()]
+    head = ("searched for", "option", "values", "scale")
+    return _rows(head, [(*one, "") if len(one) < len(head) else one for one in rows])
+
+
 def metrics() -> str:
     """Every metric with what its value means."""
     from llm_i2i_spark.metrics import METRICS, RankingMetric
@@ -153,6 +175,7 @@ GENERATED: dict[str, Callable[[], str]] = {
         columns,
         backbones,
         backbone_parameters,
+        search_spaces,
         metrics,
         variants,
         stores,

@@ -14,6 +14,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "lm": ("torch", "transformers", "tokenizers", "safetensors", "sklearn", "scipy"),
     "sft": ("deepspeed",),
     "redis": ("redis",),
+    "tune": ("optuna",),
 }
 """Extra of this distribution -> the modules that it installs and the package imports."""
 

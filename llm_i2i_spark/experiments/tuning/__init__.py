@@ -1,0 +1,1 @@
+"""A search for the settings of a variant and backbone, on the validation fold alone."""
