@@ -95,7 +95,7 @@ def _sweep(options: argparse.Namespace, config: Config) -> None:
     else:
         points = read_points(options.points)
     project, chosen = open_project(config), index_of(options)
-    plan = plan_sweep(project, points, target=options.target, **chosen)
+    plan = plan_sweep(project, points, options.metric, target=options.target, **chosen)
     if options.plan:
         show(options, plan.to_dict(), plan.lines())
         return

@@ -11,7 +11,7 @@ from llm_i2i_spark.base.contract import Scope, scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.run_record import Commit, Histories
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.experiments.arms import Arm, ArmProject, evaluated_as
+from llm_i2i_spark.experiments.arms import Arm, ArmProject, check_arms, evaluated_as
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult
 
 
@@ -71,6 +71,7 @@ def plan_arms(project: ArmProject, arms: Sequence[Arm]) -> ArmPlan:
     Raises:
         UserError: a setting does not fit, or nothing is held out.
     """
+    check_arms(project, arms)
     made: dict[tuple[str, str], str] = {}
     times = _StageTimes(project.histories)
     planned = []

@@ -18,6 +18,7 @@ from llm_i2i_spark.base.run_record import Histories
 from llm_i2i_spark.base.variants import REAL
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.metric_rows import MetricRow
+from llm_i2i_spark.evaluate.settings import check_holdout
 from llm_i2i_spark.metrics import RankingMetric, all_metrics
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult
 from llm_i2i_spark.pipeline.runner import StageOutcome
@@ -117,6 +118,16 @@ class EvaluatedArm:
         return not self.stages_run
 
 
+def check_arms(project: ArmProject, arms: Sequence[Arm]) -> None:
+    """See that the settings of all arms fit, before any of them runs.
+
+    Raises:
+        UserError: a setting does not fit, or nothing is held out.
+    """
+    for arm in arms:
+        check_holdout(project.with_settings(arm.settings).config)
+
+
 def evaluate_arms(project: ArmProject, arms: Sequence[Arm]) -> Iterator[EvaluatedArm]:
     """Evaluate arms one after the other on one lake; those that were evaluated before are read.
 
@@ -128,6 +139,7 @@ def evaluate_arms(project: ArmProject, arms: Sequence[Arm]) -> Iterator[Evaluate
         UserError: a setting does not fit, or nothing is held out.
         StageError: a stage failed; the same call goes on from there.
     """
+    check_arms(project, arms)
     for number, arm in enumerate(arms, start=1):
         there = project.with_settings(arm.settings)
         log_message(f"experiment {number}/{len(arms)}: {arm.name}")

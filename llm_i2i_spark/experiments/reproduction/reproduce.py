@@ -10,12 +10,12 @@ from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.variants import LLM_I2I, REAL
 from llm_i2i_spark.evaluate.figures import Figure, figure_of, rows_by_key
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
-from llm_i2i_spark.evaluate.settings import check_holdout
 from llm_i2i_spark.experiments.arm_plan import ArmPlan, plan_arms
 from llm_i2i_spark.experiments.arms import (
     Arm,
     ArmProject,
     EvaluatedArm,
+    check_arms,
     evaluate_arms,
     find_metric,
 )
@@ -117,7 +117,7 @@ def reproduce(projects: Mapping[str, ArmProject], wanted: Wanted) -> Reproductio
     """
     tables, figures, evaluated = [], {}, []
     for project in projects.values():
-        check_holdout(project.with_settings(TEST).config)
+        check_arms(project.with_settings(TEST), wanted.arms(project))
     for name, project in projects.items():
         log_message(f"data set {name}")
         there = project.with_settings(TEST)

@@ -38,11 +38,13 @@ def sweep_arms(points: SweepPoints, variant: str, backbone: str, target: str) ->
 def plan_sweep(
     project: ArmProject,
     points: SweepPoints,
+    metric: str = "recall@10",
     variant: str = LLM_I2I.name,
     backbone: str | None = None,
     target: Literal["valid", "test"] = "valid",
 ) -> ArmPlan:
     """What `run_sweep` with the same arguments would run, and how long that is likely to take."""
+    find_metric(metric, project.config.evaluate.ks)
     chosen = backbone or project.config.i2i.backbone
     return plan_arms(project, sweep_arms(points, variant, chosen, target))
 
@@ -74,8 +76,6 @@ def run_sweep(
     found = find_metric(metric, project.config.evaluate.ks)
     chosen = backbone or project.config.i2i.backbone
     arms = sweep_arms(points, variant, chosen, target)
-    for arm in arms:  # a value that does not fit is told before anything runs
-        project.with_settings(arm.settings)
     evaluated = tuple(evaluate_arms(project, arms))
     page = report_path(project.root, f"sweep_{points.name}_{variant}_{chosen}_{target}")
     sweep = Sweep(points, found, variant, chosen, target, evaluated, page)
