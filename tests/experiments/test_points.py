@@ -40,7 +40,7 @@ def test_the_points_of_a_preset_are_different_configurations_that_exist(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["fuse.treshold=1,2"], "did you mean fuse.threshold"),
+        (["fuse.thresholds=1,2"], "did you mean fuse.threshold"),
         (["fuse.threshold"], "A sweep wants KEY=VALUE"),
         (["fuse.threshold="], "Name the values of fuse.threshold"),
         (["fuse.threshold=0.5,2"], "fuse.threshold: Input should be less than"),
