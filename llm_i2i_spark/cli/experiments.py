@@ -19,6 +19,7 @@ from llm_i2i_spark.cli.options import (
 from llm_i2i_spark.cli.session import open_project, show
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.experiments.reproduction.published import UNNAMED
 from llm_i2i_spark.experiments.sweeps.presets import PRESETS, choose_points
 
 
@@ -71,7 +72,7 @@ def add_commands(commands: Any) -> None:
         action="append",
         default=[],
         metavar="NAME[=FILE]",
-        help="what the log is: beauty, sports, toys or another name (default: toys); with FILE, a"
+        help="what the log is: beauty, sports, toys or another name (default: log); with FILE, a"
         " YAML on top of --config with a log and a lake of its own; may be repeated",
     )
     reproduce.add_argument(
@@ -141,7 +142,7 @@ def _data_sets(options: argparse.Namespace, config: Config) -> dict[str, Config]
         ConfigError: a file is not there or does not fit, or two data sets share a lake.
     """
     found = {}
-    for entry in options.data or ["toys"]:
+    for entry in options.data or [UNNAMED]:
         name, _, path = entry.partition("=")
         found[name] = load_config([*options.config, path], options.set) if path else config
     lakes = [(one.lake.root, one.lake.schema_name) for one in found.values()]

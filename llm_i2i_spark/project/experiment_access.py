@@ -65,7 +65,7 @@ class ExperimentAccess:
         tables: Sequence[int] = (),
         figures: Sequence[int] = (),
         *,
-        data: str = "toys",
+        data: str = "log",
         others: Mapping[str, ArmProject] | None = None,
         seeds: Sequence[int] = (),
     ) -> Reproduction:

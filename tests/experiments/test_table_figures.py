@@ -15,7 +15,7 @@ from llm_i2i_spark.experiments.reproduction.figures import (
 )
 from llm_i2i_spark.experiments.reproduction.published import published_tables
 from llm_i2i_spark.experiments.reproduction.result import NOT_MADE, ReproducedTable
-from llm_i2i_spark.experiments.reproduction.rows import TableRow
+from llm_i2i_spark.experiments.reproduction.rows import TableRow, rows_of
 
 
 def figure(value: float, gain: tuple[float, float] | None = None) -> Figure:
@@ -67,3 +67,21 @@ def test_a_row_that_is_not_made_says_so_beside_its_published_values() -> None:
     found = dict(zip(header, line, strict=True))
     assert (found["here"], found["published"], found["its gain"]) == (NOT_MADE, "0.0481", "-4.9%")
     assert table.paragraph() == "No published gain can be compared with one made here."
+
+
+def test_each_part_is_compared_with_the_whole_method_as_the_paper_does() -> None:
+    published = published_tables()[5]
+    rows = {
+        row: {
+            metric: TableFigure(
+                (figure(0.2 if row.is_whole else 0.1),),
+                published=published.value("toys", row.key, metric),
+            )
+            for metric in published.metrics
+        }
+        for row in rows_of(5)
+    }
+    sentence = ReproducedTable("toys", published, (42,), 10, rows).parts()
+    assert "without the generator -50.0% (published -16.6%)" in sentence
+    assert "without Swing -50.0% (published -2.4%)" in sentence
+    assert sentence.count("published") == 5

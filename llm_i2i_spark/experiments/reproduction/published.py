@@ -17,6 +17,8 @@ DATA_TITLES = {
     "aeds": "AEDS",
 }
 """The paper's data sets; AEDS is its publisher's own."""
+UNNAMED = "log"
+"""The name of a log of which nobody said what it is."""
 STAND_IN = {2: "toys", 3: "aeds", 4: "toys", 5: "toys"}
 """By table, the published column that stands beside a data set that the table does not have."""
 

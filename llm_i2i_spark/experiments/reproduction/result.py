@@ -19,8 +19,12 @@ from llm_i2i_spark.experiments.reproduction.figures import (
     Interval,
     TableFigure,
 )
-from llm_i2i_spark.experiments.reproduction.published import DATA_TITLES, PublishedTable
-from llm_i2i_spark.experiments.reproduction.rows import TableRow
+from llm_i2i_spark.experiments.reproduction.published import (
+    DATA_TITLES,
+    UNNAMED,
+    PublishedTable,
+)
+from llm_i2i_spark.experiments.reproduction.rows import ABLATION_TABLE, TableRow
 from llm_i2i_spark.experiments.sweeps.result import Sweep, once
 
 NOT_MADE = "not made here"
@@ -61,6 +65,8 @@ class ReproducedTable:
         """What stands in it, in a line."""
         beside = self.published.data_of(self.data)
         other = "" if beside == self.data else ", which is another data set"
+        if self.data == UNNAMED:
+            other = " (name this log with --data, where it is one of the paper's)"
         seeds = f"seed{'' if len(self.seeds) == 1 else 's'} {', '.join(map(str, self.seeds))}"
         return f"{self.users:,} users, {seeds}; published: {DATA_TITLES[beside]}{other}"
 
@@ -104,6 +110,25 @@ class ReproducedTable:
         ]
         return text + (f" What fails: {'; '.join(failed)}." if failed else "")
 
+    def parts(self, metric: str = SHORT[0]) -> str:
+        """How the method without each of its parts compares with the whole of it, in a sentence;
+        empty for tables without ablations.
+
+        Args:
+            metric: label.
+        """
+        if self.published.number != ABLATION_TABLE:
+            return ""
+        values = {row: figures[metric] for row, figures in self.rows.items()}
+        whole = next(one for row, one in values.items() if row.is_whole)
+        said = [
+            f"{row.title} {_ratio(one.value, whole.value)}"
+            f" (published {_ratio(one.published, whole.published)})"
+            for row, one in values.items()
+            if row.is_ablation
+        ]
+        return f"Against the whole method, {metric} is {', '.join(said)}; not paired, not tested."
+
     def _words(self, row: TableRow, figure: TableFigure) -> tuple[str, ...]:
         printed = _number(figure.published), _percent(figure.published_gain)
         if not row.is_made:
@@ -144,7 +169,7 @@ class Reproduction:
         for table in self.tables:
             shown = [one for one in SHORT if one in table.published.metrics]
             lines += [table.title, table.caption, *aligned(once(table.cells(shown)))]
-            lines += [table.paragraph(), ""]
+            lines += [one for one in (table.paragraph(), table.parts()) if one] + [""]
         for (number, data), sweeps in self.figures.items():
             for sweep in sweeps:
                 title = f"Figure {number}, {DATA_TITLES.get(data, data)}"
@@ -225,6 +250,11 @@ def figure_sentence(sweep: Sweep) -> str:
     }
     printed = published.get(sweep.points.name)
     return "; ".join(found) + (f". Published: it {printed}." if printed else ".")
+
+
+def _ratio(value: float | None, whole: float | None) -> str:
+    """A relative difference; `unknown` without one of the values."""
+    return "unknown" if value is None or not whole else f"{value / whole - 1:+.1%}"
 
 
 def _entry(figure: TableFigure) -> dict[str, Any]:

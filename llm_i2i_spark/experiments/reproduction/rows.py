@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_i2i_spark.base.errors import ConfigError
-from llm_i2i_spark.base.variants import LLM_I2I, REAL, VARIANTS
+from llm_i2i_spark.base.variants import LLM_I2I, REAL, VARIANTS, find_variant
 from llm_i2i_spark.experiments.arms import Arm
 from llm_i2i_spark.experiments.sweeps.presets import PUBLISHED_MODE
 
@@ -16,6 +16,8 @@ FIGURES: Mapping[int, tuple[str, ...]] = {5: ("confidence_bands", "rows_per_user
 """The presets that each figure is made of."""
 BACKBONES = {"bm25": "BM25", "bpr": "BPR", "youtube_dnn": "YoutubeDNN", "swing": "Swing"}
 LLM_CF = "llm_cf"
+ABLATIONS = ("no_generator", "no_long_tail_loss", "no_discriminator", "no_threshold")
+ABLATION_TABLE = 5
 MODES: Mapping[str, Mapping[str, Any]] = {
     "soft": {"fuse.mode": "soft", "fuse.score": "confidence"},
     "hard": PUBLISHED_MODE,
@@ -62,6 +64,16 @@ class TableRow:
         """Whether this version has the variant."""
         return self.variant in {variant.name for variant in VARIANTS}
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether it is the method with all its parts, as this package fuses."""
+        return (self.variant, self.backbone, self.mode) == (LLM_I2I.name, "swing", "soft")
+
+    @property
+    def is_ablation(self) -> bool:
+        """Whether it is the method without one of its parts."""
+        return self.variant in ABLATIONS or self.backbone not in BACKBONES
+
     def arm(self) -> Arm:
         """The arm that its figures are read from: of `real` that of the method beside it."""
         variant = LLM_I2I.name if self.variant == REAL.name else self.variant
@@ -77,7 +89,7 @@ def rows_of(table: int) -> tuple[TableRow, ...]:
     Raises:
         ConfigError: there is no such table here.
     """
-    makers = {2: _backbones, 3: _backbones, 4: _kinds_of_items, 5: _ablations}
+    makers = {2: _backbones, 3: _backbones, 4: _kinds_of_items, ABLATION_TABLE: _ablations}
     if table not in makers:
         raise ConfigError(
             f"There is no table {table} to reproduce; choose of {', '.join(map(str, TABLES))}."
@@ -103,9 +115,8 @@ def _kinds_of_items(table: int) -> Iterator[TableRow]:
 def _ablations(table: int) -> Iterator[TableRow]:
     yield from _method("LLM-I2I", "swing")
     yield TableRow("without all", REAL.name, "swing")
-    for variant in VARIANTS:
-        if variant.name.startswith("no_"):
-            yield TableRow(variant.title, variant.name, "swing", mode="soft")
+    for name in ABLATIONS:
+        yield TableRow(find_variant(name).title, name, "swing", mode="soft")
     yield TableRow("without Swing", LLM_I2I.name, "generated", mode="soft")
 
 
