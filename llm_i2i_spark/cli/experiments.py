@@ -37,6 +37,11 @@ def add_commands(commands: Any) -> None:
         metavar="VARIANT[/BACKBONE]",
         help="what the gains are over (default: real with the first backbone)",
     )
+    _add_sweep(commands)
+    _add_reproduce(commands)
+
+
+def _add_sweep(commands: Any) -> None:
     presets = ", ".join(preset.name for preset in PRESETS)
     sweep = add_command(
         commands,
@@ -59,6 +64,9 @@ def add_commands(commands: Any) -> None:
     )
     sweep.add_argument("--plan", action="store_true", help="show what would run, and run nothing")
     add_one_index(sweep, versions=False)
+
+
+def _add_reproduce(commands: Any) -> None:
     reproduce = add_command(
         commands,
         "reproduce",

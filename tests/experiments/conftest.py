@@ -14,7 +14,7 @@ from tests.e2e.conftest import TINY
 @pytest.fixture(scope="package")
 def shop(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project without a run. Its models never see the validation fold, so that sweeps on that
-    fold and tables on the test fold share them.
+    fold and tables on the test fold can share them.
     """
     folder = tmp_path_factory.mktemp("shop")
     interactions, items = write_synthetic(folder, 150, 120, 7)

@@ -14,17 +14,23 @@ from llm_i2i_spark.experiments.reproduction.rows import MODES
 
 
 @pytest.fixture(scope="module")
-def reproduction(shop: Project) -> Reproduction:
-    return shop.reproduce([4], data="beauty")
+def lake(shop: Project) -> Project:
+    """The lake of the sweeps, which has the models that the table needs."""
+    return shop.with_settings({"lake.root": f"{shop.root}/sweeps"})
+
+
+@pytest.fixture(scope="module")
+def reproduction(lake: Project) -> Reproduction:
+    return lake.reproduce([4], data="beauty")
 
 
 @pytest.mark.spark
 @pytest.mark.lm
 def test_the_figures_are_those_of_the_runs_that_made_them(
-    shop: Project, reproduction: Reproduction
+    lake: Project, reproduction: Reproduction
 ) -> None:
     (table,) = reproduction.tables
-    there = shop.with_settings({"evaluate.target": "test", **MODES["soft"]})
+    there = lake.with_settings({"evaluate.target": "test", **MODES["soft"]})
     run = there.run(("real", "llm_i2i"), ("swing",))
     assert all(stage.skipped for stage in run.stages)
     found = {
@@ -44,15 +50,15 @@ def test_the_figures_are_those_of_the_runs_that_made_them(
 @pytest.mark.spark
 @pytest.mark.lm
 def test_both_modes_are_rows_and_a_second_call_runs_nothing(
-    shop: Project, reproduction: Reproduction
+    lake: Project, reproduction: Reproduction
 ) -> None:
-    (plan,) = plan_reproduction({"beauty": shop}, Wanted((4,))).values()
+    (plan,) = plan_reproduction({"beauty": lake}, Wanted((4,))).values()
     assert [arm.arm.name for arm in plan.arms] == [
         "llm_i2i on swing, hard",
         "llm_i2i on swing, soft",
     ]
     assert plan.lines()[-1] == "all 2 are there; nothing runs"
-    again = shop.reproduce([4], data="beauty")
+    again = lake.reproduce([4], data="beauty")
     assert again.evaluations == (2, 2)
     assert again.tables[0].rows == reproduction.tables[0].rows
 

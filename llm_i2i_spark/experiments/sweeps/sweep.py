@@ -1,10 +1,14 @@
-"""A sweep: every point evaluated on one lake, what neighbours share made once."""
+"""A sweep: every point evaluated in one lake, what they share made once.
+
+It is a lake of its own under that of the project, which stays as it is: a lookup or the next run
+finds the tables as they were.
+"""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
-from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.variants import LLM_I2I, find_variant
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
 from llm_i2i_spark.experiments.arm_plan import ArmPlan, plan_arms
@@ -20,6 +24,22 @@ TARGETS: dict[str, dict[str, Any]] = {
 """Settings of the fold that a sweep is evaluated on. What is chosen on the validation fold is
 trained on the training fold alone.
 """
+
+
+FOLDER = "sweeps"
+"""Of the lake of all sweeps, below that of the project."""
+
+
+def sweep_project(project: ArmProject) -> ArmProject:
+    """The lake in which the sweeps of a project run.
+
+    Raises:
+        ConfigError: the project's lake is a schema alone.
+    """
+    if project.root is None:
+        raise ConfigError("Sweeps keep their results in files: set lake.root to a folder or URI.")
+    moved = {"lake.root": f"{project.root.rstrip('/')}/{FOLDER}", "lake.schema": None}
+    return project.with_settings(moved)
 
 
 def sweep_arms(points: SweepPoints, variant: str, backbone: str, target: str) -> list[Arm]:
@@ -46,7 +66,7 @@ def plan_sweep(
     """What `run_sweep` with the same arguments would run, and how long that is likely to take."""
     find_metric(metric, project.config.evaluate.ks)
     chosen = backbone or project.config.i2i.backbone
-    return plan_arms(project, sweep_arms(points, variant, chosen, target))
+    return plan_arms(sweep_project(project), sweep_arms(points, variant, chosen, target))
 
 
 def run_sweep(
@@ -60,8 +80,7 @@ def run_sweep(
     """Evaluate every point; a second call finds those that are done.
 
     Args:
-        project: the lake and the settings that all points share. Its results of the variant are
-            those of the last point in the end.
+        project: the settings that all points share; its own lake is not written.
         points: what to go through.
         metric: a ranking metric, such as `recall@10`.
         variant: what the index is made from; it is compared with `real`.
@@ -76,13 +95,9 @@ def run_sweep(
     found = find_metric(metric, project.config.evaluate.ks)
     chosen = backbone or project.config.i2i.backbone
     arms = sweep_arms(points, variant, chosen, target)
-    evaluated = tuple(evaluate_arms(project, arms))
-    page = report_path(project.root, f"sweep_{points.name}_{variant}_{chosen}_{target}")
+    lake = sweep_project(project)
+    evaluated = tuple(evaluate_arms(lake, arms))
+    page = report_path(lake.root, f"{points.name}_{variant}_{chosen}_{target}")
     sweep = Sweep(points, found, variant, chosen, target, evaluated, page)
     write_report(page, render_sweep(sweep))
-    if not all(one.found for one in evaluated):
-        log_message(
-            f"the lake holds {variant} on {chosen} as the last value left it; `llm-i2i run` makes"
-            " it with your own settings again"
-        )
     return sweep

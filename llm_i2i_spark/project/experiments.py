@@ -1,4 +1,4 @@
-"""What can be done with many runs of a project: sweeps, and the tables of the paper."""
+"""Many runs of a project and one table at the end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.variants import LLM_I2I
+from llm_i2i_spark.project.lake_access import LakeAccess
 
 if TYPE_CHECKING:
     from llm_i2i_spark.experiments.arms import ArmProject
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from llm_i2i_spark.experiments.sweeps.result import Sweep
 
 
-class ExperimentAccess:
-    """Many runs on one lake and one table at the end."""
+class Experiments(LakeAccess):
+    """Sweeps over an option, and the tables of the paper."""
 
     @optional_imports()
     def sweep(
@@ -31,9 +32,9 @@ class ExperimentAccess:
     ) -> Sweep:
         """One evaluation a value of an option, for all items and the long tail, with intervals.
 
-        What the values share is made once, and what was evaluated before is found by its
-        fingerprint, so that a call that was stopped goes on when it is given again. In the end the
-        lake holds the variant as the last value left it.
+        Sweeps run in a lake of their own, `sweeps` below `lake.root`: the project's tables stay as
+        they are. What the values share is made once, and what was evaluated before is found by its
+        fingerprint, so that a call that was stopped goes on when it is given again.
 
         Args:
             key: of the option, such as `sft.alpha`; not with a preset.
