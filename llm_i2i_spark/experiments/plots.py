@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter, PercentFormatter
 
 from llm_i2i_spark.evaluate.figures import Figure
 from llm_i2i_spark.evaluate.report.drawing import INK, QUIET, SIGN, color_of, drawn_axes, svg_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,8 @@ def plot_series(
         axes.set_xlim(-0.5, len(labels) - 0.5)
         axes.set_xlabel(axis, color=QUIET)
         axes.margins(y=0.1)
-        _value_axis(axes, is_share)
+        if is_share:
+            axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=1, symbol=SIGN))
         return svg_of(figure, title)
 
 
@@ -104,14 +109,8 @@ def plot_gains_beside(
         return svg_of(figure, title)
 
 
-def _band(axes: object, baseline: Figure) -> None:
+def _band(axes: Axes, baseline: Figure) -> None:
     bounds = baseline.get("interval")
     if bounds:
-        axes.axhspan(*bounds, color=color_of(0), alpha=0.18, lw=0)  # type: ignore[attr-defined]
-    axes.axhline(baseline["value"], color=color_of(0), lw=1.4)  # type: ignore[attr-defined]
-
-
-def _value_axis(axes: object, is_share: bool) -> None:
-    if is_share:
-        axis = axes.yaxis  # type: ignore[attr-defined]
-        axis.set_major_formatter(PercentFormatter(1, decimals=1, symbol=SIGN))
+        axes.axhspan(bounds[0], bounds[1], color=color_of(0), alpha=0.18, lw=0)
+    axes.axhline(baseline["value"], color=color_of(0), lw=1.4)

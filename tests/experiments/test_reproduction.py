@@ -33,6 +33,7 @@ def test_the_figures_are_those_of_the_runs_that_made_them(
     there = lake.with_settings({"evaluate.target": "test", **MODES["soft"]})
     run = there.run(("real", "llm_i2i"), ("swing",))
     assert all(stage.skipped for stage in run.stages)
+    assert there.lake is lake.lake
     found = {
         (row["variant"], row["slice"], f"{row['name']}@{row['k']}"): row["value"]
         for row in run.metrics

@@ -16,7 +16,7 @@ PLOTTED = "recall@10"
 def render_reproduction(result: Reproduction) -> str:
     """The page as HTML."""
     from llm_i2i_spark.experiments.reproduction.published import DATA_TITLES
-    from llm_i2i_spark.experiments.reproduction.result import figure_sentence
+    from llm_i2i_spark.experiments.reproduction.shapes import figure_sentence
 
     figures = [
         {

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 from llm_i2i_spark.evaluate.figures import aligned, html_table
@@ -25,6 +24,7 @@ from llm_i2i_spark.experiments.reproduction.published import (
     PublishedTable,
 )
 from llm_i2i_spark.experiments.reproduction.rows import ABLATION_TABLE, TableRow
+from llm_i2i_spark.experiments.reproduction.shapes import figure_sentence
 from llm_i2i_spark.experiments.sweeps.result import Sweep, once
 
 NOT_MADE = "not made here"
@@ -224,32 +224,6 @@ WORDS = {
     FAILS: "fail (the opposite, and the interval leaves 0 out)",
 }
 """What a number of verdicts is called in a sentence."""
-
-
-def figure_sentence(sweep: Sweep) -> str:
-    """Whether a sweep has the shape of the published figure, by rule on its values."""
-    found = []
-    for name, numbers in sweep.series.items():
-        figures = [sweep.figure(number) for number in numbers]
-        values = [figure["value"] for figure in figures if figure is not None]
-        top = values.index(max(values))
-        rises = all(later >= before for before, later in pairwise(values))
-        shape = "has no trend of one direction"
-        if max(values) == min(values):
-            shape = "is flat"
-        elif rises:
-            shape = "rises"
-        elif 0 < top < len(values) - 1 and values[top] > values[0] and values[top] > values[-1]:
-            shape = "first rises, then falls"
-        elif values[-1] < values[0]:
-            shape = "falls in the end"
-        found.append(f"{name or 'the line'}: {sweep.metric.label} {shape}")
-    published = {
-        "confidence_bands": "rises with confidence",
-        "rows_per_user": "first rises, then falls with the number of rows",
-    }
-    printed = published.get(sweep.points.name)
-    return "; ".join(found) + (f". Published: it {printed}." if printed else ".")
 
 
 def _ratio(value: float | None, whole: float | None) -> str:
