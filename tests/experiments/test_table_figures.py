@@ -82,6 +82,6 @@ def test_each_part_is_compared_with_the_whole_method_as_the_paper_does() -> None
         for row in rows_of(5)
     }
     sentence = ReproducedTable("toys", published, (42,), 10, rows).parts()
-    assert "without the generator -50.0% (published -16.6%)" in sentence
-    assert "without Swing -50.0% (published -2.4%)" in sentence
+    assert "by -50.0% without the generator (published -16.6%)" in sentence
+    assert "by -50.0% without Swing (published -2.4%)" in sentence
     assert sentence.count("published") == 5

@@ -146,15 +146,18 @@ def _table(
 ) -> ReproducedTable:
     published = published_tables()[number]
     seeds = tuple(sorted(wanted.seeds_of(project)))
-    rows = rows_of(number)
     beside = published.data_of(name)
+
+    def by_seed(row: TableRow, metric: str) -> tuple[Figure, ...]:
+        return _by_seed(row, metric, seeds, project, found)
+
     figures = {
         row: {
             metric: TableFigure(
-                by_seed=_by_seed(row, metric, seeds, project, found),
-                baseline=tuple(
-                    one["value"] for one in _by_seed(_baseline(row), metric, seeds, project, found)
-                ),
+                by_seed=by_seed(row, metric),
+                baseline=()
+                if row.variant == REAL.name
+                else tuple(one["value"] for one in by_seed(_baseline(row), metric)),
                 published=published.value(beside, row.key, metric),
                 published_baseline=None
                 if row.variant == REAL.name
@@ -162,7 +165,7 @@ def _table(
             )
             for metric in published.metrics
         }
-        for row in rows
+        for row in rows_of(number)
     }
     return ReproducedTable(name, published, seeds, _users(found), figures)
 

@@ -76,7 +76,7 @@ class ReproducedTable:
         Args:
             metrics: labels; None for those of the published table.
         """
-        here = ("", "rows", "metric", "here", "95 % interval", "range of seeds", "gain")
+        here = ("", "mode", "metric", "here", "95 % interval", "range of seeds", "gain")
         beside = ("95 % interval", "published", "its gain", "of the published gain")
         header: tuple[str, ...] = (*here, *beside)
         lines = [header]
@@ -122,12 +122,15 @@ class ReproducedTable:
         values = {row: figures[metric] for row, figures in self.rows.items()}
         whole = next(one for row, one in values.items() if row.is_whole)
         said = [
-            f"{row.title} {_ratio(one.value, whole.value)}"
+            f"{_ratio(one.value, whole.value)} {row.title}"
             f" (published {_ratio(one.published, whole.published)})"
             for row, one in values.items()
             if row.is_ablation
         ]
-        return f"Against the whole method, {metric} is {', '.join(said)}; not paired, not tested."
+        return (
+            f"Compared with the whole method, {metric} changes by {', by '.join(said)}; these"
+            " differences are not tested."
+        )
 
     def _words(self, row: TableRow, figure: TableFigure) -> tuple[str, ...]:
         printed = _number(figure.published), _percent(figure.published_gain)
