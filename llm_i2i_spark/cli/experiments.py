@@ -7,7 +7,6 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.cli.options import (
     add_command,
@@ -104,11 +103,10 @@ def _sweep(options: argparse.Namespace, config: Config) -> None:
     else:
         points = read_points(options.points)
     project, chosen = open_project(config), index_of(options)
-    plan = plan_sweep(project, points, options.metric, target=options.target, **chosen)
     if options.plan:
+        plan = plan_sweep(project, points, options.metric, target=options.target, **chosen)
         show(options, plan.to_dict(), plan.lines())
         return
-    log_message("\n".join(plan.lines()))
     sweep = run_sweep(project, points, options.metric, target=options.target, **chosen)
     show(options, sweep.to_dict(), ["", *sweep.lines(), "", f"report   {sweep.report}"])
 
@@ -124,13 +122,11 @@ def _reproduce(options: argparse.Namespace, config: Config) -> None:
         *(_numbers(options, name) for name in ("table", "figure", "seeds")),
     )
     projects = {name: open_project(one) for name, one in _data_sets(options, config).items()}
-    plans = plan_reproduction(projects, wanted)
     if options.plan:
+        plans = plan_reproduction(projects, wanted)
         lines = [line for name, plan in plans.items() for line in (name, *plan.lines(), "")]
         show(options, {name: plan.to_dict() for name, plan in plans.items()}, lines[:-1])
         return
-    for name, plan in plans.items():
-        log_message("\n".join([f"data set {name}", *plan.lines()]))
     result = reproduce(projects, wanted)
     show(options, result.to_dict(), [*result.lines(), "", f"report   {result.report}"])
 

@@ -15,7 +15,6 @@ from llm_i2i_spark.experiments.arms import (
     Arm,
     ArmProject,
     EvaluatedArm,
-    check_arms,
     evaluate_arms,
     find_metric,
 )
@@ -100,7 +99,8 @@ def plan_reproduction(projects: Mapping[str, ArmProject], wanted: Wanted) -> dic
 
 
 def reproduce(projects: Mapping[str, ArmProject], wanted: Wanted) -> Reproduction:
-    """Make tables and figures of the paper; what is there already is found.
+    """Say what has to run and how long that took before, then make tables and figures of the paper;
+    what is there already is found.
 
     Everything is evaluated on the test fold, with each project's own settings and protocol: nothing
     is chosen by it. Synthetic rows are fused as published (`hard`) and as this package does
@@ -116,8 +116,8 @@ def reproduce(projects: Mapping[str, ArmProject], wanted: Wanted) -> Reproductio
         StageError: a stage failed; the same call goes on from there.
     """
     tables, figures, evaluated = [], {}, []
-    for project in projects.values():
-        check_arms(project.with_settings(TEST), wanted.arms(project))
+    for name, plan in plan_reproduction(projects, wanted).items():
+        log_message("\n".join([f"data set {name}", *plan.lines()]))
     for name, project in projects.items():
         log_message(f"data set {name}")
         there = project.with_settings(TEST)

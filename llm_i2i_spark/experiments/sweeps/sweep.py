@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.variants import LLM_I2I, find_variant
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
@@ -77,7 +78,8 @@ def run_sweep(
     backbone: str | None = None,
     target: Literal["valid", "test"] = "valid",
 ) -> Sweep:
-    """Evaluate every point; a second call finds those that are done.
+    """Say what has to run and how long that took before, then evaluate every point; a second call
+    finds those that are done.
 
     Args:
         project: the settings that all points share; its own lake is not written.
@@ -96,6 +98,7 @@ def run_sweep(
     chosen = backbone or project.config.i2i.backbone
     arms = sweep_arms(points, variant, chosen, target)
     lake = sweep_project(project)
+    log_message("\n".join(plan_arms(lake, arms).lines()))
     evaluated = tuple(evaluate_arms(lake, arms))
     page = report_path(lake.root, f"{points.name}_{variant}_{chosen}_{target}")
     sweep = Sweep(points, found, variant, chosen, target, evaluated, page)
