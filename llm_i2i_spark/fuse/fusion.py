@@ -48,9 +48,10 @@ def fuse_rows(
     kept = credible_real_rows(real, models["scored"], least)
     if rule.synthetic == "none":
         return kept
-    # The generator's proposals alone have no score but their probability.
-    by = "confidence" if rule.synthetic == "generator" else settings.score
-    pairs = rows_in_band(SYNTHETIC_PAIRS[rule.synthetic](models), settings.band, by)
+    pairs = SYNTHETIC_PAIRS[rule.synthetic](models)
+    # What no discriminator has judged, such as the generator's proposals alone, has no p_yes.
+    by = settings.score if settings.score in pairs.columns else "confidence"
+    pairs = rows_in_band(pairs, settings.band, by)
     pairs = best_rows_of_users(pairs, settings.per_user, by)
     if rule.synthetic == "yes":
         synthetic = confident_rows(pairs, 0.0)
