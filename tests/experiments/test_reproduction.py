@@ -11,10 +11,11 @@ from llm_i2i_spark.cli.main import main
 from llm_i2i_spark.experiments.reproduction.reproduce import Wanted, plan_reproduction
 from llm_i2i_spark.experiments.reproduction.result import Reproduction
 from llm_i2i_spark.experiments.reproduction.rows import MODES
+from llm_i2i_spark.experiments.sweeps.result import Sweep
 
 
 @pytest.fixture(scope="module")
-def lake(shop: Project) -> Project:
+def lake(shop: Project, sweep: Sweep) -> Project:
     """The lake of the sweeps, which has the models that the table needs."""
     return shop.with_settings({"lake.root": f"{shop.root}/sweeps"})
 

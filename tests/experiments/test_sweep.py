@@ -8,27 +8,22 @@ from pathlib import Path
 import pytest
 
 from llm_i2i_spark import Project
-from llm_i2i_spark.experiments.sweeps.presets import find_preset
+from llm_i2i_spark.experiments.arm_plan import ArmPlan
 from llm_i2i_spark.experiments.sweeps.result import Sweep
 from llm_i2i_spark.experiments.sweeps.sweep import plan_sweep, run_sweep
+from tests.experiments.conftest import POINTS, PRESET
 
 pytestmark = [pytest.mark.spark, pytest.mark.lm]
 
-PRESET = find_preset("rows_per_user")
-POINTS = replace(PRESET, points=(PRESET.points[0], PRESET.points[3]))
-"""No synthetic row, and five a user: all that the tiny generator proposes."""
 ALL_STAGES = (
     *("ingest", "export", "sft", "generate", "discriminate"),
     *("fuse", "i2i", "index", "evaluate"),
 )
 
 
-@pytest.fixture(scope="module")
-def sweep(shop: Project) -> Sweep:
-    before = plan_sweep(shop, POINTS)
-    assert [tuple(arm.stages) for arm in before.arms] == [ALL_STAGES, ALL_STAGES[5:]]
-    assert before.lines()[-1] == "2 of 2 run: time unknown"
-    return run_sweep(shop, POINTS)
+def test_before_a_sweep_its_plan_says_what_the_values_share(plan_before: ArmPlan) -> None:
+    assert [tuple(arm.stages) for arm in plan_before.arms] == [ALL_STAGES, ALL_STAGES[5:]]
+    assert plan_before.lines()[-1] == "2 of 2 run: time unknown"
 
 
 def test_the_values_share_the_models_and_the_log_as_it_is(sweep: Sweep) -> None:
