@@ -125,6 +125,8 @@ class Sweep:
         reach = f"{close} of the {len(highest)} other intervals reach into its own"
         if not close:
             reach = "no other interval reaches into its own"
+        elif close == len(highest):
+            reach = "all other intervals reach into its own"
         point = _point(self.points.points[number])
         return (
             f"{self.metric.label} of {SLICE_TITLES[part]} is highest at {point}, {value}; {reach}."
