@@ -32,6 +32,7 @@ class Stage:
         settings: sections or dotted keys of the options that its result depends on; `{backbone}`
             stands for the backbone of a result, here as in the next three.
         settings_without: keys of these sections that cannot change its result.
+        unused_settings: of these sections and keys, those that cannot change the result of a scope.
         code: modules or folders of the package that its result depends on.
         code_with_imports: modules that count together with what they import from their own folder
             and from `kernels`.
@@ -55,6 +56,7 @@ class Stage:
     code: tuple[str, ...]
     code_with_imports: tuple[str, ...] = ()
     settings_without: tuple[str, ...] = ()
+    unused_settings: Callable[[Scope], tuple[str, ...]] = lambda scope: ()
     makes: Callable[[Scope], bool] = lambda scope: True
     scopes_read: Callable[[str, Scope], tuple[dict[str, str], ...]] | None = None
     external_inputs: Callable[[Config, OpenSession], Mapping[str, ExternalInput]] = (

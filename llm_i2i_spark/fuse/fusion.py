@@ -12,9 +12,11 @@ from llm_i2i_spark.base.sections.fuse import FuseConfig
 from llm_i2i_spark.base.variants import Fusion
 from llm_i2i_spark.fuse.transform import (
     as_typical,
+    best_rows_of_users,
     confident_rows,
     credible_real_rows,
     generator_confidence,
+    rows_in_band,
     scale_of_mass,
     score_confidence,
     soft_rows,
@@ -47,19 +49,21 @@ def fuse_rows(
     if rule.synthetic == "none":
         return kept
     pairs = SYNTHETIC_PAIRS[rule.synthetic](models)
+    # What no discriminator has judged, such as the generator's proposals alone, has no p_yes.
+    by = settings.score if settings.score in pairs.columns else "confidence"
+    pairs = rows_in_band(pairs, settings.band, by)
+    pairs = best_rows_of_users(pairs, settings.per_user, by)
     if rule.synthetic == "yes":
         synthetic = confident_rows(pairs, 0.0)
     elif settings.mode == "threshold" and rule.synthetic == "confidence":
-        synthetic = confident_rows(pairs, settings.threshold)
+        synthetic = confident_rows(pairs, settings.threshold, by)
     else:
         scale = settings.soft_weight_scale
         if scale == "auto":
             mass = settings.synthetic_mass * kept.count()
-            scale = scale_of_mass(pairs, mass)
-            log_message(
-                f"  a confidence of {scale:.3g} or more weighs as much as a real interaction"
-            )
-        synthetic = soft_rows(pairs, scale, settings.min_weight)
+            scale = scale_of_mass(pairs, mass, by)
+            log_message(f"  a {by} of {scale:.3g} or more weighs as much as a real interaction")
+        synthetic = soft_rows(pairs, scale, settings.min_weight, by)
     return kept.unionByName(as_typical(synthetic, typical))
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 CLASS_RATIO = 1.01
@@ -64,8 +64,9 @@ def credible_real_rows(real: DataFrame, scored: DataFrame, min_p_yes: float) -> 
 
 
 def score_confidence(scored: DataFrame) -> DataFrame:
-    """The candidates with their calibrated confidence: `user_id, item_id, confidence`."""
-    return scored.where(F.col("source") == "synthetic").select("user_id", "item_id", "confidence")
+    """The candidates with their scores: `user_id, item_id, confidence, p_yes`."""
+    synthetic = scored.where(F.col("source") == "synthetic")
+    return synthetic.select("user_id", "item_id", "confidence", "p_yes")
 
 
 def generator_confidence(candidates: DataFrame) -> DataFrame:
@@ -75,36 +76,74 @@ def generator_confidence(candidates: DataFrame) -> DataFrame:
     return candidates.select("user_id", "item_id", F.exp("log_prob").alias("confidence"))
 
 
-def soft_rows(pairs: DataFrame, scale: float, min_weight: float) -> DataFrame:
-    """Mode `soft`: synthetic rows with weight min(1, confidence / scale).
+def rows_in_band(pairs: DataFrame, band: tuple[float, float], by: str) -> DataFrame:
+    """The synthetic rows between two shares of all of them, in the order of a score.
+
+    Rows of equal score lie in the same band, that of the last of them.
 
     Args:
-        pairs: `user_id, item_id, confidence`.
-        scale: confidence from which the weight is 1.
-        min_weight: rows with a lower weight are left out.
+        pairs: `user_id, item_id` and the score.
+        band: shares of the rows, the least first: (0.8, 1) is the best fifth.
+        by: column of the score.
     """
-    weight = F.least(F.lit(1.0), F.col("confidence") / F.lit(float(scale)))
+    if band == (0.0, 1.0):
+        return pairs
+    # The exact percentile: an approximate one depends on how the rows are divided.
+    found = pairs.agg(F.percentile(by, F.array(*map(F.lit, band))).alias("bounds")).first()
+    low, high = (found and found["bounds"]) or (0.0, 0.0)
+    above = F.col(by) >= low if band[0] == 0 else F.col(by) > low
+    return pairs.where(above & (F.col(by) <= high))
+
+
+def best_rows_of_users(pairs: DataFrame, most: int | None, by: str) -> DataFrame:
+    """So many synthetic rows of a user at most, those of the highest score.
+
+    Args:
+        pairs: `user_id, item_id` and the score.
+        most: rows of a user; None for all.
+        by: column of the score; of equal ones the lower item id is kept.
+    """
+    if most is None:
+        return pairs
+    order = Window.partitionBy("user_id").orderBy(F.desc(by), "item_id")
+    ranked = pairs.withColumn("_rank", F.row_number().over(order))
+    return ranked.where(F.col("_rank") <= most).drop("_rank")
+
+
+def soft_rows(
+    pairs: DataFrame, scale: float, min_weight: float, by: str = "confidence"
+) -> DataFrame:
+    """Mode `soft`: synthetic rows with weight min(1, score / scale).
+
+    Args:
+        pairs: `user_id, item_id, confidence` and the score.
+        scale: score from which the weight is 1.
+        min_weight: rows with a lower weight are left out.
+        by: column of the score.
+    """
+    weight = F.least(F.lit(1.0), F.col(by) / F.lit(float(scale)))
     return _synthetic(pairs, weight).where((F.col("weight") >= min_weight) & (F.col("weight") > 0))
 
 
-def scale_of_mass(pairs: DataFrame, mass: float) -> float:
+def scale_of_mass(pairs: DataFrame, mass: float, by: str = "confidence") -> float:
     """The scale with which synthetic rows of mode `soft` weigh so much together: the s of Σ min(1,
-    confidence / s) = mass.
+    score / s) = mass.
 
-    Confidences are counted in classes that are 1 % wide, so that the scale is right to about half a
+    Scores are counted in classes that are 1 % wide, so that the scale is right to about half a
     per cent and the same whatever the order of the rows.
 
     Args:
-        pairs: `user_id, item_id, confidence`.
+        pairs: `user_id, item_id` and the score.
         mass: what all weights add up to; where there are too few pairs for it, the scale is the
-            least confidence, and all weights are 1.
+            least score, and all weights are 1.
+        by: column of the score.
 
     Returns:
-        The scale, above 0; 1 without any confidence above 0.
+        The scale, above 0; 1 without any score above 0.
     """
     width = math.log(CLASS_RATIO)
-    of_class = F.floor(F.log("confidence") / F.lit(width)).cast("int").alias("of_class")
-    counted = pairs.where(F.col("confidence") > 0).groupBy(of_class).agg(F.count("*").alias("rows"))
+    of_class = F.floor(F.log(by) / F.lit(width)).cast("int").alias("of_class")
+    counted = pairs.where(F.col(by) > 0).groupBy(of_class).agg(F.count("*").alias("rows"))
     classes = counted.orderBy(F.desc("of_class")).collect()
     rows = np.array([row["rows"] for row in classes], np.float64)
     values = np.exp((np.array([row["of_class"] for row in classes], np.float64) + 0.5) * width)
@@ -129,15 +168,16 @@ def as_typical(synthetic: DataFrame, typical: float) -> DataFrame:
     return synthetic.withColumn("weight", F.col("weight") * F.lit(typical))
 
 
-def confident_rows(pairs: DataFrame, threshold: float) -> DataFrame:
+def confident_rows(pairs: DataFrame, threshold: float, by: str = "confidence") -> DataFrame:
     """Mode `threshold` (the published one): synthetic rows with weight 1, those below the threshold
     left out.
 
     Args:
-        pairs: `user_id, item_id, confidence`.
-        threshold: lowest confidence that is kept.
+        pairs: `user_id, item_id, confidence` and the score.
+        threshold: lowest score that is kept.
+        by: column of the score.
     """
-    return _synthetic(pairs.where(F.col("confidence") >= threshold), F.lit(1.0))
+    return _synthetic(pairs.where(F.col(by) >= threshold), F.lit(1.0))
 
 
 def _synthetic(pairs: DataFrame, weight: Column) -> DataFrame:

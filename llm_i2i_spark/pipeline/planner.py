@@ -136,7 +136,9 @@ class _Planner:
     ) -> PlannedResult:
         config = self._config.with_settings(variant.settings_in(stage.name) if variant else {})
         reads = dict(self._reads_of(stage, scope, variant))
-        options = config.settings(*(key.format(**scope) for key in stage.settings), "seed")
+        unused = stage.unused_settings(scope)
+        used = [key.format(**scope) for key in stage.settings if key not in unused]
+        options = config.settings(*used, "seed")
         without = [key.format(**scope) for key in stage.settings_without]
         rule = variant.ingredients if variant and stage.scope == ("variant",) else {}
         external = self._external_inputs(stage, config, scope)

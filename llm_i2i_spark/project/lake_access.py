@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.base.contracts import METRICS
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.config.config import Config
@@ -21,10 +22,13 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
     from llm_i2i_spark.base.run_record import Histories
+    from llm_i2i_spark.evaluate.metric_rows import MetricRow
     from llm_i2i_spark.lake.tables import Lake
     from llm_i2i_spark.pipeline.planner import System
 
     Frame = DataFrame | pd.DataFrame
+
+AnyAccess = TypeVar("AnyAccess", bound="LakeAccess")
 
 
 class LakeAccess:
@@ -51,6 +55,7 @@ class LakeAccess:
             if value is not None and not _is_frame(value)
         }
         self._config = load_config(base=config, overrides={**paths, **(settings or {})})
+        self._shared: LakeAccess | None = None
         require_location(self._config.lake)
 
     @property
@@ -73,6 +78,20 @@ class LakeAccess:
             self._config = load_config(base=self._config, overrides=saved)
         return self._config
 
+    def with_settings(self: AnyAccess, settings: Mapping[str, Any]) -> AnyAccess:
+        """The same lake with some options changed.
+
+        Args:
+            settings: by dotted key.
+
+        Raises:
+            UserError: an option is unknown or does not fit.
+        """
+        other = type(self)(config=self.config, settings=settings)
+        if (other._config.lake, other._config.spark) == (self._config.lake, self._config.spark):
+            other._shared = self
+        return other
+
     def lock(self, command: str) -> AbstractContextManager[None]:
         """Let no other process write the lake for the length of a block, where the lake is local;
         on an object store nothing is locked.
@@ -94,6 +113,8 @@ class LakeAccess:
         Raises:
             MissingDependencyError: Spark, Java or Delta is not there.
         """
+        if self._shared is not None:
+            return self._shared.lake
         with optional_imports():
             from llm_i2i_spark.lake.session import log_file, open_session
             from llm_i2i_spark.lake.tables import Lake
@@ -125,6 +146,22 @@ class LakeAccess:
         if name not in TABLES:
             raise ConfigError(f"There is no table {name}; the tables are {', '.join(TABLES)}.")
         return self.lake.read(name, version)
+
+    def metric_rows(self, run_id: str) -> list[MetricRow]:
+        """The rows of the table `metrics` of one evaluation; needs no Spark where the lake is
+        local.
+
+        Args:
+            run_id: of the evaluation, as `runs` lists it.
+        """
+        if local_root(self._config.lake) is None:
+            rows: Any = self.lake.read("metrics").where(f"run_id = '{run_id}'").collect()
+            return [row.asDict() for row in rows]
+        from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+
+        table = DeltaRsLake(self._config.lake).read("metrics", None, METRICS.names)
+        found: Any = [row for row in table.to_pylist() if row["run_id"] == run_id]
+        return list(found)
 
     def _systems(self) -> list[System]:
         """The systems that the lake holds an index of."""

@@ -6,9 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from llm_i2i_spark.base.contracts import METRICS
-from llm_i2i_spark.lake.location import local_root
-
 if TYPE_CHECKING:
     from llm_i2i_spark.evaluate.metric_rows import MetricRow
     from llm_i2i_spark.pipeline.runner import StageOutcome
@@ -49,7 +46,7 @@ class ProjectRun:
         from llm_i2i_spark.pipeline.summary import evaluation_record, summarize
 
         record = evaluation_record(outcomes)
-        metrics = _metric_rows(project, record.run_id) if record else []
+        metrics = project.metric_rows(record.run_id) if record else []
         summary = summarize(project.config, variants, backbones, run_id, outcomes, metrics)
         return cls(run_id, tuple(outcomes), metrics, summary)
 
@@ -105,15 +102,3 @@ class ServedIndex:
 
     def _names(self) -> list[str]:
         return list(self.served.summary["variants"])
-
-
-def _metric_rows(project: Project, run_id: str) -> list[MetricRow]:
-    """The rows of one evaluation, read without a JVM where the tables are local."""
-    if local_root(project.config.lake) is None:
-        rows: Any = project.lake.read("metrics").where(f"run_id = '{run_id}'").collect()
-        return [row.asDict() for row in rows]
-    from llm_i2i_spark.lake.delta_rs import DeltaRsLake
-
-    table = DeltaRsLake(project.config.lake).read("metrics", None, METRICS.names)
-    found: Any = [row for row in table.to_pylist() if row["run_id"] == run_id]
-    return list(found)

@@ -14,6 +14,7 @@ from llm_i2i_spark.fuse.transform import (
     credible_real_rows,
     generator_confidence,
     real_rows,
+    rows_in_band,
     scale_of_mass,
     score_confidence,
     soft_rows,
@@ -124,6 +125,50 @@ def test_synthetic_rows_weigh_as_much_as_the_real_ones_unless_told_otherwise(
     rule = find_variant("no_threshold").fusion
     fused = fuse_rows(rule, real, models, FuseConfig())
     assert _weights(fused.where("source = 'synthetic'")) == {"c": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("settings", "kept"),
+    [
+        ({"score": "p_yes", "threshold": 0.8}, {"c"}),
+        ({"score": "p_yes", "threshold": 0.4}, {"c", "d"}),
+        ({"band": (0.0, 0.5)}, {"d", "e"}),
+        ({"band": (0.5, 1.0)}, {"c"}),
+        ({"band": (0.99, 1.0)}, {"c"}),
+        ({"per_user": 2}, {"c", "d"}),
+        ({"per_user": 1, "band": (0.0, 0.5)}, {"d"}),
+        ({"per_user": 0}, set()),
+    ],
+)
+def test_a_score_a_band_and_a_number_choose_synthetic_rows(
+    real: DataFrame, scored: DataFrame, settings: dict[str, object], kept: set[str]
+) -> None:
+    chosen = FuseConfig.model_validate({"mode": "threshold", "threshold": 0.0, **settings})
+    fused = fuse_rows(VARIANT.fusion, real, {"scored": scored}, chosen)
+    assert _weights(fused) == {"a": 1.0, "b": 1.0, **dict.fromkeys(kept, 1.0)}
+
+
+def test_soft_weights_can_come_from_the_probability_of_yes(
+    real: DataFrame, scored: DataFrame
+) -> None:
+    settings = FuseConfig(score="p_yes", soft_weight_scale=0.8)
+    fused = fuse_rows(VARIANT.fusion, real, {"scored": scored}, settings)
+    rows = {row["item_id"]: row for row in fused.where("source = 'synthetic'").collect()}
+    assert {item: row["weight"] for item, row in rows.items()} == pytest.approx(
+        {"c": 1.0, "d": 0.5, "e": 0.125}
+    )
+    assert rows["d"]["confidence"] == 0.05  # the calibrated one stands in the table
+
+
+def test_of_equal_scores_none_is_in_two_bands(spark: SparkSession) -> None:
+    rows = [("u", f"i{n}", value) for n, value in enumerate([0.1, 0.1, 0.1, 0.2, 0.3, 0.3, 0.9])]
+    pairs = spark.createDataFrame(rows, "user_id string, item_id string, confidence double")
+    bands = [
+        {row["item_id"] for row in rows_in_band(pairs, band, "confidence").collect()}
+        for band in ((0.0, 0.3), (0.3, 0.6), (0.6, 1.0))
+    ]
+    assert sorted(item for band in bands for item in band) == [f"i{n}" for n in range(7)]
+    assert rows_in_band(pairs.limit(0), (0.3, 0.6), "confidence").isEmpty()
 
 
 def test_threshold_keeps_the_confident_with_full_weight(scored: DataFrame) -> None:

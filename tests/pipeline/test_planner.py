@@ -61,6 +61,29 @@ def test_a_changed_setting_reaches_its_stage_and_those_after_it(shop) -> None:
     assert f"  {SWING}: index.size was 200 and is 7" in str(plan)
 
 
+def test_how_synthetic_rows_are_fused_reaches_only_what_has_some(shop) -> None:
+    shop.run("real", "llm_i2i")
+    changed = to_do(shop.given("fuse.mode=threshold").plan(("real", "llm_i2i")))
+    assert changed == {
+        "fuse": ["variant=llm_i2i"],
+        "i2i": ["variant=llm_i2i,backbone=swing"],
+        "index": ["variant=llm_i2i,backbone=swing"],
+        "evaluate": [""],
+    }
+
+
+def test_an_evaluation_is_found_after_others_have_replaced_what_it_was_made_from(shop) -> None:
+    shop.run("real", "llm_i2i")
+    first = shop.lake.history("metrics")[0]
+    for settings in ("fuse.mode=threshold", "sft.alpha=2"):
+        shop.given(settings).run("real", "llm_i2i")
+    plan = shop.plan(("real", "llm_i2i"))
+    assert list(to_do(plan)) == [*MODEL_STAGES, "fuse", "i2i", "index"]
+    (evaluation,) = plan.stages[-1].results
+    assert evaluation.up_to_date
+    assert evaluation.present["metrics"].version == first.version
+
+
 def test_options_that_change_no_row_change_no_plan(shop) -> None:
     shop.run("llm_i2i")
     runtime = ("sft.checkpoint_every=7", "i2i.blocks=3", "spark.memory=9g", "generate.device=cpu")

@@ -1,0 +1,1 @@
+"""Sweeps: one evaluation a value of an option, on one lake."""
