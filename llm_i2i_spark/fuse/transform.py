@@ -75,6 +75,13 @@ def generator_confidence(candidates: DataFrame) -> DataFrame:
     return candidates.select("user_id", "item_id", F.exp("log_prob").alias("confidence"))
 
 
+def retrieved_confidence(retrieved: DataFrame) -> DataFrame:
+    """What similar users' steps propose, with the share of their votes as confidence: `user_id,
+    item_id, confidence`.
+    """
+    return retrieved.select("user_id", "item_id", F.col("share").alias("confidence"))
+
+
 def soft_rows(pairs: DataFrame, scale: float, min_weight: float) -> DataFrame:
     """Mode `soft`: synthetic rows with weight min(1, confidence / scale).
 
