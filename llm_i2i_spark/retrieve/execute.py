@@ -5,10 +5,11 @@ are similar to each user's history propose.
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
-from pyspark.sql.types import ArrayType, FloatType
+from pyspark.sql.types import ArrayType, FloatType, StructField, StructType
 
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import InputDataError
@@ -31,6 +32,9 @@ from llm_i2i_spark.retrieve.worker import (
     retrieve_batch,
 )
 
+VECTOR = StructField("vector", ArrayType(FloatType()))
+"""By which an example is compared; no column of the table."""
+
 
 def execute(run: StageRun) -> None:
     """Write `in_context_examples`, up to `retrieve.examples` steps of users, and `retrieved`, up to
@@ -38,49 +42,83 @@ def execute(run: StageRun) -> None:
     history. Both are made from the interactions that models may see, and from no other.
     """
     config, settings = run.config, run.config.retrieve
-    items = run.read("items")
     interactions = rows_seen(run.read("interactions"), config.model_folds, config.split.hold_back)
     checkpoint = find_checkpoint(run.read("checkpoints"), "generator")
-    length = config.generator_history
-    as_table = result_schema(TABLES["in_context_examples"])
     task = ExampleTask(
         checkpoint_path=checkpoint.path,
         model_digest=checkpoint.digest,
         prompt_digest=prompt_digest(config.layout, GENERATOR),
         batch_tokens=settings.batch_tokens,
         device=settings.device,
-        schema=to_arrow_schema(as_table.add("vector", ArrayType(FloatType()))),
+        schema=_schema("in_context_examples", VECTOR),
         reasoning_weight=settings.reasoning_weight,
     )
-    # One item more, so that the latest step shows as long a history as the others.
-    steps = build_histories(interactions, items, config.model_folds, length + 1)
-    drawn = in_user_buckets(
-        draw_examples(steps, settings.examples, config.seed),
-        settings.partitions,
-        config.seed,
-        order=("user_id", "example_id"),
-    )
-    title = f"generator {checkpoint.digest[:12]}, {settings.examples:,} in-context examples"
-    examples = run.staged(infer(drawn, task, load_generator, make_examples, title), title)
-    _write(run, "in_context_examples", examples.drop("vector"), checkpoint.digest)
-    histories = build_histories(interactions, items, config.model_folds, length)
-    owned = owned_items(interactions, config.model_folds)
-    users = in_user_buckets(
-        histories.join(owned, "user_id").select("user_id", "history", "owned"),
-        settings.partitions,
-        config.seed,
-        order=("user_id",),
-    )
+    examples, version = _write_examples(run, interactions, task)
     retrieve = RetrieveTask(
-        **{**vars(task), "schema": to_arrow_schema(result_schema(TABLES["retrieved"]))},
+        **{**vars(task), "schema": _schema("retrieved")},
         examples=_collect(examples),
         neighbors=settings.neighbors,
         temperature=settings.temperature,
         per_user=settings.per_user,
     )
     title = f"generator {checkpoint.digest[:12]}, {settings.neighbors} examples a user"
-    proposed = infer(users, retrieve, load_retriever, retrieve_batch, title)
-    _write(run, "retrieved", proposed, checkpoint.digest)
+    users = _users(run, interactions)
+    run.write(
+        "retrieved",
+        _of_branch(run, infer(users, retrieve, load_retriever, retrieve_batch, title)),
+        "retrieve",
+        model_digest=checkpoint.digest,
+        examples_version=version,
+    )
+
+
+def _write_examples(
+    run: StageRun, interactions: DataFrame, task: ExampleTask
+) -> tuple[DataFrame, int]:
+    """Draw steps, write `in_context_examples`; the rows with their vectors, and the version."""
+    config, settings = run.config, run.config.retrieve
+    # One item more, so that the latest step shows as long a history as the others.
+    shown = config.generator_history + 1
+    steps = build_histories(interactions, run.read("items"), config.model_folds, shown)
+    drawn = in_user_buckets(
+        draw_examples(steps, settings.examples, config.seed),
+        settings.partitions,
+        config.seed,
+        order=("user_id", "example_id"),
+    )
+    title = f"generator {task.model_digest[:12]}, {settings.examples:,} in-context examples"
+    examples = run.staged(infer(drawn, task, load_generator, make_examples, title), title)
+    version = run.write(
+        "in_context_examples",
+        _of_branch(run, examples.drop("vector")),
+        "retrieve: examples",
+        model_digest=task.model_digest,
+    )
+    return examples, version
+
+
+def _users(run: StageRun, interactions: DataFrame) -> DataFrame:
+    """Users with history and owned items, in fixed buckets, as the generator sees them."""
+    config = run.config
+    histories = build_histories(
+        interactions, run.read("items"), config.model_folds, config.generator_history
+    )
+    users = histories.join(owned_items(interactions, config.model_folds), "user_id")
+    return in_user_buckets(
+        users.select("user_id", "history", "owned"),
+        config.retrieve.partitions,
+        config.seed,
+        order=("user_id",),
+    )
+
+
+def _schema(table: str, *more: StructField) -> pa.Schema:
+    """Arrow schema of one result of a table and of further columns."""
+    return to_arrow_schema(StructType([*result_schema(TABLES[table]), *more]))
+
+
+def _of_branch(run: StageRun, rows: DataFrame) -> DataFrame:
+    return rows.select(F.lit(run.scopes[0]["branch"]).alias("branch"), "*")
 
 
 def _collect(examples: DataFrame) -> Examples:
@@ -105,8 +143,3 @@ def _collect(examples: DataFrame) -> Examples:
         items=items.tolist(),
         vectors=quantize(flat.reshape(len(rows), -1)),
     )
-
-
-def _write(run: StageRun, table: str, rows: DataFrame, digest: str) -> None:
-    branch = F.lit(run.scopes[0]["branch"]).alias("branch")
-    run.write(table, rows.select(branch, "*"), f"retrieve: {table}", model_digest=digest)
