@@ -9,14 +9,25 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
-from llm_i2i_spark.lm.packing import prompt_batch, token_batches
+from llm_i2i_spark.lm.model import ItemLanguageModel
+from llm_i2i_spark.lm.packing import Tokens, prompt_batch, token_batches
 from llm_i2i_spark.prompts.items import Item
 
 Float32Array = NDArray[np.float32]
 Int64Array = NDArray[np.int64]
+
+
+def states_after(
+    model: ItemLanguageModel, prompts: Sequence[Tokens], device: torch.device
+) -> Tensor:
+    """[B, H] hidden states at the last token of each prompt, in one forward pass."""
+    tokens, positions, last = (part.to(device) for part in prompt_batch(prompts))
+    hidden: Tensor = model(tokens, positions)[torch.arange(len(prompts), device=device), last]
+    return hidden
 
 
 @torch.inference_mode()
@@ -42,11 +53,8 @@ def history_states(
     states = np.zeros((len(prompts), checkpoint.model.hidden_size), np.float32)
     for batch in token_batches([len(prompts[row]) for row in order], batch_tokens):
         rows = [order[position] for position in batch]
-        parts = prompt_batch([prompts[row] for row in rows])
-        tokens, positions, last = (part.to(checkpoint.device) for part in parts)
-        hidden = checkpoint.model(tokens, positions)
-        at_last = hidden[torch.arange(len(rows), device=checkpoint.device), last]
-        states[rows] = at_last.float().cpu().numpy()
+        of_batch = states_after(checkpoint.model, [prompts[row] for row in rows], checkpoint.device)
+        states[rows] = of_batch.float().cpu().numpy()
     if not np.isfinite(states).all():
         raise StageError(
             "retrieve: the model's hidden states are not numbers (NaN or infinite), so its"

@@ -18,9 +18,9 @@ def explain_step(reason: str, target: str) -> str:
         target: text of the item that was taken.
 
     Examples:
-        >>> explain_step("Red lipstick | Rouge | Lips", "Lip liner | Rouge | Lips")
-        'Lip liner follows from Red lipstick: the same Rouge, Lips.'
-        >>> explain_step("Red lipstick | Rouge", "Hair brush")
+        >>> explain_step("Red lipstick | Acme | Lips", "Lip liner | Acme | Lips")
+        'Lip liner follows from Red lipstick: the same Acme, Lips.'
+        >>> explain_step("Red lipstick | Acme", "Hair brush")
         'Hair brush follows from Red lipstick.'
     """
     (title, *parts), (taken, *others) = reason.split(SEPARATOR), target.split(SEPARATOR)
