@@ -1,8 +1,7 @@
 """The variants: what an index can be made from, each a name, a fusion rule and changed settings.
 
 `real` is the baseline, `llm_i2i` the method, `llm_cf` a rival method on the same generator, the
-others the method without one of its parts. Adding
-one is adding a line to `VARIANTS`.
+others the method without one of its parts. Adding one is adding a line to `VARIANTS`.
 """
 
 from __future__ import annotations
