@@ -31,7 +31,7 @@ pytestmark = [pytest.mark.spark, pytest.mark.lm]
 
 USERS, ITEMS, CLICKS = 24, 30, 6
 BASE = {"branch": "base"}
-NEIGHBORS, WEIGHT, TEMPERATURE = 8, 0.25, 0.05
+NEIGHBORS, WEIGHT, TEMPERATURE = 8, 0.25, 0.1
 SETTINGS = (
     f"retrieve.neighbors={NEIGHBORS}",
     "retrieve.per_user=5",

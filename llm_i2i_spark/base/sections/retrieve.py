@@ -26,7 +26,7 @@ class RetrieveConfig(Section):
         "due to its history",
     )
     temperature: float = Field(
-        0.05, gt=0, description="an example's vote is exp(similarity / temperature)"
+        0.1, gt=0, description="an example's vote is exp(similarity / temperature)"
     )
     per_user: int = Field(50, ge=1, description="items proposed for each user at most")
     batch_tokens: int = Field(
