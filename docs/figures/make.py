@@ -22,6 +22,7 @@ def data_flow() -> Drawing:
     runtimes = {
         "encode": ("scikit-learn or PyTorch on the driver", AMBER),
         "sft": ("PyTorch and DeepSpeed, a job of its own", AMBER),
+        "retrieve": ("PyTorch inside Spark's workers", AMBER),
         "generate": ("PyTorch inside Spark's workers", AMBER),
         "discriminate": ("PyTorch inside Spark's workers", AMBER),
         "combine": ("Spark, then PyTorch in a job of its own", AMBER),

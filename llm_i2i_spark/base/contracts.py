@@ -8,7 +8,13 @@ from __future__ import annotations
 
 from llm_i2i_spark.base.combiner_contracts import COMBINER_EXAMPLES, COMBINERS, MIXTURES
 from llm_i2i_spark.base.contract import BACKBONE, BRANCH, VARIANT, Table, columns_of
-from llm_i2i_spark.base.proposal_contracts import CANDIDATES, ITEM_CANDIDATES, SCORED
+from llm_i2i_spark.base.proposal_contracts import (
+    CANDIDATES,
+    IN_CONTEXT_EXAMPLES,
+    ITEM_CANDIDATES,
+    RETRIEVED,
+    SCORED,
+)
 
 ITEM = "struct<item_id:string,text:string>"
 TRAINING_CURVE = "training.jsonl"
@@ -163,7 +169,8 @@ FUSED = Table(
         "weight double: of the edge, in (0, 1]: of a real interaction relative to the strongest of "
         "the log, so 1 where all weigh alike",
         "source string: real or synthetic",
-        "confidence? double: of a synthetic row the calibrated one, of a real row p_yes",
+        "confidence? double: of a synthetic row the calibrated one, of variant llm_cf the share of "
+        "votes; of a real row p_yes",
         "ts? timestamp: of a real interaction, UTC",
         "position? int: of a real interaction, 0-based rank in the user's history",
     ),
@@ -266,6 +273,8 @@ TABLES: dict[str, Table] = {
         SFT_GENERATOR,
         SFT_DISCRIMINATOR,
         CHECKPOINTS,
+        IN_CONTEXT_EXAMPLES,
+        RETRIEVED,
         CANDIDATES,
         ITEM_CANDIDATES,
         SCORED,

@@ -1,5 +1,5 @@
-"""The tables of stages generate and discriminate: what language models propose, and how they score
-it.
+"""The tables of stages retrieve, generate and discriminate: what language models propose, and how
+they score it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,48 @@ PROPOSED = (
     "decode_digest string: of the settings of decoding",
 )
 """Columns of every proposal."""
+
+VOTE = "struct<example_id:string,similarity:double,share:double>"
+
+IN_CONTEXT_EXAMPLES = Table(
+    name="in_context_examples",
+    stage="retrieve",
+    description="one step of a user that other users are compared with",
+    key=("branch", "example_id"),
+    columns=columns_of(
+        BRANCH,
+        "example_id string: user and number of the step",
+        "user_id string: whose",
+        "item_id string: the item that was taken",
+        "reason_id string: the earlier item of the user that the generator places nearest to it",
+        "reasoning string: the step in words",
+        "model_digest string: of the generator",
+        "prompt_digest string: of the wording of the prompt",
+    ),
+    scope=("branch",),
+    checks={"another_item": "item_id <> reason_id"},
+)
+
+RETRIEVED = Table(
+    name="retrieved",
+    stage="retrieve",
+    description="one interaction that steps of similar users propose",
+    key=("branch", "user_id", "item_id"),
+    columns=columns_of(
+        BRANCH,
+        "user_id string: for whom",
+        "item_id string: an item that the user does not have",
+        "rank int: from 1, by share",
+        "share double: of the votes of all examples that were retrieved for the user, in (0, 1]",
+        f"votes array<{VOTE}>: the examples in which the item was taken, most similar first; "
+        "similarity -1 to 1, share as above",
+        "model_digest string: of the generator",
+        "prompt_digest string: of the wording of the prompt",
+    ),
+    scope=("branch",),
+    checks={"vote_share": "share > 0 AND share <= 1"},
+    cluster_by=("user_id",),
+)
 
 CANDIDATES = Table(
     name="candidates",

@@ -1,7 +1,7 @@
 """The variants: what an index can be made from, each a name, a fusion rule and changed settings.
 
-`real` is the baseline, `llm_i2i` the method, the others the method without one of its parts. Adding
-one is adding a line to `VARIANTS`.
+`real` is the baseline, `llm_i2i` the method, `llm_cf` a rival method on the same generator, the
+others the method without one of its parts. Adding one is adding a line to `VARIANTS`.
 """
 
 from __future__ import annotations
@@ -30,18 +30,22 @@ class Fusion:
         real: `all`, without those that `fuse.drop_real_below` refuses; or `yes`, those that the
             discriminator answers with Yes.
         synthetic: `none`; `confidence`, by calibrated confidence and `fuse.mode`; `generator`, by
-            the generator's own probability; `yes`, those that the discriminator answers with Yes.
+            the generator's own probability; `yes`, those that the discriminator answers with Yes;
+            `retrieved`, by the share of the votes of similar users' steps.
     """
 
     real: Literal["all", "yes"] = "all"
-    synthetic: Literal["none", "confidence", "generator", "yes"] = "none"
+    synthetic: Literal["none", "confidence", "generator", "yes", "retrieved"] = "none"
 
     @property
     def reads(self) -> tuple[str, ...]:
         """The tables of the model stages that the rule needs."""
-        if self.real == "all" and self.synthetic == "none":
-            return ()
-        return ("scored", "candidates") if self.synthetic == "generator" else ("scored",)
+        judged = self.real == "yes" or self.synthetic in ("confidence", "generator", "yes")
+        return (
+            *(("scored",) if judged else ()),
+            *(("candidates",) if self.synthetic == "generator" else ()),
+            *(("retrieved",) if self.synthetic == "retrieved" else ()),
+        )
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,7 @@ class Variant:
 
     @property
     def has_synthetic(self) -> bool:
-        """Whether what the generator proposes has a part in it."""
+        """Whether interactions that nobody made have a part in it."""
         return self.fusion.synthetic != "none"
 
     @property
@@ -130,6 +134,7 @@ LLM_I2I = Variant("llm_i2i", "LLM-I2I", Fusion(synthetic="confidence"))
 VARIANTS = (
     REAL,
     LLM_I2I,
+    Variant("llm_cf", "LLM-CF", Fusion(synthetic="retrieved")),
     Variant("no_generator", "without the generator", Fusion(real="yes")),
     Variant("no_discriminator", "without the discriminator", Fusion(synthetic="generator")),
     Variant("no_threshold", "without the threshold", Fusion(synthetic="yes")),

@@ -18,6 +18,7 @@ from llm_i2i_spark.base.sections.generate import GenerateConfig
 from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.base.sections.retrieve import RetrieveConfig
 from llm_i2i_spark.base.sections.section import Section, runtime_options
 from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.base.sections.spark import SparkConfig
@@ -43,6 +44,7 @@ class Config(Section):
     split: SplitConfig = SplitConfig()
     export: ExportConfig = ExportConfig()
     sft: SftConfig = SftConfig()
+    retrieve: RetrieveConfig = RetrieveConfig()
     generate: GenerateConfig = GenerateConfig()
     discriminate: DiscriminateConfig = DiscriminateConfig()
     fuse: FuseConfig = FuseConfig()

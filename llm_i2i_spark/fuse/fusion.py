@@ -16,6 +16,7 @@ from llm_i2i_spark.fuse.transform import (
     confident_rows,
     credible_real_rows,
     generator_confidence,
+    retrieved_confidence,
     rows_in_band,
     scale_of_mass,
     score_confidence,
@@ -38,14 +39,18 @@ def fuse_rows(
     Args:
         rule: of the variant.
         real: from `transform.real_rows`.
-        models: the tables that the rule reads (`scored`, `candidates`), of the variant's branch.
+        models: the tables that the rule reads (`scored`, `candidates`, `retrieved`), of the
+            variant's branch.
         settings: weights and thresholds.
         typical: mean weight of the real rows.
     """
     if not rule.reads:
         return real
-    least = settings.drop_real_below if rule.real == "all" else max(settings.drop_real_below, YES)
-    kept = credible_real_rows(real, models["scored"], least)
+    kept = real
+    if "scored" in rule.reads:
+        above = settings.drop_real_below
+        least = above if rule.real == "all" else max(above, YES)
+        kept = credible_real_rows(real, models["scored"], least)
     if rule.synthetic == "none":
         return kept
     pairs = SYNTHETIC_PAIRS[rule.synthetic](models)
@@ -70,6 +75,7 @@ def fuse_rows(
 SYNTHETIC_PAIRS: Mapping[str, Callable[[Mapping[str, DataFrame]], DataFrame]] = {
     "confidence": lambda models: score_confidence(models["scored"]),
     "generator": lambda models: generator_confidence(models["candidates"]),
+    "retrieved": lambda models: retrieved_confidence(models["retrieved"]),
     "yes": lambda models: score_confidence(models["scored"].where(F.col("decision"))),
 }
 """By `Fusion.synthetic`, which candidates join the real interactions, with their confidence."""

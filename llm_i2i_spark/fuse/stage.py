@@ -14,7 +14,7 @@ def _unused_settings(scope: Scope) -> tuple[str, ...]:
 
 STAGE = Stage(
     name="fuse",
-    reads=("interactions", "scored", "candidates"),
+    reads=("interactions", "scored", "candidates", "retrieved"),
     settings=("fuse", "split.protocol", "split.holdout", "split.hold_back"),
     unused_settings=_unused_settings,
     code=("fuse", "lake/interaction_weights", "lake/splits"),

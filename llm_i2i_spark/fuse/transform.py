@@ -76,6 +76,13 @@ def generator_confidence(candidates: DataFrame) -> DataFrame:
     return candidates.select("user_id", "item_id", F.exp("log_prob").alias("confidence"))
 
 
+def retrieved_confidence(retrieved: DataFrame) -> DataFrame:
+    """What similar users' steps propose, with the share of their votes as confidence: `user_id,
+    item_id, confidence`.
+    """
+    return retrieved.select("user_id", "item_id", F.col("share").alias("confidence"))
+
+
 def rows_in_band(pairs: DataFrame, band: tuple[float, float], by: str) -> DataFrame:
     """The synthetic rows between two shares of all of them, in the order of a score.
 

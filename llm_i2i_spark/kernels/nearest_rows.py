@@ -12,7 +12,13 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from llm_i2i_spark.kernels.arrays import Float32Array, Int16Array, Int32Array, UInt32Array
+from llm_i2i_spark.kernels.arrays import (
+    Float32Array,
+    Int16Array,
+    Int32Array,
+    Int64Array,
+    UInt32Array,
+)
 from llm_i2i_spark.kernels.compiled import compiled
 from llm_i2i_spark.kernels.top_k import allocate_top_k, select_top_k
 
@@ -69,6 +75,30 @@ def nearest_rows(
     row = np.repeat(np.arange(first, last, dtype=np.int32), counts)
     # Rounding may lengthen a row, so that twins come out a little above 1.
     return row, neighbors, np.minimum(products.astype(np.float64) / square, 1.0)
+
+
+def nearest_among(
+    queries: Float32Array, matrix: Float32Array, top_k: int, excluded: tuple[Int64Array, Int64Array]
+) -> tuple[Int32Array, Int32Array, NDArray[np.float64]]:
+    """The rows of a matrix that are nearest to some others.
+
+    Args:
+        queries: [m, dims], of `quantize`, as float32.
+        matrix: [n, dims], likewise.
+        top_k: rows that each query gets, fewer where the matrix has no more.
+        excluded: query and row of the pairs that do not count.
+
+    Returns:
+        Query, row and cosine (-1 to 1) of each pair, by query, nearest first, of equal cosines the
+        lower row first.
+    """
+    scores = queries @ matrix.T
+    scores[excluded] = -np.inf
+    square = float(length_of_rows(matrix.shape[1])) ** 2
+    rows = np.arange(len(matrix), dtype=np.uint32)
+    counts, found, products = _best(scores, rows, min(top_k, len(matrix)), -np.inf)
+    query = np.repeat(np.arange(len(queries), dtype=np.int32), counts)
+    return query, found, np.clip(products.astype(np.float64) / square, -1.0, 1.0)
 
 
 @compiled

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
-from llm_i2i_spark.lm.packing import Suffix, Tokens, prompt_batch, token_batches, tree_batch
+from llm_i2i_spark.lm.history_states import states_after
+from llm_i2i_spark.lm.packing import Suffix, Tokens, token_batches, tree_batch
 from llm_i2i_spark.lm.trie import ItemTrie
 from llm_i2i_spark.prompts.items import Item
 
@@ -189,12 +190,7 @@ class _CatalogueSearch:
         return Ranking(users, trie.items[nodes], log_probs)
 
     def _after_prompts(self, prompts: Sequence[Tokens]) -> Tensor:
-        """[B, H] hidden states at the last token of each prompt."""
-        tokens, positions, last = (part.to(self._device) for part in prompt_batch(prompts))
-        hidden: Tensor = self._model(tokens, positions)[
-            torch.arange(len(prompts), device=self._device), last
-        ]
-        return hidden
+        return states_after(self._model, prompts, self._device)
 
     def _after_beams(
         self, prompts: Sequence[Tokens], users: Int64Array, beams: Int64Array

@@ -31,6 +31,7 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.pipeline.find_results import find_result
 from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
+from llm_i2i_spark.pipeline.stages import model_tables
 
 System = tuple[Variant, str]
 """A variant and a backbone: what an index is made from, and by which item-to-item model."""
@@ -112,7 +113,9 @@ class _Planner:
             return
         seen = set()
         for variant, backbone in self._systems_in(stage):
-            if stage.scope == ("branch",) and not variant.needs_models:
+            if stage.scope == ("branch",) and not model_tables(variant, backbone) & set(
+                stage.writes
+            ):
                 continue
             values = {"variant": variant.name_in(stage.name), "backbone": backbone}
             values["branch"] = variant.branch_in(stage.name)

@@ -20,6 +20,7 @@ from llm_i2i_spark.generate.stage import STAGE as GENERATE
 from llm_i2i_spark.i2i.stage import STAGE as I2I
 from llm_i2i_spark.index.stage import STAGE as INDEX
 from llm_i2i_spark.ingest.stage import STAGE as INGEST
+from llm_i2i_spark.retrieve.stage import STAGE as RETRIEVE
 from llm_i2i_spark.sft.stage import STAGE as SFT
 
 STAGES: tuple[Stage, ...] = (
@@ -27,6 +28,7 @@ STAGES: tuple[Stage, ...] = (
     ENCODE,
     EXPORT,
     SFT,
+    RETRIEVE,
     GENERATE,
     DISCRIMINATE,
     FUSE,
@@ -39,6 +41,18 @@ STAGES: tuple[Stage, ...] = (
 FOR_BACKBONES: tuple[Stage, ...] = (ENCODE, COMBINE, EMBED)
 """Stages whose tables only some backbones read."""
 STAGE_NAMES = tuple(stage.name for stage in STAGES)
+
+
+def model_tables(variant: Variant, backbone: str) -> set[str]:
+    """The tables of the model stages that a system is made from, directly or not."""
+    if not variant.needs_models:
+        return set()
+    needed = {*variant.fusion.reads, *find_backbone(backbone).reads}
+    of_models = [stage for stage in STAGES if stage.scope == ("branch",)]
+    for stage in reversed(of_models):
+        if needed & set(stage.writes):
+            needed |= set(stage.reads)
+    return {table for stage in of_models for table in stage.writes if table in needed}
 
 
 def stages_for(
@@ -57,9 +71,9 @@ def stages_for(
         if name is not None and name not in STAGE_NAMES:
             raise ConfigError(f"There is no stage {name}; the stages are {', '.join(STAGE_NAMES)}.")
     variants = list(dict.fromkeys(variant.name for variant, _ in systems))
-    with_models = any(variant.needs_models for variant, _ in systems)
+    of_models = {table for system in systems for table in model_tables(*system)}
     evaluated = [variant for variant, _ in systems if not variant.served]
-    needed = [stage for stage in STAGES if with_models or stage.scope != ("branch",)]
+    needed = [one for one in STAGES if one.scope != ("branch",) or of_models & set(one.writes)]
     read = {table for _, name in systems for table in find_backbone(name).reads}
     needed = [one for one in needed if one not in FOR_BACKBONES or read & set(one.writes)]
     if config.split.holdout == "none" or not evaluated:

@@ -21,6 +21,7 @@ from tests.audit.example_lake import (
     neighbor,
     write_backbones,
     write_later,
+    write_llm_cf,
     write_used,
 )
 
@@ -71,6 +72,15 @@ def with_backbones(history: History, tmp_path_factory: pytest.TempPathFactory) -
     lake, _ = _copy(history, tmp_path_factory.mktemp("backbones"))
     write_backbones(Writer(lake, history.config, "20260105T000000-more"), fused=1)
     return lake
+
+
+@pytest.fixture(scope="session")
+def with_llm_cf(history: History, tmp_path_factory: pytest.TempPathFactory) -> tuple[Lake, Lists]:
+    """A copy of the lake that has an index of variant llm_cf, and the lists that its similarities
+    come from.
+    """
+    lake, _ = _copy(history, tmp_path_factory.mktemp("llm_cf"))
+    return lake, write_llm_cf(Writer(lake, history.config, "20260106T000000-rival"), 0)
 
 
 @pytest.fixture

@@ -15,7 +15,13 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.backbones import Attribution, Swing
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.fuse.transform import credible_real_rows, real_rows, score_confidence, soft_rows
+from llm_i2i_spark.fuse.transform import (
+    credible_real_rows,
+    real_rows,
+    retrieved_confidence,
+    score_confidence,
+    soft_rows,
+)
 from llm_i2i_spark.lake.tables import Lake
 from llm_i2i_spark.prompts import templates
 from tests.audit.commits import BASE, BLEND, LLM_I2I, REAL, SWING, OldWriter, Rows, Writer
@@ -332,3 +338,57 @@ def write_later(write: Writer) -> None:
     write("item_similarity", [similarity], {"fused": fused}, [LLM_I2I | SWING])
     bm25 = REAL | {"backbone": "bm25"}
     write("item_index", [(*bm25.values(), "A", [neighbor("F", 1.0, 1)])], {"fused": fused}, [bm25])
+
+
+VOTES = {
+    ("u2", "B"): (1, [("u1|1", 0.75, 0.5), ("u6|1", 0.5, 0.25)]),
+    ("u4", "A"): (2, [("u3|1", 0.25, 0.125)]),
+}
+"""(user, item) -> rank, and of the examples that voted for it id, similarity, share."""
+
+
+def write_llm_cf(write: Writer, interactions: int) -> Lists:
+    """An index of variant `llm_cf`, and examples that were written later; the lists that its
+    similarities come from.
+    """
+    lake, config, variant = write.lake, write.config, {"variant": "llm_cf"}
+    digest = templates.prompt_digest("sequence", templates.GENERATOR)
+    models = {
+        "checkpoints": write(
+            "checkpoints", [(BASE_BRANCH, *row) for row in _checkpoints("models/cf")], {}, [BASE]
+        )
+    }
+    reads = {"interactions": interactions, "items": 0, **models}
+    examples = write("in_context_examples", _in_context_examples("follows", digest), reads, [BASE])
+    rows = [
+        (BASE_BRANCH, *pair, rank, sum(vote[2] for vote in votes), _votes(votes), GENERATOR, digest)
+        for pair, (rank, votes) in VOTES.items()
+    ]
+    retrieved = write("retrieved", rows, reads, [BASE], examples_version=examples)
+    write("in_context_examples", _in_context_examples("later", digest), reads, [BASE])
+    seen = lake.read("interactions", interactions)
+    seen = seen.where(F.col("fold").isin(*config.model_folds))
+    pairs = retrieved_confidence(lake.read("retrieved", retrieved))
+    fused_rows = real_rows(seen, F.col("weight")).unionByName(soft_rows(pairs, 1.0, 0.01))
+    reads = {"interactions": interactions, "retrieved": retrieved}
+    rows_of_variant = fused_rows.selectExpr("'llm_cf' AS variant", "*")
+    fused = write("fused", rows_of_variant, reads, [variant])
+    lists: dict[str, dict[str, float]] = {}
+    for row in lake.read("fused", fused, variant).collect():
+        lists.setdefault(row["user_id"], {})[row["item_id"]] = row["weight"]
+    similarities = _similarities({"llm_cf": lists}, config.i2i.swing)
+    similar = write("item_similarity", similarities, {"fused": fused}, [variant | SWING])
+    write("item_index", _index(similarities), {"item_similarity": similar}, [variant | SWING])
+    return lists
+
+
+def _votes(votes: Sequence[tuple[str, float, float]]) -> list[dict[str, Any]]:
+    return [dict(zip(("example_id", "similarity", "share"), vote, strict=True)) for vote in votes]
+
+
+def _in_context_examples(word: str, digest: str) -> Rows:
+    examples = {"u1|1": ("u1", "B", "A"), "u6|1": ("u6", "B", "A"), "u3|1": ("u3", "A", "B")}
+    return [
+        (BASE_BRANCH, one, user, item, reason, f"{item} {word} {reason}.", GENERATOR, digest)
+        for one, (user, item, reason) in examples.items()
+    ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -118,6 +119,33 @@ def test_a_replay_of_the_lake_says_what_its_lookups_return(finished: Finished, h
         assert cut[variant]["l2p_item"]["value"] == pytest.approx(recall, abs=0.01)  # ties
         whole = found["systems"][variant]
         assert recall < whole["l2p_item"]["value"] <= whole["l2p"]["value"] <= 1
+
+
+def test_the_rival_is_made_beside_the_others_by_the_same_models(
+    finished: Finished, here: Any, tmp_path: Path
+) -> None:
+    root = tmp_path / "lake"
+    shutil.copytree(finished.lake, root)
+    arguments = [*finished.arguments, "--set", f"lake.root={root}"]
+    done = json.loads(here.run("run", "--json", *arguments, "--variants", "real,llm_cf,llm_i2i"))
+    made = [stage["stage"] for stage in done["stages"] if not stage["up_to_date"]]
+    assert made == ["retrieve", "fuse", "i2i", "index", "evaluate"]
+    assert done["metrics"]["variants"]["llm_cf"]["all"]["recall@10"]["value"] > 0
+    lake, variant = DeltaRsLake(LakeConfig(root=str(root))), {"variant": "llm_cf"}
+    columns = ["user_id", "item_id", "source", "weight", "confidence"]
+    fused = lake.read("fused", None, columns, variant).to_pylist()
+    synthetic = [row for row in fused if row["source"] == "synthetic"]
+    assert all(0 < row["weight"] <= 1 and 0 < row["confidence"] <= 1 for row in synthetic)
+    pairs = {(row["user_id"], row["item_id"]) for row in fused}
+    assert len(pairs) == len(fused)
+    real = len(fused) - len(synthetic)
+    assert sum(row["weight"] for row in synthetic) == pytest.approx(real, rel=0.05)
+    edges = lake.read(
+        "item_similarity", None, ["item_id", "neighbor_id", "synthetic_share"], variant
+    )
+    edge = max(edges.to_pylist(), key=lambda row: row["synthetic_share"])
+    ends = ("--item", edge["item_id"], "--neighbor", edge["neighbor_id"], "--variant", "llm_cf")
+    assert "of the votes; compared by generator" in here.run("audit", "trace", *arguments, *ends)
 
 
 def test_an_interrupted_run_ends_with_one_sentence(

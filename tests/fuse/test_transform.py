@@ -171,6 +171,24 @@ def test_of_equal_scores_none_is_in_two_bands(spark: SparkSession) -> None:
     assert rows_in_band(pairs.limit(0), (0.3, 0.6), "confidence").isEmpty()
 
 
+def test_votes_of_similar_users_weigh_by_their_share_in_either_mode(
+    spark: SparkSession, real: DataFrame
+) -> None:
+    rows = [("u1", "c", 0.5), ("u1", "d", 0.125), ("u2", "a", 0.25)]
+    retrieved = spark.createDataFrame(rows, "user_id string, item_id string, share double")
+    rule = find_variant("llm_cf").fusion
+    for settings in (FuseConfig(), FuseConfig(mode="threshold", threshold=0.4)):
+        fused = fuse_rows(rule, real, {"retrieved": retrieved}, settings).collect()
+        weights = {(row["user_id"], row["item_id"]): row["weight"] for row in fused}
+        assert weights.pop(("u1", "a")) == weights.pop(("u1", "b")) == 1.0
+        # Together as much as the two real rows: a scale of .375, above which weights are 1.
+        assert sum(weights.values()) == pytest.approx(2.0, rel=0.02)
+        assert weights == pytest.approx(
+            {("u1", "c"): 1.0, ("u2", "a"): 0.667, ("u1", "d"): 0.333}, rel=0.02
+        )
+        assert {row["source"] for row in fused if row["confidence"]} == {"synthetic"}
+
+
 def test_threshold_keeps_the_confident_with_full_weight(scored: DataFrame) -> None:
     assert _weights(confident_rows(score_confidence(scored), 0.05)) == {"c": 1.0, "d": 1.0}
 

@@ -40,6 +40,28 @@ def test_a_variant_without_models_needs_none_of_their_stages(shop) -> None:
     assert list(to_do(shop.plan())) == REAL_STAGES
 
 
+def test_the_rival_needs_neither_candidates_nor_scores_and_shares_the_models(shop) -> None:
+    plan = shop.plan(("real", "llm_cf"))
+    assert list(to_do(plan)) == ["ingest", "export", "sft", "retrieve", *REAL_STAGES[1:]]
+    shop.run("real", "llm_cf")
+    plan = shop.plan(("real", "llm_cf", "llm_i2i"))
+    assert list(to_do(plan)) == ["generate", "discriminate", *REAL_STAGES[1:]]
+    plan = shop.given("retrieve.neighbors=9").plan(("real", "llm_cf"))
+    assert to_do(plan) == {
+        "retrieve": [BASE],
+        "fuse": ["variant=llm_cf"],
+        "i2i": ["variant=llm_cf,backbone=swing"],
+        "index": ["variant=llm_cf,backbone=swing"],
+        "evaluate": [""],
+    }
+    # A branch that only another variant needs has no examples, and `generated` no scores.
+    branches = to_do(shop.plan(("llm_cf", "no_long_tail_loss")))
+    assert branches["discriminate"] == ["branch=no_long_tail_loss"]
+    assert "retrieve" not in branches
+    plan = shop.plan(("llm_cf",), backbones=("generated",))
+    assert list(to_do(plan)) == ["generate", "i2i", "index", "evaluate"]
+
+
 def test_a_changed_source_reaches_everything_that_was_made_from_it(shop) -> None:
     shop.run()
     (shop.folder / "items.csv").write_text("item_id,title\ni,another\n")

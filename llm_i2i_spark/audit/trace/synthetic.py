@@ -1,5 +1,5 @@
 """Behind a synthetic row: the generator's proposal with its prompt, the discriminator's score, and
-the checkpoints of both.
+the checkpoints of both; or the retrieved examples that voted for it.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.audit.lineage import Lineage, Origin, recorded
+from llm_i2i_spark.audit.trace.checkpoints import find_checkpoints, named_checkpoint
 from llm_i2i_spark.audit.trace.recorded_settings import recorded_settings
+from llm_i2i_spark.audit.trace.retrieval import trace_retrieval
 from llm_i2i_spark.audit.trace.synthetic_origin import (
-    Checkpoint,
     DiscriminatorScore,
     HistoryItem,
     Prompt,
@@ -46,6 +47,10 @@ def trace_synthetic(
     """
     if not pairs:
         return {}
+    retrieved = lineage.find_input(fused, "retrieved")
+    if retrieved is not None:
+        votes = trace_retrieval(lineage, retrieved, pairs)
+        return {pair: SyntheticOrigin(None, None, votes.get(pair)) for pair in pairs}
     scores = _scores(lineage, fused, pairs)
     proposals = _proposals(lineage, fused, config, pairs)
     return {pair: SyntheticOrigin(proposals.get(pair), scores.get(pair)) for pair in pairs}
@@ -58,14 +63,14 @@ def _scores(
     if scored is None:
         return {}
     recorded(scored)
-    models = _checkpoints(lineage, scored, "discriminator")
+    models = find_checkpoints(lineage, scored, "discriminator")
     rows = _rows_of(lineage, scored, pairs)
     return {
         pair: DiscriminatorScore(
             p_yes=row["p_yes"],
             confidence=row["confidence"],
             decision=row["decision"],
-            model=_checkpoint(models, "discriminator", row["model_digest"]),
+            model=named_checkpoint(models, "discriminator", row["model_digest"]),
             prompt_digest=row["prompt_digest"],
         )
         for pair, row in rows.items()
@@ -78,7 +83,7 @@ def _proposals(
 ) -> dict[UserItem, Proposal]:
     candidates = recorded(lineage.input_of(fused, "candidates"))
     used = recorded_settings(candidates, config) or config
-    models = _checkpoints(lineage, candidates, "generator")
+    models = find_checkpoints(lineage, candidates, "generator")
     rows = _rows_of(lineage, candidates, pairs)
     users, shown = sorted({user for user, _ in rows}), _items_shown(candidates, used, rows.values())
     histories = _histories(lineage, candidates, used, users, shown)
@@ -87,7 +92,7 @@ def _proposals(
         pair: Proposal(
             rank=row["rank"],
             log_prob=row["log_prob"],
-            model=_checkpoint(models, "generator", row["model_digest"]),
+            model=named_checkpoint(models, "generator", row["model_digest"]),
             decode_digest=row["decode_digest"],
             prompt=_prompt(
                 histories.get(pair[0], ()), row["prompt_digest"], row["decode_digest"] in digests
@@ -103,23 +108,6 @@ def _rows_of(lineage: Lineage, origin: Origin, pairs: Sequence[UserItem]) -> dic
     asked = F.col("user_id").isin(users) & F.col("item_id").isin(items)
     rows = lineage.read(origin, origin.table, asked)
     return {(row["user_id"], row["item_id"]): row for row in rows}
-
-
-def _checkpoints(lineage: Lineage, origin: Origin, role: str) -> dict[str, Checkpoint]:
-    """The checkpoints of a role that `origin` could choose from, by digest."""
-    if lineage.find_input(origin, "checkpoints") is None:
-        return {}
-    rows = lineage.read(origin, "checkpoints", F.col("role") == role)
-    return {
-        row["model_digest"]: Checkpoint(
-            role, row["model_digest"], row["path"], row["export_version"]
-        )
-        for row in rows
-    }
-
-
-def _checkpoint(models: dict[str, Checkpoint], role: str, digest: str) -> Checkpoint:
-    return models.get(digest, Checkpoint(role, digest, None, None))
 
 
 def _histories(

@@ -91,10 +91,49 @@ class DiscriminatorScore:
 
 
 @dataclass(frozen=True)
+class RetrievedExample:
+    """A step of a similar user that voted for a synthetic row.
+
+    Attributes:
+        example_id: in the table `in_context_examples`.
+        user_id: whose step.
+        similarity: of the example and the user's history, -1 to 1.
+        share: of the votes of all examples that were retrieved for the user.
+        reason_id: the earlier item behind the step.
+        reasoning: the step in words.
+    """
+
+    example_id: str
+    user_id: str
+    similarity: float
+    share: float
+    reason_id: str
+    reasoning: str
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """The part of similar users in a synthetic row.
+
+    Attributes:
+        rank: of the item among those retrieved for the user, from 1.
+        share: of the votes.
+        model: the generator, by which users and examples are compared.
+        examples: that voted for the item, the most similar first.
+    """
+
+    rank: int
+    share: float
+    model: Checkpoint
+    examples: tuple[RetrievedExample, ...]
+
+
+@dataclass(frozen=True)
 class SyntheticOrigin:
-    """Both models' parts in one synthetic row; None where the recorded versions hold none (some
-    variants leave one out).
+    """What is behind one synthetic row: both models' parts, or, for variant `llm_cf`, the examples
+    that were retrieved; None where the recorded versions hold none (some variants leave one out).
     """
 
     proposal: Proposal | None
     judgement: DiscriminatorScore | None
+    retrieval: Retrieval | None = None

@@ -23,6 +23,7 @@ from llm_i2i_spark.audit.trace.synthetic_origin import (
     DiscriminatorScore,
     Prompt,
     Proposal,
+    Retrieval,
 )
 from llm_i2i_spark.backbones.attribution import Attribution
 from llm_i2i_spark.prompts.render import clean_text
@@ -155,6 +156,8 @@ def _interaction(end: Interaction, titles: Mapping[str, str]) -> Node:
         below.append(_proposal(end.origin.proposal))
     if end.origin and end.origin.judgement:
         below.append(_score(end.origin.judgement))
+    if end.origin and end.origin.retrieval:
+        below.append(_retrieval(end.origin.retrieval))
     return Node(f"{end.source:<9} {_named(end.item_id, titles)}: {', '.join(facts)}", below)
 
 
@@ -171,6 +174,19 @@ def _score(score: DiscriminatorScore) -> Node:
     answer = "Yes" if score.decision else "No"
     text = f"judged {answer}, p_yes {score.p_yes:.3g}, calibrated confidence {score.confidence:.3g}"
     return Node(f"{text} by {_checkpoint(score.model)}")
+
+
+def _retrieval(retrieval: Retrieval) -> Node:
+    examples = _counted(len(retrieval.examples), "similar step")
+    text = f"taken in {examples}, rank {retrieval.rank} with {retrieval.share:.1%} of the votes"
+    below = [
+        Node(
+            f"user {one.user_id}, similarity {one.similarity:.3f}, {one.share:.1%} of the votes:"
+            f" {clean_text(one.reasoning)}"
+        )
+        for one in retrieval.examples
+    ]
+    return Node(f"{text}; compared by {_checkpoint(retrieval.model)}", below)
 
 
 def _checkpoint(model: Checkpoint) -> str:

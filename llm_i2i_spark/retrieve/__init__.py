@@ -1,0 +1,1 @@
+"""Stage retrieve: steps of similar users propose interactions that the log lacks (LLM-CF)."""
