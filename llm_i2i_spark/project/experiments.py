@@ -34,10 +34,10 @@ class Experiments(LakeAccess):
         """Search for better settings of a variant and backbone, on the validation fold alone.
 
         The first trial has the settings of this project, so the result is never worse than those
-        on the validation fold. Trials run in a lake of their own, `tuning` below `lake.root`: the
-        project's tables stay as they are. What does not depend on what is searched is made once.
-        An interrupted search goes on where it was; another log, other options or another space
-        begin a new study.
+        on the validation fold. Trials run in the lake of the project's experiments, `experiments`
+        below `lake.root`: its own tables stay as they are. What does not depend on what is searched
+        is made once. An interrupted search goes on where it was; another log, other options or
+        another space begin a new study.
 
         Args:
             metric: of the ranking, such as `ndcg@10` or `recall@20`, with a slice of the items
@@ -77,9 +77,10 @@ class Experiments(LakeAccess):
     ) -> Sweep:
         """One evaluation a value of an option, for all items and the long tail, with intervals.
 
-        Sweeps run in a lake of their own, `sweeps` below `lake.root`: the project's tables stay as
-        they are. What the values share is made once, and what was evaluated before is found by its
-        fingerprint, so that a call that was stopped goes on when it is given again.
+        Sweeps run in the lake of the project's experiments, `experiments` below `lake.root`: its
+        own tables stay as they are. What the values share is made once, and what was evaluated
+        before is found by its fingerprint, so that a call that was stopped goes on when it is given
+        again.
 
         Args:
             key: of the option, such as `sft.alpha`; not with a preset.

@@ -17,7 +17,7 @@ from llm_i2i_spark.experiments.sweeps.result import Sweep
 @pytest.fixture(scope="module")
 def lake(shop: Project, sweep: Sweep) -> Project:
     """The lake of the sweeps, which has the models that the table needs."""
-    return shop.with_settings({"lake.root": f"{shop.root}/sweeps"})
+    return shop.with_settings({"lake.root": f"{shop.root}/experiments"})
 
 
 @pytest.fixture(scope="module")

@@ -43,8 +43,10 @@ def test_without_a_synthetic_row_the_index_is_that_of_the_log(sweep: Sweep) -> N
 
 
 def test_the_tables_of_the_project_are_left_alone(shop: Project, sweep: Sweep) -> None:
-    assert [path.name for path in Path(shop.root or "").iterdir() if path.is_dir()] == ["sweeps"]
-    assert sweep.report.startswith(f"{shop.root}/sweeps/reports/")
+    assert [path.name for path in Path(shop.root or "").iterdir() if path.is_dir()] == [
+        "experiments"
+    ]
+    assert sweep.report.startswith(f"{shop.root}/experiments/reports/")
 
 
 def test_a_second_call_finds_every_value_and_runs_nothing(shop: Project, sweep: Sweep) -> None:

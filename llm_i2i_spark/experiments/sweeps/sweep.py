@@ -9,26 +9,22 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from llm_i2i_spark.base.console import log_message
-from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.variants import LLM_I2I, find_variant
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
 from llm_i2i_spark.experiments.arm_plan import ArmPlan, plan_arms
 from llm_i2i_spark.experiments.arms import Arm, ArmProject, evaluate_arms, find_metric
+from llm_i2i_spark.experiments.experiment_lake import VALIDATION, experiment_lake
 from llm_i2i_spark.experiments.sweeps.page import render_sweep
 from llm_i2i_spark.experiments.sweeps.points import SweepPoints
 from llm_i2i_spark.experiments.sweeps.result import Sweep
 
 TARGETS: dict[str, dict[str, Any]] = {
-    "valid": {"split.protocol": "strict", "evaluate.target": "valid"},
+    "valid": VALIDATION,
     "test": {"evaluate.target": "test"},
 }
 """Settings of the fold that a sweep is evaluated on. What is chosen on the validation fold is
 trained on the training fold alone.
 """
-
-
-FOLDER = "sweeps"
-"""Of the lake of all sweeps, below that of the project."""
 
 
 def sweep_project(project: ArmProject) -> ArmProject:
@@ -37,10 +33,7 @@ def sweep_project(project: ArmProject) -> ArmProject:
     Raises:
         ConfigError: the project's lake is a schema alone.
     """
-    if project.root is None:
-        raise ConfigError("Sweeps keep their results in files: set lake.root to a folder or URI.")
-    moved = {"lake.root": f"{project.root.rstrip('/')}/{FOLDER}", "lake.schema": None}
-    return project.with_settings(moved)
+    return project.with_settings(experiment_lake(project.root))
 
 
 def sweep_arms(points: SweepPoints, variant: str, backbone: str, target: str) -> list[Arm]:

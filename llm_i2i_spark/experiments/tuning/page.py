@@ -5,36 +5,27 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from llm_i2i_spark import __version__
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.report.page import settings_shown
 from llm_i2i_spark.evaluate.report.tables import Cell, PageTable
 from llm_i2i_spark.evaluate.slices import SLICE_TITLES
+from llm_i2i_spark.experiments.pages import render_page
 from llm_i2i_spark.experiments.tuning.plots import plot_history, plot_option
 from llm_i2i_spark.experiments.tuning.result import TuningResult
 from llm_i2i_spark.experiments.tuning.trial import Trial
 from llm_i2i_spark.experiments.tuning.written_space import setting_text
 
 
-def render_page(result: TuningResult, config: Config) -> str:
+def render_search(result: TuningResult, config: Config) -> str:
     """The report as one HTML page: styles, plots and script inside, nothing fetched from elsewhere.
 
     Args:
         result: of the search.
         config: that all trials share.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    packages = ("llm_i2i_spark.experiments.tuning", "llm_i2i_spark.evaluate.report")
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     metric, part = result.objective.metric, result.objective.part
-    return environment.get_template("tuning.html.j2").render(
+    return render_page(
+        "tuning.html.j2",
         result=result,
         better=result.best is not result.current,
         label=result.objective.label,
@@ -46,7 +37,6 @@ def render_page(result: TuningResult, config: Config) -> str:
         trials=_table(result),
         seed=config.seed,
         settings=settings_shown(config),
-        version=__version__,
     )
 
 

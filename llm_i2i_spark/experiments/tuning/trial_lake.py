@@ -1,8 +1,8 @@
-"""Where trials run: a lake of their own under that of the project, which stays as it is.
+"""The trials of a search in the lake of the project's experiments.
 
-All trials of all studies share it, so what does not depend on what is searched (the ingested log,
-fine-tuned models, proposals) is made once and found by its fingerprint. The project's own tables
-are not touched: lookups and the next run find them as they were.
+What does not depend on what is searched (the ingested log, fine-tuned models, proposals) is made
+once and found by its fingerprint. The project's own tables are not touched: lookups and the next
+run find them as they were.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.evaluate.settings import check_holdout
 from llm_i2i_spark.evaluate.stage import STAGE as EVALUATE
+from llm_i2i_spark.experiments.experiment_lake import VALIDATION, experiment_lake
 from llm_i2i_spark.experiments.tuning.measure import TriedIndex, measure
 from llm_i2i_spark.experiments.tuning.objective import Objective
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
@@ -37,14 +38,6 @@ from llm_i2i_spark.pipeline.plan import Plan, PlannedResult
 from llm_i2i_spark.pipeline.planner import make_plan
 from llm_i2i_spark.pipeline.runner import run_plan
 from llm_i2i_spark.pipeline.stages import stages_for
-
-FOLDER = "tuning"
-"""Of the lake of the trials, below that of the project."""
-
-VALIDATION = {"split.protocol": "strict", "evaluate.target": "valid"}
-"""What every trial is made and measured with: no model sees the validation fold, and the test fold
-is looked at by none.
-"""
 
 
 class TunedProject(Protocol):
@@ -60,8 +53,8 @@ class TunedProject(Protocol):
 
 
 def validation_config(config: Config) -> Config:
-    """The settings that all trials share: those of a project, its lake's folder `tuning`, and the
-    validation fold.
+    """The settings that all trials share: those of a project, the lake of its experiments, and
+    the validation fold.
 
     Raises:
         ConfigError: the lake is no local folder, or there is no validation fold.
@@ -72,8 +65,7 @@ def validation_config(config: Config) -> Config:
             "A search keeps its trials in files: set lake.root to a folder (on Databricks one"
             " below /Volumes)."
         )
-    moved = {"lake.root": str(root / FOLDER), "lake.schema": None}
-    found = load_config(base=config, overrides=moved | VALIDATION)
+    found = load_config(base=config, overrides=experiment_lake(str(root)) | VALIDATION)
     check_holdout(found)
     return found
 

@@ -231,8 +231,8 @@ def _study_name(lake: TrialLake, objective: Objective, space: Sequence[SearchedO
 
 def _write(result: TuningResult, config: Config) -> None:
     """Write the table and the report of a study."""
-    from llm_i2i_spark.experiments.tuning.page import render_page
+    from llm_i2i_spark.experiments.tuning.page import render_search
 
     table = result.to_pandas().to_csv(index=False)
     write_atomically(f"{result.folder}/trials.csv", table)
-    write_atomically(result.report, render_page(result, config))
+    write_atomically(result.report, render_search(result, config))

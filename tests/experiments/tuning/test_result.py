@@ -13,7 +13,7 @@ from llm_i2i_spark.backbones.search_space import Choice, Range
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.experiments.tuning.objective import read_objective
-from llm_i2i_spark.experiments.tuning.page import render_page
+from llm_i2i_spark.experiments.tuning.page import render_search
 from llm_i2i_spark.experiments.tuning.result import SHOWN, TuningResult
 from llm_i2i_spark.experiments.tuning.space import SearchedOption
 from llm_i2i_spark.experiments.tuning.trial import Trial
@@ -103,7 +103,7 @@ def test_many_trials_are_cut_to_the_best_and_the_current() -> None:
 @pytest.mark.parametrize("values", [(0.03,), (0.03, None), (0.05, 0.03), (0.03, None, 0.04, 0.05)])
 def test_the_page_holds_every_trial_and_asks_nothing_of_the_network(values: Any) -> None:
     found = result_of(*values)
-    page = render_page(found, Config())
+    page = render_search(found, Config())
     HTMLParser().feed(page)
     assert page.startswith("<!doctype html>")
     assert page.count("<svg") == 1 + len(SPACE)

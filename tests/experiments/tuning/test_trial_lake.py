@@ -78,7 +78,7 @@ def test_trials_never_look_at_the_test_fold(log: Path) -> None:
 
 def test_trials_have_a_lake_of_their_own(log: Path) -> None:
     config = lake_of(log, lake__schema="main.clicks").config
-    assert config.lake.root == str(log.parent / "lake" / "tuning")
+    assert config.lake.root == str(log.parent / "lake" / "experiments")
     assert config.lake.schema_name is None
 
 

@@ -133,7 +133,7 @@ def test_a_search_that_has_enough_trials_starts_none(
 
 
 def test_old_trials_leave_no_files_but_the_indexes_that_are_compared(searched: Searched) -> None:
-    root = Path(searched.project.root, "tuning")
+    root = Path(searched.project.root, "experiments")
     lake = DeltaRsLake(LakeConfig(root=str(root)))
     assert lake.version("item_similarity") == 3
     assert lake.lost_files("item_similarity") == []
