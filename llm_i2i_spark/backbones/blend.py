@@ -90,6 +90,9 @@ class Blend(Backbone):
     sampled_candidates: int = Field(
         25, ge=0, description="of all others in the lookup, a sample that stands for them"
     )
+    long_tail_weight: float = Field(
+        1.0, gt=0, description="of a training example with a long-tail target"
+    )
     hidden: int = Field(32, ge=1, description="width of the combiner's two hidden layers")
     epochs: int = Field(8, ge=1, description="passes over the training examples")
     least_steps: int = Field(

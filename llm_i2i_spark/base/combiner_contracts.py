@@ -40,6 +40,7 @@ COMBINER_EXAMPLES = Table(
         "pair_candidate array<int>: ... and of the second",
         "mixture array<double>: of each pair, the mixture of the components",
         "features array<float>: of each pair its features, pair after pair",
+        "loss_weight? double: of the example; null counts 1",
     ),
     scope=("variant", "backbone"),
 )

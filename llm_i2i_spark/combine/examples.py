@@ -25,6 +25,7 @@ COLUMNS = (
     "pair_candidate",
     "mixture",
     "features",
+    "loss_weight",
 )
 """Those that a training reads."""
 HELD_OUT_SHARE = 0.1
@@ -39,6 +40,7 @@ class FlatExamples(NamedTuple):
         stands_for: (pairs,) how many items the pair's candidate stands for.
         is_target: (pairs,) whether the candidate is the example's last interaction.
         features: (pairs, features).
+        weight: (examples,) of their losses.
         held_out: (examples,) whether an example only tells when to stop.
     """
 
@@ -47,6 +49,7 @@ class FlatExamples(NamedTuple):
     stands_for: Float32Array
     is_target: NDArray[np.bool_]
     features: Float32Array
+    weight: Float32Array
     held_out: NDArray[np.bool_]
 
 
@@ -86,6 +89,7 @@ def flatten_examples(rows: pa.Table, features: int) -> FlatExamples:
         stands_for=candidate_weights[candidate + np.repeat(_starts(candidates), pairs)],
         is_target=candidate == 0,
         features=values.reshape(-1, features),
+        weight=pc.fill_null(rows.column("loss_weight"), 1.0).to_numpy().astype(np.float32),
         held_out=choose_held_out(rows.column("user_id").to_pylist()),
     )
 
@@ -100,6 +104,7 @@ def no_examples(features: int) -> FlatExamples:
         nothing,
         no_marks,
         np.empty((0, features), np.float32),
+        nothing,
         no_marks,
     )
 

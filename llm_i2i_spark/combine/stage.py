@@ -29,7 +29,7 @@ def scopes_read(table: str, scope: Scope) -> tuple[dict[str, str], ...]:
 
 STAGE = Stage(
     name="combine",
-    reads=("fused", "items", "item_features", "item_candidates"),
+    reads=("fused", "items", "item_stats", "item_features", "item_candidates"),
     settings=("i2i.{backbone}",),
     code=("combine", "base/manifest", "lm/reproducible"),
     code_with_imports=("backbones/{backbone}",),

@@ -2,8 +2,9 @@
 the user's last interaction first.
 
     score(c) = sum over pairs (r, c) of weight(r) mixture(r, c) exp(network(features(r, c)))
-    loss = log(sum over c of a(c) score(c)) - log(score(last interaction))
+    loss = w (log(sum over c of a(c) score(c)) - log(score(last interaction)))
 
+w is the weight of the example, another one than 1 for a long-tail item where that is asked for.
 a(c) is how many items candidate c stands for: the loss is the cross entropy of a softmax over the
 logarithms of the scores, sampled as in Bengio and Senécal (IEEE Transactions on Neural Networks
 2008).
@@ -135,6 +136,7 @@ class _Batch(NamedTuple):
         weighted: (pairs,) score * items that the candidate stands for.
         example: (pairs,) number of the example, from 0.
         target: positions of the pairs whose candidate is the last interaction.
+        weight: (size,) of the examples' losses.
         size: how many examples.
     """
 
@@ -143,6 +145,7 @@ class _Batch(NamedTuple):
     weighted: Tensor
     example: Tensor
     target: Tensor
+    weight: Tensor
     size: int
 
 
@@ -244,17 +247,18 @@ class _Trainer:
             torch.tensor(score * data.stands_for[pairs]),
             torch.tensor(np.repeat(np.arange(len(chosen)), lengths)),
             torch.tensor(np.flatnonzero(data.is_target[pairs])),
+            torch.tensor(data.weight[chosen]),
             len(chosen),
         )
 
     def _losses(self, batch: _Batch) -> Tensor:
-        """(examples,) the loss of each."""
+        """(examples,) the loss of each, times its weight."""
         factor = torch.exp(self.network(batch.features))
         every = torch.zeros(batch.size).index_add(0, batch.example, batch.weighted * factor)
         target = torch.zeros(batch.size).index_add(
             0, batch.example[batch.target], (batch.score * factor)[batch.target]
         )
-        return torch.log(every + LEAST) - torch.log(target + LEAST)
+        return batch.weight * (torch.log(every + LEAST) - torch.log(target + LEAST))
 
     def _set_rate(self) -> None:
         """Linear warm-up, and linear decay to 5 %."""

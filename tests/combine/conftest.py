@@ -59,6 +59,7 @@ def made_up_examples(users: int, seed: int = 0, decides: bool = True) -> list[di
                 "pair_candidate": [c for _, c in pairs],
                 "mixture": random.uniform(0.001, 0.1, len(pairs)).tolist(),
                 "features": features.astype(np.float32).ravel().tolist(),
+                "loss_weight": 1.0,
             }
         )
     return rows

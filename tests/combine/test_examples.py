@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_i2i_spark.base.errors import InputDataError
-from llm_i2i_spark.combine.examples import choose_held_out, flatten_examples
+from llm_i2i_spark.combine.examples import COLUMNS, choose_held_out, flatten_examples
 
 WIDTH = 2
 numbers = st.floats(0.125, 4, width=32)
@@ -31,14 +31,15 @@ def rows_of_examples(draw: st.DrawFn) -> dict:
         "pair_candidate": [one[1] for one in pairs],
         "mixture": [one[2] for one in pairs],
         "features": [value for one in pairs for value in (one[3], -one[3])],
+        "loss_weight": draw(st.one_of(st.none(), numbers)),
     }
 
 
 def to_arrow(rows: list[dict]) -> pa.Table:
     integers, floats = pa.list_(pa.int32()), pa.list_(pa.float32())
     types = {"user_id": pa.string(), "pair_recent": integers, "pair_candidate": integers}
-    names = ("user_id", "recent_weights", "candidate_weights", "pair_recent", "pair_candidate")
-    fields = [pa.field(name, types.get(name, floats)) for name in (*names, "mixture", "features")]
+    types["loss_weight"] = pa.float64()
+    fields = [pa.field(name, types.get(name, floats)) for name in COLUMNS]
     table = pa.Table.from_pylist(rows, schema=pa.schema(fields))
     return pa.concat_tables([table.slice(0, 2), table.slice(2)])
 
@@ -62,6 +63,8 @@ def test_every_pair_keeps_its_weights_and_features(rows):
     ]
     found = zip(flat.score, flat.stands_for, flat.is_target, flat.features.tolist(), strict=True)
     assert list(found) == wanted
+    weights = [1.0 if row["loss_weight"] is None else row["loss_weight"] for row in rows]
+    assert flat.weight.tolist() == weights
 
 
 def test_rows_whose_arrays_do_not_fit_are_refused(tiny):

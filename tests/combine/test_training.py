@@ -41,7 +41,8 @@ def mean_loss(rows: list[dict], combiner: Combiner, width: int) -> float:
     losses = []
     for row in rows:
         scores = merged_scores(row, combiner, width)
-        losses.append(np.log(np.dot(row["candidate_weights"], scores)) - np.log(scores[0]))
+        loss = np.log(np.dot(row["candidate_weights"], scores)) - np.log(scores[0])
+        losses.append(row["loss_weight"] * loss)
     return float(np.mean(losses))
 
 
@@ -61,6 +62,8 @@ def test_the_weights_are_those_of_the_lowest_held_out_loss_and_it_is_the_one_of_
     tiny,
 ):
     rows = tiny.examples(120, decides=False)
+    for number, row in enumerate(rows):
+        row["loss_weight"] = [1.0, 2.5][number % 2]
     flat = flatten_examples(tiny.as_arrow(rows), tiny.features)
     held_out = [row for row, chosen in zip(rows, flat.held_out, strict=True) if chosen]
     found = train(flat, CombinerTraining(hidden=32, epochs=12, batch_size=8, learning_rate=0.01))
@@ -157,3 +160,24 @@ def test_few_examples_are_passed_over_more_often(tiny):
     batches = -(-int((~flat.held_out).sum()) // training.batch_size)
     assert len(found.curve) == -(-100 // batches) > 2
     assert found.curve[-1].learning_rate < found.curve[0].learning_rate
+
+
+def test_examples_that_weigh_more_are_learned_better(tiny):
+    """Half of the examples want a feature to be high, the other half want it low."""
+    rows = tiny.examples(400)
+    for number, row in enumerate(rows):
+        if number % 2:
+            row["features"] = [-value for value in row["features"]]
+
+    def losses(weight: float) -> list[float]:
+        for row in rows[::2]:
+            row["loss_weight"] = weight
+        combiner = train(flatten_examples(tiny.as_arrow(rows), tiny.features)).combiner
+        return [
+            mean_loss([{**row, "loss_weight": 1.0} for row in half], combiner, tiny.features)
+            for half in (rows[::2], rows[1::2])
+        ]
+
+    even, heavy = losses(1.0), losses(4.0)
+    assert heavy[0] < even[0]
+    assert heavy[1] > even[1]

@@ -64,11 +64,13 @@ def train_blend(
         blend: the parameters.
         held_back: interactions without any knowledge of the held-out ones, of `Backbone.compute`.
         held_out: `user_id, item_id`: the next interaction of each user.
-        run: with the tables `items`, `item_features` and `item_candidates`, where there are any;
-            the last by a generator that has not seen the held-out interactions either.
+        run: with the tables `items`, `item_stats`, `item_features` and `item_candidates`, where
+            there are any; the last by a generator that has not seen the held-out interactions
+            either.
     """
     blocks = find_components(blend, held_back, run)
-    chosen = sample_users(blend, held_back, held_out, blocks.catalogue, run.seed)
+    stats = run.tables.get("item_stats")
+    chosen = sample_users(blend, held_back, held_out, blocks.catalogue, run.seed, stats)
     users = run.staged(chosen, "users to learn from")
     sample = collect_sample(users, blend)
     weights = learn_weights(blocks, sample)

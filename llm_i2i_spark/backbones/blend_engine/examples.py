@@ -224,9 +224,10 @@ def _as_examples(pairs: DataFrame, users: DataFrame, read: pa.Table, blend: Blen
         F.transform("lists", lambda one: F.array_repeat(one["step"], F.size(one["candidates"])))
     )
     grouped = pairs.groupBy("user").agg(by_step)
+    of_user = users.select("user", "user_id", "item_id", "recent_items", "loss_weight")
     return (
         grouped.join(F.broadcast(weights), "user")
-        .join(F.broadcast(users.select("user", "user_id", "item_id", "recent_items")), "user")
+        .join(F.broadcast(of_user), "user")
         .select(
             "user_id",
             "item_id",
@@ -239,5 +240,6 @@ def _as_examples(pairs: DataFrame, users: DataFrame, read: pa.Table, blend: Blen
             F.flatten("lists.candidates").alias("pair_candidate"),
             F.flatten("lists.mixture").alias("mixture"),
             F.flatten("lists.features").alias("features"),
+            "loss_weight",
         )
     )

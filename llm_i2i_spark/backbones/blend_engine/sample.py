@@ -74,7 +74,12 @@ class Sample:
 
 
 def sample_users(
-    blend: Blend, held_back: DataFrame, held_out: DataFrame, catalogue: Catalogue, seed: int
+    blend: Blend,
+    held_back: DataFrame,
+    held_out: DataFrame,
+    catalogue: Catalogue,
+    seed: int,
+    item_stats: DataFrame | None = None,
 ) -> DataFrame:
     """Users whose last interaction was held out, those with the lowest hashes.
 
@@ -84,10 +89,11 @@ def sample_users(
         held_out: `user_id, item_id`, one row a user.
         catalogue: of all items.
         seed: of the hashes.
+        item_stats: `item_id, is_long_tail`; None where no item is known to be of the long tail.
 
     Returns:
         `user int` from 0, `user_id, item_id, target int, key int, recent_items array<string>, owned
-        array<int>`, of users with an interaction before.
+        array<int>, loss_weight double`, of users with an interaction before.
     """
     known = to_join(catalogue.ids, catalogue.size)
     key = F.hash("user_id", F.lit(seed))
@@ -104,6 +110,7 @@ def sample_users(
         .groupBy("user_id")
         .agg(F.sort_array(F.collect_list(F.struct("step", "item_id", "item_idx"))).alias("before"))
     )
+    chosen = _with_loss_weights(chosen, item_stats, blend.long_tail_weight)
     return chosen.join(before, "user_id").select(
         (F.row_number().over(Window.orderBy("user_id")) - 1).alias("user"),
         "user_id",
@@ -112,7 +119,18 @@ def sample_users(
         "key",
         F.slice("before.item_id", 1, blend.history).alias("recent_items"),
         F.col("before.item_idx").alias("owned"),
+        "loss_weight",
     )
+
+
+def _with_loss_weights(
+    held_out: DataFrame, item_stats: DataFrame | None, long_tail_weight: float
+) -> DataFrame:
+    if item_stats is None:
+        return held_out.withColumn("loss_weight", F.lit(1.0))
+    tail = item_stats.where("is_long_tail").select("item_id", F.lit(True).alias("_tail"))
+    weight = F.when(F.col("_tail"), F.lit(long_tail_weight)).otherwise(F.lit(1.0))
+    return held_out.join(tail, "item_id", "left").withColumn("loss_weight", weight).drop("_tail")
 
 
 def collect_sample(users: DataFrame, blend: Blend) -> Sample:
