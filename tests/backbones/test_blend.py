@@ -25,6 +25,7 @@ LOG = (
 )
 WORDS = "item_id string, features array<float>"
 CATALOGUE = "item_id string, brand string, category string"
+STATS = "item_id string, is_long_tail boolean"
 PROPOSED = "item_id string, neighbor_id string, log_prob double"
 N_USERS, N_ITEMS = 60, 24
 
@@ -126,8 +127,9 @@ def test_the_mixture_leans_on_what_predicts_the_last_interactions(spark, tables)
     """The next item on the ring is what transitions know, and popularity does not."""
     log = spark.createDataFrame(clicks(), LOG)
     with kept_frames() as keep:
-        run = BackboneRun(tables=tables, stage=keep)
-        training = train_blend(Blend(), *hold_back_last(log), run)
+        rare = spark.createDataFrame([("i3", True), ("i4", False)], STATS)
+        run = BackboneRun(tables={**tables, "item_stats": rare}, stage=keep)
+        training = train_blend(Blend(long_tail_weight=3), *hold_back_last(log), run)
         weights = dict(zip(training.names, training.weights.T, strict=True))
         steps = weights["em_transitions"] + weights["reverse"] + weights["two_hops"]
         bucket = int(np.argmax(steps))
@@ -144,6 +146,8 @@ def test_the_mixture_leans_on_what_predicts_the_last_interactions(spark, tables)
         assert max(row["pair_candidate"]) < len(row["candidate_weights"])
         assert max(row["pair_recent"]) < len(row["recent_items"]) == len(row["recent_weights"])
         assert row["item_id"] not in row["recent_items"]
+        assert row["loss_weight"] == (3.0 if row["item_id"] == "i3" else 1.0)
+    assert {row["loss_weight"] for row in examples} == {1.0, 3.0}
 
 
 def test_lists_are_those_of_the_components_mixed(spark, tables) -> None:

@@ -53,6 +53,9 @@ def trained(spark, tmp_path, monkeypatch):
     reads = {
         "fused": put_rows(lake, config, "fused", fused()),
         "items": put_rows(lake, config, "items", [(f"i{n}", "", "", "", "", {}) for n in range(8)]),
+        "item_stats": put_rows(
+            lake, config, "item_stats", [(f"i{n}", 9, 9, n + 1, n >= 6) for n in range(ITEMS)]
+        ),
         "item_features": put_rows(lake, config, "item_features", [("i0", [1.0, 0.0])]),
     }
     monkeypatch.setattr(execute, "launch", lambda *arguments, **options: None)
