@@ -48,7 +48,8 @@ class Blend(Backbone):
         S(i, j) = mixture(i, j) exp(network(features of (i, j))),
 
     trained through the lookup: the merged lists of a user's recent items shall rank the last
-    interaction first. Both learn from components that were made without those interactions, and are
+    interaction first. A last interaction with a long-tail item weighs more in it, as rare items
+    would otherwise be learned to be given up. Both learn from components that were made without those interactions, and are
     applied to components made from all of them.
 
     Stage `combine` trains both. `similar_items` on a DataFrame learns the mixture from the
@@ -91,7 +92,7 @@ class Blend(Backbone):
         25, ge=0, description="of all others in the lookup, a sample that stands for them"
     )
     long_tail_weight: float = Field(
-        1.0, gt=0, description="of a training example with a long-tail target"
+        2.0, gt=0, description="of a training example of the combiner with a long-tail target"
     )
     hidden: int = Field(32, ge=1, description="width of the combiner's two hidden layers")
     epochs: int = Field(8, ge=1, description="passes over the training examples")
