@@ -48,9 +48,9 @@ class Blend(Backbone):
         S(i, j) = mixture(i, j) exp(network(features of (i, j))),
 
     trained through the lookup: the merged lists of a user's recent items shall rank the last
-    interaction first. A last interaction with a long-tail item weighs more in it, as rare items
-    would otherwise be learned to be given up. Both learn from components that were made without those interactions, and are
-    applied to components made from all of them.
+    interaction first. One with a long-tail item weighs more, since a network that is right on
+    average learns to give rare items up. Both learn from components that were made without those
+    interactions, and are applied to components made from all of them.
 
     Stage `combine` trains both. `similar_items` on a DataFrame learns the mixture from the
     DataFrame and has no combiner; components of language models, which may have seen the last
