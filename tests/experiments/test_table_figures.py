@@ -36,6 +36,7 @@ def figure(value: float, gain: tuple[float, float] | None = None) -> Figure:
         (0.08, (-0.3, -0.1), 0.11, FAILS),
         (0.08, (-0.3, -0.1), 0.09, HOLDS),
         (0.1, (0.0, 0.0), 0.11, NOT_SEEN),
+        (0.1 + 1e-16, (0.0, 1e-16), 0.11, NOT_SEEN),
         (0.12, (0.1, 0.3), 0.1, ""),
         (0.12, (0.1, 0.3), None, ""),
     ],

@@ -88,7 +88,7 @@ class TableFigure:
         ours, printed = self.gain, self.published_gain
         if ours is None or not printed:
             return ""
-        same = ours * printed > 0
+        same = round(ours, 9) * printed > 0  # equal indexes differ in the last digits of a sum
         bounds = self.gain_interval
         if bounds is None:
             return UNTESTED[same]
