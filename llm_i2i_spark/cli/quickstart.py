@@ -26,6 +26,7 @@ _SETTINGS = (
     "spark.shuffle_partitions=2",
     "export.calibration_share=0.2",
     "sft.batch_size=64",
+    "sft.least_steps=0",
     "sft.sampled_negatives=0",
     "sft.learning_rate=2e-3",
     "sft.discriminator.batch_size=64",

@@ -22,6 +22,8 @@ DEFAULT_SETTINGS = Path(__file__).with_name("zero2.json")
 BETAS = (0.9, 0.98)
 FINAL_RATE_FACTOR = 0.02
 """Learning rate at the end of training, as a fraction of the highest one."""
+SMALLEST_BATCH = 32
+"""Examples a step, where a small log would otherwise have too few steps to learn from."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,8 @@ class TrainingPlan:
         random_stream: of the role; separates its random numbers from those of other roles.
         epochs: passes over the examples.
         learning_rate: highest one of the schedule.
-        batch_size: examples a step, over all ranks and accumulation steps.
+        batch_size: examples a step at most, over all ranks and accumulation steps.
+        least_steps: of the optimizer, as long as `SMALLEST_BATCH` examples are left for each.
         accumulation: micro-batches of a rank before each step.
         warmup_share: fraction of all steps in which the learning rate rises.
         weight_decay: of the weight matrices.
@@ -49,6 +52,7 @@ class TrainingPlan:
     epochs: int
     learning_rate: float
     batch_size: int
+    least_steps: int
     accumulation: int
     warmup_share: float
     weight_decay: float
@@ -70,6 +74,7 @@ class TrainingPlan:
             epochs=numbers.epochs,
             learning_rate=numbers.learning_rate,
             batch_size=numbers.batch_size,
+            least_steps=numbers.least_steps,
             accumulation=config.accumulation_steps,
             warmup_share=config.warmup_share,
             weight_decay=config.weight_decay,
@@ -83,6 +88,17 @@ class TrainingPlan:
             item_rate_factor=numbers.item_rate_factor,
             seed=seed,
         )
+
+    def steps_an_epoch(self, examples: int, slots: int) -> int:
+        """Optimizer steps of one pass.
+
+        Args:
+            examples: how many there are.
+            slots: ranks * accumulation steps, each of which wants an example a step.
+        """
+        wanted = math.ceil(self.least_steps / self.epochs)
+        steps = max(math.ceil(examples / self.batch_size), min(wanted, examples // SMALLEST_BATCH))
+        return min(steps, examples // slots)
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Linear rise over the warm-up, then half a cosine down to a fiftieth.

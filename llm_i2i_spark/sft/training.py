@@ -126,7 +126,7 @@ class _TrainingLoop:
         self._slots = distributed.world_size * plan.accumulation
         count = len(objective.weights)
         # Batches of almost equal size, so that none is too small for its slots.
-        self.steps = min(math.ceil(count / plan.batch_size), count // self._slots)
+        self.steps = plan.steps_an_epoch(count, self._slots)
         self._started, self._start_epoch = time.monotonic(), start_epoch
 
     def run_epoch(self, epoch: int) -> float:

@@ -286,3 +286,21 @@ def test_the_tunable_file_is_accepted():
         make_plan(SETTINGS.model_copy(update={"deepspeed": str(path)})), world_size=2
     )
     assert settings["zero_optimization"]["stage"] == 2
+
+
+@pytest.mark.parametrize(
+    ("examples", "slots", "steps"),
+    [
+        (25_600, 1, 100),  # a large log: batches of 256
+        (6_000, 1, 75),  # a small one: 1,500 steps in 20 epochs, of 80 examples
+        (640, 1, 20),  # 32 examples a step at least
+        (20, 1, 1),
+        (6, 4, 1),
+    ],
+)
+def test_a_small_log_has_smaller_batches_and_no_fewer_steps(
+    examples: int, slots: int, steps: int
+) -> None:
+    plan = make_plan(SftConfig())
+    assert (plan.epochs, plan.batch_size, plan.least_steps) == (20, 256, 1500)
+    assert plan.steps_an_epoch(examples, slots) == steps

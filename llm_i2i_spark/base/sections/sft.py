@@ -64,6 +64,14 @@ class SftConfig(Section):
     batch_size: int = Field(
         256, ge=1, description="examples a step, over all ranks and accumulation steps"
     )
+    least_steps: int = Field(
+        1500,
+        ge=0,
+        description=(
+            "of the generator's optimizer: a log too small for them has smaller batches, of 32"
+            " examples at least"
+        ),
+    )
     accumulation_steps: int = Field(
         1, ge=1, description="parts in which a batch passes through the model, to save memory"
     )

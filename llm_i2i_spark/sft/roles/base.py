@@ -28,17 +28,21 @@ class Hyperparameters(NamedTuple):
         learning_rate: highest one of the schedule.
         batch_size: examples a step, over all ranks and accumulation steps.
         item_rate_factor: learning rate of the item embeddings, as a multiple of the others'.
+        least_steps: of the optimizer; batches are smaller where there would be fewer.
     """
 
     epochs: int
     learning_rate: float
     batch_size: int
     item_rate_factor: float = 1.0
+    least_steps: int = 0
 
 
 def default_hyperparameters(config: SftConfig) -> Hyperparameters:
     """The numbers of section `sft` itself."""
-    return Hyperparameters(config.epochs, config.learning_rate, config.batch_size)
+    return Hyperparameters(
+        config.epochs, config.learning_rate, config.batch_size, least_steps=config.least_steps
+    )
 
 
 def latest_items(config: Config) -> int:
