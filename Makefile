@@ -31,8 +31,9 @@ quickstart: install
 check: lint
 	$(BIN)/python -m pytest -m "not spark and not lm and not e2e and not faults and not data"
 
+# Two processes, each with a Spark session of its own; tests of a file share what it has made.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: install
 	$(BIN)/ruff check $(SOURCES)
