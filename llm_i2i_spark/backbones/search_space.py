@@ -77,6 +77,7 @@ PARAMETERS: dict[type[Backbone], dict[str, Domain]] = {
     },
     Generated: {"exponent": Range(0.1, 2, log=True)},
     Blend: {
+        "long_tail_weight": Range(1, 8, log=True),
         "hidden": Choice((16, 32, 64)),
         "epochs": Range(4, 16),
         "learning_rate": Range(1e-3, 2e-2, log=True),
@@ -117,9 +118,8 @@ INDEX: dict[str, Domain] = {
 }
 """How lists are re-ranked and merged: searched with every backbone."""
 
-FUSION: dict[str, dict[str, Domain]] = {
-    "confidence": {"fuse.synthetic_mass": Range(0.1, 5, log=True)}
-}
+MASS: dict[str, Domain] = {"fuse.synthetic_mass": Range(0.1, 5, log=True)}
+FUSION = {"confidence": MASS, "generator": MASS, "retrieved": MASS}
 """By the variant's rule for synthetic interactions: how much those weigh together, where that gives
 their weights.
 """

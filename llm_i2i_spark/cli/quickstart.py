@@ -18,8 +18,8 @@ N_USERS, N_ITEMS = 2_000, 2_000
 CONFIG_FILE = "config.yaml"
 PROGRAM = "llm-i2i"
 
-# A small log wants small batches (many steps) and the whole catalogue in the softmax, and more
-# users to calibrate on.
+# A small log wants small batches (many steps, yet no more than a first look has time for), the
+# whole catalogue in the softmax, and more users to calibrate on.
 _SETTINGS = (
     "spark.memory=2g",
     "spark.short_jobs=true",

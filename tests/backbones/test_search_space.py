@@ -57,6 +57,7 @@ def test_the_shipped_value_of_a_parameter_is_in_its_range(backbone: type[Backbon
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
 def test_the_weight_of_synthetic_rows_is_searched_where_it_counts(variant: Variant) -> None:
     by_mass = default_space(Swing, variant, FuseConfig())
-    assert ("fuse.synthetic_mass" in by_mass) == (variant.fusion.synthetic == "confidence")
+    weighed = variant.fusion.synthetic not in ("none", "yes")  # what is answered Yes weighs 1
+    assert ("fuse.synthetic_mass" in by_mass) == weighed
     for other in (FuseConfig(mode="threshold"), FuseConfig(soft_weight_scale=0.1)):
         assert "fuse.synthetic_mass" not in default_space(Swing, variant, other)

@@ -46,6 +46,8 @@ def test_the_points_of_a_preset_are_different_configurations_that_exist(
         (["fuse.threshold=0.5,2"], "fuse.threshold: Input should be less than"),
         (["lake.root=a,b"], "lake.root cannot change a result"),
         (["sft.checkpoint_every=1,2"], "cannot change a result"),
+        (["evaluate.target=valid,test"], "A sweep sets evaluate.target itself"),
+        (["split.protocol=strict,refit"], "A sweep sets split.protocol itself"),
         ([], "Name either an option with its values"),
         (["sft.alpha=1", "--preset", "alpha"], "Name either an option with its values"),
         (["--preset", "beta"], "There is no preset 'beta'; choose one of confidence_bands"),

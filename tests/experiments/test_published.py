@@ -97,7 +97,7 @@ def test_gains_that_the_paper_prints_follow_from_its_values(
 
 
 @pytest.mark.parametrize("number", TABLES)
-def test_every_row_that_is_made_stands_in_the_published_table(number: int) -> None:
+def test_every_row_stands_in_the_published_table(number: int) -> None:
     table = published_tables()[number]
     (data, *_) = table.figures
     for row in rows_of(number):

@@ -108,6 +108,7 @@ def test_tables_share_their_evaluations(tmp_path: Path) -> None:
         (["--table", "2", "--data", "toys=nowhere.yaml"], "nowhere.yaml"),
         (["--table", "2", "--data", "toys", "--data", "beauty"], "a lake of its own"),
         (["--table", "4", "--set", "split.holdout=none"], "There is nothing to evaluate"),
+        (["--table", "2", "--set", "evaluate.ks=[10]"], "There is no metric ndcg@5"),
     ],
 )
 def test_a_mistake_is_one_sentence(

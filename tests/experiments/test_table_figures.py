@@ -14,7 +14,7 @@ from llm_i2i_spark.experiments.reproduction.figures import (
     TableFigure,
 )
 from llm_i2i_spark.experiments.reproduction.published import published_tables
-from llm_i2i_spark.experiments.reproduction.result import NOT_MADE, ReproducedTable
+from llm_i2i_spark.experiments.reproduction.result import ReproducedTable
 from llm_i2i_spark.experiments.reproduction.rows import TableRow, rows_of
 
 
@@ -59,14 +59,15 @@ def test_over_seeds_stand_the_mean_the_range_and_the_widest_interval() -> None:
     assert found.covers_published_gain is True
 
 
-def test_a_row_that_is_not_made_says_so_beside_its_published_values() -> None:
-    row = TableRow("Swing + LLM-CF", "none_such", "swing", mode="soft")
+def test_a_row_that_no_user_has_an_item_for_is_empty_beside_its_published_values() -> None:
+    row = TableRow("Swing + LLM-CF", "llm_cf", "swing", mode="soft")
     metrics = published_tables()[2].metrics
-    unmade = {metric: TableFigure((), (), 0.0481, 0.0506) for metric in metrics}
-    table = ReproducedTable("beauty", published_tables()[2], (42,), 10, {row: unmade})
+    empty = {metric: TableFigure((), (), 0.0481, 0.0506) for metric in metrics}
+    table = ReproducedTable("beauty", published_tables()[2], (42,), 10, {row: empty})
     header, line = table.cells(("recall@10",))
     found = dict(zip(header, line, strict=True))
-    assert (found["here"], found["published"], found["its gain"]) == (NOT_MADE, "0.0481", "-4.9%")
+    assert "here" not in found  # columns without a value are left out
+    assert (found["published"], found["its gain"]) == ("0.0481", "-4.9%")
     assert table.paragraph() == "No published gain can be compared with one made here."
 
 

@@ -28,6 +28,8 @@ from llm_i2i_spark.experiments.sweeps.result import Sweep
 from llm_i2i_spark.experiments.sweeps.sweep import TARGETS, sweep_arms
 
 TEST = TARGETS["test"]
+SWEPT_METRIC = "recall@10"
+"""Of the figures."""
 Found = Mapping[str, EvaluatedArm]
 """Evaluated arms by name."""
 
@@ -83,7 +85,7 @@ class Wanted:
         return list({arm.name: arm for arm in arms}.values())
 
     def _table_arms(self) -> list[Arm]:
-        rows = [row for table in self.tables for row in rows_of(table) if row.is_made]
+        rows = [row for table in self.tables for row in rows_of(table)]
         rows.sort(key=lambda row: row.mode != "hard")
         return [row.arm() for row in rows]
 
@@ -91,7 +93,16 @@ class Wanted:
 def plan_reproduction(projects: Mapping[str, ArmProject], wanted: Wanted) -> dict[str, ArmPlan]:
     """What `reproduce` with the same arguments would run, by data set, and how long that is likely
     to take.
+
+    Raises:
+        ConfigError: a published metric is not evaluated with the settings of a project.
     """
+    labels = {one for number in wanted.tables for one in published_tables()[number].metrics}
+    if wanted.figures:
+        labels.add(SWEPT_METRIC)
+    for project in projects.values():
+        for label in sorted(labels):
+            find_metric(label, project.config.evaluate.ks)
     return {
         name: plan_arms(project.with_settings(TEST), wanted.arms(project))
         for name, project in projects.items()
@@ -183,14 +194,11 @@ def _baseline(row: TableRow) -> TableRow:
 def _by_seed(
     row: TableRow, label: str, seeds: Sequence[int], project: ArmProject, found: Found
 ) -> tuple[Figure, ...]:
-    """The figure of a row for each seed; empty where it was not made, or has no such metric."""
-    metric = find_metric(label, (5, 10, 20, 50, 100, 200))
-    if not row.is_made:
-        return ()
+    """The figure of a row for each seed; empty where no user holds out such an item."""
+    metric = find_metric(label, project.config.evaluate.ks)
     figures = []
     for seed in seeds:
-        one = found.get(_with_seed(row.arm(), seed, project).name)
-        rows = rows_by_key(one.rows) if one else {}
+        rows = rows_by_key(found[_with_seed(row.arm(), seed, project).name].rows)
         key = (row.variant, row.part, metric.name, metric.k)
         if key not in rows:
             return ()
@@ -215,7 +223,7 @@ def _figure_arms(number: int) -> list[Arm]:
 
 def _sweeps(number: int, project: ArmProject, found: Found) -> tuple[Sweep, ...]:
     """The sweeps of a figure, of the project's own seed."""
-    metric = find_metric("recall@10", (10,))
+    metric = find_metric(SWEPT_METRIC, project.config.evaluate.ks)
     sweeps = []
     for name in FIGURES[number]:
         points = find_preset(name)

@@ -27,7 +27,6 @@ from llm_i2i_spark.experiments.reproduction.rows import ABLATION_TABLE, TableRow
 from llm_i2i_spark.experiments.reproduction.shapes import figure_sentence
 from llm_i2i_spark.experiments.sweeps.result import Sweep, once
 
-NOT_MADE = "not made here"
 SHORT = ("recall@10", "ndcg@10")
 """The metrics that the terminal shows; the page has all."""
 
@@ -134,8 +133,6 @@ class ReproducedTable:
 
     def _words(self, row: TableRow, figure: TableFigure) -> tuple[str, ...]:
         printed = _number(figure.published), _percent(figure.published_gain)
-        if not row.is_made:
-            return (NOT_MADE, "", "", "", "", *printed, "")
         spread = figure.range if len(self.seeds) > 1 else None
         return (
             _number(figure.value),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from llm_i2i_spark.base.errors import ConfigError
-from llm_i2i_spark.base.variants import LLM_I2I, REAL, VARIANTS, find_variant
+from llm_i2i_spark.base.variants import LLM_I2I, REAL, find_variant
 from llm_i2i_spark.experiments.arms import Arm
 from llm_i2i_spark.experiments.sweeps.presets import PUBLISHED_MODE
 
@@ -58,11 +58,6 @@ class TableRow:
     def baseline_backbone(self) -> str:
         """The item-to-item model of that row: Swing's, where there is no such model in it."""
         return self.backbone if self.backbone in BACKBONES else "swing"
-
-    @property
-    def is_made(self) -> bool:
-        """Whether this version has the variant."""
-        return self.variant in {variant.name for variant in VARIANTS}
 
     @property
     def is_whole(self) -> bool:

@@ -11,6 +11,7 @@ from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.config.config import RUNTIME_KEYS
 from llm_i2i_spark.config.files import known_keys
 from llm_i2i_spark.config.setting import parse_setting
+from llm_i2i_spark.experiments.experiment_lake import VALIDATION
 
 NO_RESULT = ("lake.", "spark.")
 """Sections whose options cannot change a result."""
@@ -63,7 +64,8 @@ def points_of(key: str, values: Sequence[Any]) -> SweepPoints:
         values: each once.
 
     Raises:
-        ConfigError: there is no such option, it cannot change a result, or there is no value.
+        ConfigError: there is no such option, it cannot change a result, the sweep sets it itself,
+            or there is no value.
     """
     if key not in known_keys():
         near = difflib.get_close_matches(key, known_keys(), n=1)
@@ -72,6 +74,11 @@ def points_of(key: str, values: Sequence[Any]) -> SweepPoints:
     if key in RUNTIME_KEYS or key.startswith(NO_RESULT):
         raise ConfigError(
             f"{key} cannot change a result, so there is nothing to sweep; name another option."
+        )
+    if key in VALIDATION:
+        raise ConfigError(
+            f"A sweep sets {key} itself, so that nothing is chosen on the test fold; leave it out,"
+            " or give --target test to evaluate there."
         )
     points = {str(value): SweepPoint(str(value), {key: value}) for value in values}
     if not points:

@@ -87,8 +87,13 @@ def _ranks(
 ) -> DataFrame:
     settings = settings_of(tried.config)
     queries = select_queries(
-        interactions, settings.target, settings.query_folds, settings.recent_items
+        interactions,
+        settings.target,
+        settings.query_folds,
+        settings.recent_items,
+        settings.remove_seen,
     )
     scope = dict(zip(("variant", "backbone"), system, strict=True))
-    lists = select_lists(lake.read("item_index", tried.version, scope), [system])
+    index = lake.read("item_index", tried.version, scope)
+    lists = select_lists(index, [system], add_self=not settings.remove_seen)
     return rank_users(queries, lists, 1, settings.decay, top=1)

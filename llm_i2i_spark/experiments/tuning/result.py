@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import pandas as pd
@@ -149,9 +150,9 @@ class TuningResult:
         return "\n".join(self.lines())
 
     def _repr_html_(self) -> str:
-        words = "".join(f"<p>{line}</p>" for line in self.verdict())
+        words = "".join(f"<p>{escape(line)}</p>" for line in self.verdict())
         table = html_table(self._cells(), self._title())
-        return f"{table}{words}<pre>{self.yaml}</pre><p>report: {self.report}</p>"
+        return f"{table}{words}<pre>{escape(self.yaml)}</pre><p>report: {escape(self.report)}</p>"
 
     def _title(self) -> str:
         return (

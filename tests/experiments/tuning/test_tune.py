@@ -55,7 +55,8 @@ def searched(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Searched:
         folder / "lake",
         interactions=interactions,
         items=items,
-        settings={"evaluate.bootstrap": 50},
+        # Not the default, so that the search must follow what the evaluation is told.
+        settings={"evaluate.bootstrap": 50, "evaluate.remove_seen": False},
     )
     project.run(variants=("real",), last="index")
     versions, seen = versions_of(project), []
