@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from llm_i2i_spark.base.combiner_contracts import COMBINER_EXAMPLES, COMBINERS, MIXTURES
 from llm_i2i_spark.base.contract import BACKBONE, BRANCH, VARIANT, Table, columns_of
+from llm_i2i_spark.base.embedding_contracts import ITEM_EMBEDDINGS, USER_NETWORKS
 from llm_i2i_spark.base.proposal_contracts import (
     CANDIDATES,
     IN_CONTEXT_EXAMPLES,
@@ -184,22 +185,6 @@ FUSED = Table(
     change_feed=True,
 )
 
-ITEM_EMBEDDINGS = Table(
-    name="item_embeddings",
-    stage="embed",
-    description="the vector that a backbone has learned for an item",
-    key=("variant", "backbone", "item_id"),
-    columns=columns_of(
-        VARIANT,
-        BACKBONE,
-        "item_id string: an item of `fused` that the backbone could learn from: of bpr one that "
-        "somebody has who lacks others, of youtube_dnn one with another before or after it",
-        "embedding array<float>: as many numbers for every item of a backbone; of bpr the last one "
-        "is the item's bias",
-    ),
-    scope=("variant", "backbone"),
-)
-
 ITEM_SIMILARITY = Table(
     name="item_similarity",
     stage="i2i",
@@ -283,6 +268,7 @@ TABLES: dict[str, Table] = {
         COMBINER_EXAMPLES,
         COMBINERS,
         ITEM_EMBEDDINGS,
+        USER_NETWORKS,
         ITEM_SIMILARITY,
         ITEM_INDEX,
         METRICS,

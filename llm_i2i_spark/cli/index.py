@@ -108,6 +108,11 @@ def _add_readers(commands: Any) -> None:
     recommend.add_argument(
         "--out", required=True, metavar="FILE", help="a file, Parquet or .jsonl, or its URI"
     )
+    recommend.add_argument(
+        "--by-vectors",
+        action="store_true",
+        help="by the users' own vectors and not by lists: of --backbone youtube_dnn",
+    )
     for each in (lookup, export):
         add_one_index(each)
     add_one_index(recommend, versions=False)
@@ -150,7 +155,9 @@ def _recommend(options: argparse.Namespace, config: Config) -> None:
 
     require_at_least_one("--k", options.k)
     require_file_place(options.out)
-    lists = open_project(config).recommend(options.k, **index_of(options))
+    project, index = open_project(config), index_of(options)
+    recommend = project.recommend_by_vectors if options.by_vectors else project.recommend
+    lists = recommend(options.k, **index)
     _show_written(options, write_recommendations(lists, options.out))
 
 

@@ -1,4 +1,6 @@
-"""Stage embed: weighted interactions in, item embeddings out, by a process without Spark."""
+"""Stage embed: weighted interactions in, item embeddings and the network of
+users out, by a process without Spark.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from llm_i2i_spark.training_job.launch import launch, log_file
 
 
 def execute(run: StageRun) -> None:
-    """Launch the job that writes `item_embeddings`.
+    """Launch the job that writes `item_embeddings` and `user_networks`.
 
     Raises:
         ConfigError: the lake is not a local folder.

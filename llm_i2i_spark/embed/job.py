@@ -1,4 +1,6 @@
-"""The job of stage embed: learn the vectors of each scope's items, commit them as a table."""
+"""The job of stage embed: learn the vectors of each scope's items and the network of its users,
+commit them as tables.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,6 @@ import pyarrow as pa
 
 from llm_i2i_spark.backbones.embedding.backbone import EmbeddingBackbone
 from llm_i2i_spark.backbones.embedding.interaction_matrix import columns_for, interaction_matrix
-from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
 from llm_i2i_spark.base.contract import scope_key
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.run_record import now
@@ -26,7 +27,7 @@ class Job:
     Attributes:
         config: of the run.
         run: versions to read, results to produce: a variant and a backbone each.
-        lake: with the tables `fused` and `item_embeddings`.
+        lake: with the tables `fused`, `item_embeddings` and `user_networks`.
         reporter: of progress.
     """
 
@@ -69,22 +70,24 @@ class Job:
         own = replace(
             self.run, scopes=(scope,), results={key: self.run.results[key]}, started=began
         )
-        record = own.record(
-            self.config,
-            "item_embeddings",
-            model_digests={key: learned.digest},
-            losses={key: learned.losses},
-            learning_seconds={key: round(time.monotonic() - started, 1)},
-        )
-        version, added = self.lake.commit(_rows(learned, scope), record)
+        told = {
+            "model_digests": {key: learned.digest},
+            "losses": {key: learned.losses},
+            "learning_seconds": {key: round(time.monotonic() - started, 1)},
+        }
+        for table, rows in (
+            ("user_networks", learned.network_to_arrow()),
+            ("item_embeddings", learned.to_arrow()),
+        ):
+            record = own.record(self.config, table, **told)
+            version, added = self.lake.commit(_in_scope(rows, scope), record)
         if not added:
             self.reporter.note(f"item_embeddings version {version} already holds {key}")
         return version
 
 
-def _rows(learned: ItemEmbeddings, scope: dict[str, str]) -> pa.Table:
-    """Rows of the contract `item_embeddings`."""
-    rows = learned.to_arrow()
+def _in_scope(rows: pa.Table, scope: dict[str, str]) -> pa.Table:
+    """The rows with the columns that tell results apart."""
     for name, value in reversed(scope.items()):
         rows = rows.add_column(0, name, pa.array([value] * len(rows), pa.string()))
     return rows

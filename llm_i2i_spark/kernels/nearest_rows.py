@@ -71,7 +71,9 @@ def nearest_rows(
     scores[np.arange(last - first), np.arange(first, last)] = -1.0
     square = float(length_of_rows(matrix.shape[1])) ** 2
     rows = np.arange(len(matrix), dtype=np.uint32)
-    counts, neighbors, products = _best(scores, rows, min(top_k, len(matrix)), least * square)
+    counts, neighbors, products = best_of_rows(
+        scores, rows, min(top_k, len(matrix)), least * square
+    )
     row = np.repeat(np.arange(first, last, dtype=np.int32), counts)
     # Rounding may lengthen a row, so that twins come out a little above 1.
     return row, neighbors, np.minimum(products.astype(np.float64) / square, 1.0)
@@ -96,16 +98,27 @@ def nearest_among(
     scores[excluded] = -np.inf
     square = float(length_of_rows(matrix.shape[1])) ** 2
     rows = np.arange(len(matrix), dtype=np.uint32)
-    counts, found, products = _best(scores, rows, min(top_k, len(matrix)), -np.inf)
+    counts, found, products = best_of_rows(scores, rows, min(top_k, len(matrix)), -np.inf)
     query = np.repeat(np.arange(len(queries), dtype=np.int32), counts)
     return query, found, np.clip(products.astype(np.float64) / square, -1.0, 1.0)
 
 
 @compiled
-def _best(
+def best_of_rows(
     scores: Float32Array, rows: UInt32Array, top_k: int, least: float
 ) -> tuple[Int32Array, Int32Array, Float32Array]:
-    """How many neighbours each row of scores has, which, and their scores."""
+    """The best columns of each row of scores.
+
+    Args:
+        scores: [m, n].
+        rows: (n,) what the columns are called.
+        top_k: most columns of a row.
+        least: score that a column must exceed.
+
+    Returns:
+        How many each row has; the columns, row after row, best first, of equal scores the lower
+        one first; their scores.
+    """
     counts = np.zeros(len(scores), np.int32)
     neighbors = np.empty(len(scores) * top_k, np.int32)
     found = np.empty(len(scores) * top_k, np.float32)

@@ -12,6 +12,7 @@ from llm_i2i_spark.base.contract import Table
 ARROW_TYPES = {
     "string": pa.string(),
     "bigint": pa.int64(),
+    "int": pa.int32(),
     "array<float>": pa.list_(pa.float32()),
 }
 """By the types of the contracts whose tables are written without Spark."""

@@ -100,6 +100,13 @@ class CommandLineHere:
         assert code == 0, err[-3000:]
         return out
 
+    def refuse(self, *arguments: str) -> str:
+        """Run a command, expect that it is the user's mistake; its messages."""
+        code = main(arguments)
+        _, err = self._capsys.readouterr()
+        assert code == 2, err[-3000:]
+        return err
+
 
 @pytest.fixture
 def here(spark: object, capsys: pytest.CaptureFixture[str]) -> CommandLineHere:

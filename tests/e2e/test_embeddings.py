@@ -66,6 +66,18 @@ def test_embeddings_are_learned_from_each_variant_compared_and_served(
     assert edge["similarity"] == pytest.approx(cosine**4, rel=0.02, abs=1e-3)
     assert (edge["support"], edge["synthetic_share"]) == (None, None)
 
+    out = tmp_path / "users.jsonl"
+    by_vectors = ("recommend", *arguments, "--by-vectors", "--out", str(out))
+    if backbone == "youtube_dnn":
+        here.run(*by_vectors)
+        lists = [json.loads(line) for line in out.read_text().splitlines()]
+        users = lake.read("fused", None, ["user_id"], {"variant": "llm_i2i"})["user_id"]
+        assert [one["user_id"] for one in lists] == sorted(set(users.to_pylist()))
+        assert all(len(one["recommendations"]) == 10 for one in lists)
+    else:
+        message = "learns no network for users; ask for youtube_dnn"
+        assert message in here.refuse(*by_vectors, "--backbone", backbone)
+
     plan = json.loads(here.run("explain", "--json", *arguments, "--backbones", backbone))
     assert all(stage["up_to_date"] for stage in plan)
     found = here.run("lookup", *arguments, "--backbone", backbone, "--item", edge["item_id"])

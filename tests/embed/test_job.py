@@ -40,6 +40,17 @@ def vectors(root: Path, scope: dict[str, str]) -> dict[str, list[float]]:
     return dict(zip(rows["item_id"].to_pylist(), rows["embedding"].to_pylist(), strict=True))
 
 
+def units(root: Path, scope: dict[str, str]) -> list[list[list[float]]]:
+    """The weights of each unit of each layer."""
+    table = DeltaTable(str(root / "user_networks")).to_pyarrow_table(
+        filters=[(name, "=", value) for name, value in scope.items()]
+    )
+    layers: dict[int, list[list[float]]] = {}
+    for row in sorted(table.to_pylist(), key=lambda row: (row["layer"], row["unit"])):
+        layers.setdefault(row["layer"], []).append(row["weights"])
+    return list(layers.values())
+
+
 def run_here(config: Path, scopes, fingerprint: str = "f1", sink=None) -> tuple[int, list[dict]]:
     """The committed version and the events of a run."""
     settings, events = load_config([config]), []
@@ -73,6 +84,7 @@ def test_every_scope_has_the_vectors_of_its_own_variant_and_a_record(tiny, tmp_p
         found = vectors(root, scope)
         assert list(found) == learned.item_ids.to_pylist()
         assert np.array_equal(np.array(list(found.values()), np.float32), learned.vectors)
+        assert [layer.tolist() for layer in learned.layers] == units(root, scope)
         record = commit_of(history, scope).record
         key = scope_key(scope)
         assert record.attributes["model_digests"] == {key: learned.digest}

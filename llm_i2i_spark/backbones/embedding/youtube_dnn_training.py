@@ -86,7 +86,10 @@ class YoutubeDnnTraining:
         )
         learned = np.unique(self._data.items[self._examples.named()])
         return ItemEmbeddings(
-            self._data.item_ids.take(learned), self.items.numpy()[learned], losses
+            self._data.item_ids.take(learned),
+            self.items.numpy()[learned],
+            losses,
+            tuple(layer.numpy() for layer in self.layers),
         )
 
     def _drawn(self, rows: int, width: int, fan: float) -> Tensor:

@@ -1,0 +1,97 @@
+"""Users' own vectors: what a backbone with a network for users gives beside its index."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from llm_i2i_spark.base.embedding_contracts import USER_NETWORKS
+from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError, require_at_least_one
+from llm_i2i_spark.base.extras import optional_imports
+from llm_i2i_spark.project.lake_access import LakeAccess
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from llm_i2i_spark.serving.user_vectors import UserModel
+
+BACKBONE = "youtube_dnn"
+
+
+class UserAccess(LakeAccess):
+    """User-to-item retrieval by what stage `embed` has learned."""
+
+    @optional_imports()
+    def user_vectors(self, variant: str | None = None, backbone: str = BACKBONE) -> DataFrame:
+        """The vector of every user, to search `item_embeddings` by inner product in a vector index.
+
+        Args:
+            variant: what was learned from; None for llm_i2i before real, the served before the
+                evaluated.
+            backbone: one that learns a network for users.
+
+        Returns:
+            `user_id string, embedding array<float>`, a row a user.
+
+        Raises:
+            UserError: nothing of that kind was learned here.
+        """
+        from llm_i2i_spark.serving.user_vectors import vectors_of_users
+
+        return vectors_of_users(*self._users_and_model(variant, backbone))
+
+    @optional_imports()
+    def recommend_by_vectors(
+        self, k: int = 10, variant: str | None = None, backbone: str = BACKBONE
+    ) -> DataFrame:
+        """The best `k` items for every user by the inner product of user and item; `recommend`
+        gives them by the index.
+
+        Users are read as the backbone saw them: with the interactions that it learned from, so
+        without held-out ones unless the variant is served.
+
+        Args:
+            k: how many.
+            variant: as in `user_vectors`.
+            backbone: likewise.
+
+        Returns:
+            `user_id, recommendations array<struct<item_id, score, rank>>`.
+
+        Raises:
+            UserError: nothing of that kind was learned here, or `k` is below 1.
+        """
+        from llm_i2i_spark.serving.user_vectors import recommend_by_vectors
+
+        require_at_least_one("k", k)
+        return recommend_by_vectors(*self._users_and_model(variant, backbone), k)
+
+    def _users_and_model(self, variant: str | None, backbone: str) -> tuple[DataFrame, UserModel]:
+        """The interactions that a backbone learned from, and what it learned."""
+        from llm_i2i_spark.backbones.youtube_dnn import YoutubeDnn
+        from llm_i2i_spark.base.run_record import commit_of
+        from llm_i2i_spark.pipeline.planner import systems_in
+        from llm_i2i_spark.serving.choice import choose_index
+        from llm_i2i_spark.serving.user_vectors import UserModel
+
+        parameters = self._config.i2i.parameters(backbone)
+        if not isinstance(parameters, YoutubeDnn):
+            raise ConfigError(
+                f"Backbone {backbone} learns no network for users; ask for {BACKBONE}."
+            )
+        history = self.histories.history(USER_NETWORKS.name)
+        present = [(one.name, name) for one, name in systems_in(history)]
+        chosen, _ = choose_index(present, variant, backbone)
+        scope = {"variant": chosen, "backbone": backbone}
+        commit = commit_of(history, scope)
+        if commit is None or commit.record is None:
+            raise TableNotFoundError(
+                f"Nothing says what the vectors of {backbone} on {chosen} were learned from; run"
+                " stage embed again."
+            )
+        read = self.lake.read
+        model = UserModel.from_rows(
+            read("item_embeddings", None, scope).select("item_id", "embedding").toArrow(),
+            read(USER_NETWORKS.name, None, scope).select("layer", "unit", "weights").toArrow(),
+            commit.record.settings.get(f"i2i.{backbone}.history", parameters.history),
+        )
+        return read("fused", commit.record.reads["fused"], {"variant": chosen}), model
