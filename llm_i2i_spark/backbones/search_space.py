@@ -114,7 +114,7 @@ examples are not among them: more of those is mostly better, and takes longer.
 
 INDEX: dict[str, Domain] = {
     "index.popularity_exponent": Range(0, 0.75),
-    "index.decay": Range(0.5, 1),
+    "index.decay": Range(0.3, 1),
 }
 """How lists are re-ranked and merged: searched with every backbone."""
 

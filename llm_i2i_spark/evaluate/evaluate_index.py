@@ -17,6 +17,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 
 from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.evaluate.evaluate_systems import Tables, cached, evaluate_systems
 from llm_i2i_spark.evaluate.evaluation import Evaluation
 from llm_i2i_spark.evaluate.external_index import choose_index_baseline, external_lists
@@ -27,6 +28,7 @@ from llm_i2i_spark.lake.item_statistics import item_statistics
 from llm_i2i_spark.lake.splits import Holdout, split_interactions
 from llm_i2i_spark.metrics import NDCG, Metric, Recall
 
+DEFAULTS = IndexConfig()
 INDEX = "index"
 """What an index is called that was given without a name."""
 
@@ -43,9 +45,9 @@ def evaluate_index(
     baseline: str | None = None,
     target: Target = "test",
     protocol: Literal["strict", "refit"] = "refit",
-    size: int = 200,
-    recent_items: int = 10,
-    decay: float = 0.8,
+    size: int = DEFAULTS.size,
+    recent_items: int = DEFAULTS.recent_items,
+    decay: float = DEFAULTS.decay,
     long_tail_share: float = 0.2,
     bootstrap: int = 1000,
     seed: int = 42,

@@ -32,5 +32,5 @@ class IndexConfig(Section):
         10, ge=1, description="latest clicks of a user whose lists are merged"
     )
     decay: float = Field(
-        0.8, gt=0, le=1, description="weight of a click relative to the next later one"
+        0.6, gt=0, le=1, description="weight of a click relative to the next later one"
     )
