@@ -202,9 +202,7 @@ class _CatalogueSearch:
         for user, codes in zip(users.tolist(), beams + self._model.vocabulary_size, strict=True):
             suffixes[user].append(Suffix(len(prompts[user]), codes))
         batch = tree_batch(prompts, suffixes).to(self._device)
-        hidden: Tensor = self._model(batch.tokens, batch.position_ids, batch.mask)[
-            batch.rows, batch.columns
-        ]
+        hidden: Tensor = self._model(batch.tokens, batch.position_ids, batch.mask, batch.read)
         return hidden
 
     def _scores(self, hidden: Tensor) -> Tensor:

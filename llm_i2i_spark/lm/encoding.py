@@ -67,6 +67,9 @@ class Encoder:
         template: wording of the prompts in layout `instruct`.
         max_items: number of latest items of a history that are shown.
         max_length: tokens of a prompt or scoring request; older items are left out until it fits.
+
+    Attributes:
+        first_item_token: V.
     """
 
     def __init__(
@@ -80,7 +83,7 @@ class Encoder:
     ) -> None:
         self.vocabulary, self.tokenizer = vocabulary, tokenizer
         self.max_items, self.max_length = max_items, max_length
-        self._first_item_token = vocabulary_size
+        self.first_item_token = vocabulary_size
         self._all_tokens = vocabulary_size + vocabulary.n_tokens
         self._template = template
         self._before, self._after = (
@@ -96,7 +99,7 @@ class Encoder:
 
     def item_tokens(self, tokens: Tokens) -> Tokens:
         """The item tokens (numbers 0..T-1) among unmarked token ids."""
-        return tokens[tokens >= self._first_item_token] - self._first_item_token
+        return tokens[tokens >= self.first_item_token] - self.first_item_token
 
     def prompt(self, history: Sequence[Item]) -> Tokens:
         """[n] token ids after which the generator predicts the next item."""
@@ -123,7 +126,7 @@ class Encoder:
             if index is not None
         ]
         codes = self.vocabulary.codes[[index for index, _ in known]].reshape(-1)
-        tokens = np.concatenate([prompt, codes[:-1] + self._first_item_token])
+        tokens = np.concatenate([prompt, codes[:-1] + self.first_item_token])
         example = Example(
             tokens, np.full(len(tokens), IGNORE_INDEX, np.int64), np.zeros(len(tokens), np.float32)
         )
@@ -185,7 +188,7 @@ class Encoder:
         )
         positions = np.arange(visible, visible + len(tokens))
         positions[-1] = visible - 1
-        return Suffix(visible, tokens, positions, request - self._first_item_token)
+        return Suffix(visible, tokens, positions, request - self.first_item_token)
 
     def _first_shown(self, encoded: Sequence[Tokens], end: int, request_tokens: int) -> int:
         """Index of the first item that a request shows: at most max_items before `end`, and no more
@@ -218,7 +221,7 @@ class Encoder:
         return (
             np.empty(0, np.int64)
             if index is None
-            else self.vocabulary.codes[index] + self._first_item_token
+            else self.vocabulary.codes[index] + self.first_item_token
         )
 
     def _history_item(self, item: Item) -> Tokens:

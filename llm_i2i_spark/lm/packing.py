@@ -90,6 +90,11 @@ class TreeBatch(NamedTuple):
     columns: Tensor
     candidates: Tensor | None
 
+    @property
+    def read(self) -> tuple[Tensor, Tensor]:
+        """Rows and columns of the suffixes' last tokens, whose hidden states are read."""
+        return self.rows, self.columns
+
     def to(self, device: torch.device) -> TreeBatch:
         """The batch on another device."""
         return TreeBatch(

@@ -97,9 +97,7 @@ def _yes_minus_no(checkpoint: LoadedCheckpoint, trees: Sequence[SharedPrefixTree
     batch = tree_batch([tree.prefix for tree in trees], [tree.suffixes for tree in trees]).to(
         checkpoint.device
     )
-    hidden = checkpoint.model(batch.tokens, batch.position_ids, batch.mask)[
-        batch.rows, batch.columns
-    ]
+    hidden = checkpoint.model(batch.tokens, batch.position_ids, batch.mask, batch.read)
     labels = checkpoint.model.label_logits(hidden, batch.candidates)
     if not bool(torch.isfinite(labels).all()):
         raise StageError(

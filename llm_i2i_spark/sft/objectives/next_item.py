@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.loss import LossSums, Negatives, NegativeSampler, item_loss
-from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, pack_rows, packed_batch
+from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, PackedBatch, pack_rows, packed_batch
 from llm_i2i_spark.sft.examples import GeneratorRow
 
 ROW_TOKENS = 64
@@ -48,7 +49,7 @@ class NextItemObjective:
             example for example in encoded if (example.targets != IGNORE_INDEX).any()
         ]
         self._lengths = [len(example.tokens) for example in self._examples]
-        self._device = device
+        self._device, self._first_item_token = device, encoder.first_item_token
         self.weights: NDArray[np.float64] = np.array(
             [example.weights.sum(dtype=np.float64) for example in self._examples]
         )
@@ -76,8 +77,18 @@ class NextItemObjective:
         negatives = self._every
         if self._sampler is not None:
             negatives = self._sampler.sample(generator).to(self._device)
-        hidden = engine(batch.tokens, batch.position_ids)
-        return item_loss(engine.module, hidden, batch.targets, batch.weights, negatives)
+        items = None
+        if negatives is not None:
+            # Most targets are in the histories as well: each item is embedded once a step.
+            named = self._items_of(batch), negatives.item_tokens
+            items = engine.module.item_rows(torch.cat(named))
+        hidden = engine(batch.tokens, batch.position_ids, items=items)
+        return item_loss(engine.module, hidden, batch.targets, batch.weights, negatives, items)
+
+    def _items_of(self, batch: PackedBatch) -> Tensor:
+        """Item tokens of a batch's tokens and targets."""
+        tokens = batch.tokens[batch.tokens >= self._first_item_token] - self._first_item_token
+        return torch.cat([tokens, batch.targets[batch.targets != IGNORE_INDEX]])
 
 
 def _token_counts(

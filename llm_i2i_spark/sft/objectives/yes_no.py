@@ -56,7 +56,7 @@ class YesNoObjective:
         batch = tree_batch([tree.prefix for tree in trees], [tree.suffixes for tree in trees]).to(
             self._device
         )
-        hidden = engine(batch.tokens, batch.position_ids, batch.mask)[batch.rows, batch.columns]
+        hidden = engine(batch.tokens, batch.position_ids, batch.mask, batch.read)
         return label_loss(
             engine.module.label_logits(hidden, batch.candidates),
             torch.from_numpy(labels).to(self._device),
