@@ -20,7 +20,8 @@ from torch import Tensor
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.history_states import states_after
-from llm_i2i_spark.lm.packing import Suffix, Tokens, token_batches, tree_batch
+from llm_i2i_spark.lm.packing import Tokens, token_batches
+from llm_i2i_spark.lm.trees import Suffix, tree_batch
 from llm_i2i_spark.lm.trie import ItemTrie
 from llm_i2i_spark.prompts.items import Item
 

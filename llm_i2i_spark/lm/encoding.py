@@ -9,18 +9,21 @@ encoded item by item, so that a request can see any part of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.lm.model import BOS, CANDIDATE, QUERY
-from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Suffix, Tokens
+from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Tokens
+from llm_i2i_spark.lm.trees import Suffix
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.render import render_item, split_chat
 from llm_i2i_spark.prompts.templates import Layout, Template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class ScoringRequest(NamedTuple):
@@ -67,9 +70,6 @@ class Encoder:
         template: wording of the prompts in layout `instruct`.
         max_items: number of latest items of a history that are shown.
         max_length: tokens of a prompt or scoring request; older items are left out until it fits.
-
-    Attributes:
-        first_item_token: V.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Encoder:
     ) -> None:
         self.vocabulary, self.tokenizer = vocabulary, tokenizer
         self.max_items, self.max_length = max_items, max_length
-        self.first_item_token = vocabulary_size
+        self._first_item_token = vocabulary_size
         self._all_tokens = vocabulary_size + vocabulary.n_tokens
         self._template = template
         self._before, self._after = (
@@ -99,7 +99,7 @@ class Encoder:
 
     def item_tokens(self, tokens: Tokens) -> Tokens:
         """The item tokens (numbers 0..T-1) among unmarked token ids."""
-        return tokens[tokens >= self.first_item_token] - self.first_item_token
+        return tokens[tokens >= self._first_item_token] - self._first_item_token
 
     def prompt(self, history: Sequence[Item]) -> Tokens:
         """[n] token ids after which the generator predicts the next item."""
@@ -126,7 +126,7 @@ class Encoder:
             if index is not None
         ]
         codes = self.vocabulary.codes[[index for index, _ in known]].reshape(-1)
-        tokens = np.concatenate([prompt, codes[:-1] + self.first_item_token])
+        tokens = np.concatenate([prompt, codes[:-1] + self._first_item_token])
         example = Example(
             tokens, np.full(len(tokens), IGNORE_INDEX, np.int64), np.zeros(len(tokens), np.float32)
         )
@@ -188,7 +188,7 @@ class Encoder:
         )
         positions = np.arange(visible, visible + len(tokens))
         positions[-1] = visible - 1
-        return Suffix(visible, tokens, positions, request - self.first_item_token)
+        return Suffix(visible, tokens, positions, request - self._first_item_token)
 
     def _first_shown(self, encoded: Sequence[Tokens], end: int, request_tokens: int) -> int:
         """Index of the first item that a request shows: at most max_items before `end`, and no more
@@ -221,7 +221,7 @@ class Encoder:
         return (
             np.empty(0, np.int64)
             if index is None
-            else self.vocabulary.codes[index] + self.first_item_token
+            else self.vocabulary.codes[index] + self._first_item_token
         )
 
     def _history_item(self, item: Item) -> Tokens:

@@ -10,18 +10,20 @@ candidate, or as a query, is V+T or 2(V+T) higher.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from llm_i2i_spark.lm.attention import FLASH
 from llm_i2i_spark.lm.dropout import Dropout
 from llm_i2i_spark.lm.llama import hidden_states, is_lean
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PAD, BOS = 0, 1
 CANDIDATE, QUERY = 1, 2
@@ -178,11 +180,10 @@ class ItemLanguageModel(nn.Module):
         """[..., H] embeddings of token ids, computed once for each distinct token of the batch and
         for no other.
         """
-        of_all = self.vocabulary_size + self.n_item_tokens
-        mark, plain = tokens // of_all, tokens % of_all
+        mark, plain = self._marks(tokens)
         is_item = plain >= self.vocabulary_size
         if items is None:
-            items = self.item_rows(plain[is_item] - self.vocabulary_size)
+            items = self.item_rows(self.items_in(tokens))
         base = torch.unique(plain[~is_item])
         base_rows = self.backbone.get_input_embeddings()(base)
         # Base tokens first, then items; each is found where its sorted tokens have it.
@@ -199,6 +200,16 @@ class ItemLanguageModel(nn.Module):
                 mark, torch.cat([torch.zeros_like(marks[:1]), marks])
             )
         return embedded
+
+    def items_in(self, tokens: Tensor) -> Tensor:
+        """[n] the item tokens (numbers 0..T-1) among token ids, marked ones included."""
+        _, plain = self._marks(tokens)
+        return plain[plain >= self.vocabulary_size] - self.vocabulary_size
+
+    def _marks(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The mark of each token id, and the id without it."""
+        of_all = self.vocabulary_size + self.n_item_tokens
+        return tokens // of_all, tokens % of_all
 
     def item_rows(self, item_tokens: Tensor) -> ItemRows:
         """The embeddings of the distinct ones of some item tokens, to be used more than once."""

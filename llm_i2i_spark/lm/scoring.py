@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.encoding import ScoringRequest, SharedPrefixTree
-from llm_i2i_spark.lm.packing import token_batches, tree_batch
+from llm_i2i_spark.lm.packing import token_batches
+from llm_i2i_spark.lm.trees import tree_batch
 from llm_i2i_spark.prompts.items import Item
 
 TREE_TOKENS = 1024

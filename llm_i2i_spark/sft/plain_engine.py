@@ -17,6 +17,8 @@ from llm_i2i_spark.sft.engine_state import EngineState, join, split
 
 CLIP_OFFSET = 1e-6
 """Added to the norm that gradients are clipped by, as DeepSpeed does."""
+NORM_PART = 2**15
+"""Numbers of which a norm is taken at a time."""
 
 
 class PlainEngine:
@@ -105,5 +107,10 @@ class PlainEngine:
 
 def _norm(gradients: list[Tensor]) -> Tensor:
     """The norm of the gradients of a group of parameters, a scalar in fp32."""
-    norms = [torch.linalg.vector_norm(gradient, dtype=torch.float64) for gradient in gradients]
-    return torch.stack(norms).pow(2).sum().float().pow(0.5)
+    squares = torch.zeros((), dtype=torch.float64)
+    for gradient in gradients:
+        # Part by part, so that the copy in fp64 stays in the cache.
+        for part in torch.split(gradient.reshape(-1), NORM_PART):
+            exact = part.double()
+            squares += torch.dot(exact, exact)
+    return squares.float().pow(0.5)

@@ -19,7 +19,8 @@ from llm_i2i_spark.lm.device import choose_device
 from llm_i2i_spark.lm.encoding import ScoringRequest
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.lm.new_model import build_model
-from llm_i2i_spark.lm.packing import Example, Suffix, packed_batch, tree_batch
+from llm_i2i_spark.lm.packing import Example, packed_batch
+from llm_i2i_spark.lm.trees import Suffix, tree_batch
 from llm_i2i_spark.prompts.templates import DISCRIMINATOR
 
 pytestmark = pytest.mark.lm

@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from llm_i2i_spark.lm.packing import (
     IGNORE_INDEX,
     Example,
-    Suffix,
     pack_rows,
     packed_batch,
     prompt_batch,
     token_batches,
-    tree_batch,
 )
+from llm_i2i_spark.lm.trees import Suffix, tree_batch
 
 
 @given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 50))

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.loss import LossSums, Negatives, NegativeSampler, item_loss
-from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, PackedBatch, pack_rows, packed_batch
+from llm_i2i_spark.lm.packing import IGNORE_INDEX, ROW_TOKENS, Example, pack_rows, packed_batch
+from llm_i2i_spark.sft.engine import Engine
 from llm_i2i_spark.sft.examples import GeneratorRow
-
-ROW_TOKENS = 64
-"""Tokens of a packed row at least."""
 
 
 class NextItemObjective:
@@ -49,7 +45,7 @@ class NextItemObjective:
             example for example in encoded if (example.targets != IGNORE_INDEX).any()
         ]
         self._lengths = [len(example.tokens) for example in self._examples]
-        self._device, self._first_item_token = device, encoder.first_item_token
+        self._device = device
         self.weights: NDArray[np.float64] = np.array(
             [example.weights.sum(dtype=np.float64) for example in self._examples]
         )
@@ -63,7 +59,7 @@ class NextItemObjective:
             tokens = torch.from_numpy(np.flatnonzero(negatives))
             self._every = Negatives(tokens, torch.zeros(len(tokens))).to(device)
 
-    def loss(self, engine: Any, indices: Sequence[int], generator: torch.Generator) -> LossSums:
+    def loss(self, engine: Engine, indices: Sequence[int], generator: torch.Generator) -> LossSums:
         """Σ w·CE and Σ w of some examples.
 
         Rows are only as long as the longest example (at least 64 tokens): without FlashAttention a
@@ -80,15 +76,12 @@ class NextItemObjective:
         items = None
         if negatives is not None:
             # Most targets are in the histories as well: each item is embedded once a step.
-            named = self._items_of(batch), negatives.item_tokens
-            items = engine.module.item_rows(torch.cat(named))
+            targets = batch.targets[batch.targets != IGNORE_INDEX]
+            of_histories = engine.module.items_in(batch.tokens)
+            named = torch.cat([of_histories, targets, negatives.item_tokens])
+            items = engine.module.item_rows(named)
         hidden = engine(batch.tokens, batch.position_ids, items=items)
         return item_loss(engine.module, hidden, batch.targets, batch.weights, negatives, items)
-
-    def _items_of(self, batch: PackedBatch) -> Tensor:
-        """Item tokens of a batch's tokens and targets."""
-        tokens = batch.tokens[batch.tokens >= self._first_item_token] - self._first_item_token
-        return torch.cat([tokens, batch.targets[batch.targets != IGNORE_INDEX]])
 
 
 def _token_counts(
