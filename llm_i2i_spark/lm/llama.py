@@ -16,36 +16,38 @@ from torch.nn import functional
 
 
 class Read(NamedTuple):
-    """Positions whose hidden states are read, as rows of a rectangle.
+    """Positions whose hidden states are read, in a rectangle of a few a row.
 
     Attributes:
-        rows: [S] row of each, ascending.
-        columns: [S] column of each.
-        places: [S] where each stands among those of its row.
-        table: [B, W] number of the position at each place of a row; 0 for none.
+        tokens: [S] number of each among all tokens of the batch.
+        shape: (B, W), W the most that a row has.
+        table: [B * W] number of the position at each place; 0 for none.
+        places: [S] where each stands in the table.
     """
 
-    rows: Tensor
-    columns: Tensor
-    places: Tensor
+    tokens: Tensor
+    shape: tuple[int, int]
     table: Tensor
+    places: Tensor
 
     @classmethod
-    def at(cls, rows: Tensor, columns: Tensor, n_rows: int) -> Read:
+    def at(cls, rows: Tensor, columns: Tensor, n_rows: int, length: int) -> Read:
         """The positions of some rows (ascending) and columns of a batch of `n_rows`."""
         counts = torch.bincount(rows, minlength=n_rows)
+        width = int(counts.max())
         numbers = torch.arange(len(rows), device=rows.device)
-        places = numbers - (counts.cumsum(0) - counts)[rows]
-        table = torch.zeros((n_rows, int(counts.max())), dtype=torch.long, device=rows.device)
-        table[rows, places] = numbers
-        return cls(rows, columns, places, table)
+        places = numbers - (counts.cumsum(0) - counts)[rows] + rows * width
+        table = torch.zeros(n_rows * width, dtype=torch.long, device=rows.device)
+        table[places] = numbers
+        return cls(rows * length + columns, (n_rows, width), table, places)
 
 
-def is_lean(backbone: Any, device: torch.device) -> bool:
-    """Whether `hidden_states` computes what a backbone does."""
+def is_lean(backbone: Any, embeddings: Tensor) -> bool:
+    """Whether `hidden_states` computes what a backbone makes of embeddings."""
     config = backbone.config
     return (
-        device.type == "cpu"
+        embeddings.device.type == "cpu"
+        and embeddings.dtype == torch.float32
         and config.model_type == "llama"
         and config._attn_implementation == "sdpa"
         and not config.attention_dropout
@@ -82,14 +84,13 @@ def hidden_states(
     for layer in layers if at is None else layers[:-1]:
         hidden = _layer(layer, hidden, rotation, mask)
     if at is not None:
-        read = Read.at(*at, len(embeddings))
+        read = Read.at(*at, *position_ids.shape)
         hidden = _last_layer(layers[-1], hidden, rotation, mask, read)
-    normed: Tensor = backbone.norm(hidden)
-    return normed
+    return _normed(backbone.norm, hidden)
 
 
 def _layer(layer: Any, hidden: Tensor, rotation: Tensor, mask: Tensor) -> Tensor:
-    attention, normed = layer.self_attn, layer.input_layernorm(hidden)
+    attention, normed = layer.self_attn, _normed(layer.input_layernorm, hidden)
     queries, keys = (
         _Rotate.apply(_heads(attention, project(normed)), rotation)
         for project in (attention.q_proj, attention.k_proj)
@@ -100,22 +101,27 @@ def _layer(layer: Any, hidden: Tensor, rotation: Tensor, mask: Tensor) -> Tensor
 
 def _last_layer(layer: Any, hidden: Tensor, rotation: Tensor, mask: Tensor, read: Read) -> Tensor:
     """[S, H] what a layer makes of the tokens that are read."""
-    attention, normed = layer.self_attn, layer.input_layernorm(hidden)
-    asked = normed[read.rows, read.columns]
-    queries = _Rotate.apply(
-        _heads(attention, attention.q_proj(asked)), rotation[read.rows, read.columns]
+    attention, normed = layer.self_attn, _normed(layer.input_layernorm, hidden)
+    asked, before, of_asked = (
+        part.flatten(0, 1).index_select(0, read.tokens) for part in (normed, hidden, rotation)
     )
+    queries = _Rotate.apply(_heads(attention, attention.q_proj(asked)), of_asked)
     keys = _Rotate.apply(_heads(attention, attention.k_proj(normed)), rotation)
     values = _heads(attention, attention.v_proj(normed))
-    of_rows = torch.arange(len(mask), device=mask.device)[:, None]
-    seen = mask[of_rows, 0, read.columns[read.table]][:, None]
-    attended = _attend(attention, queries[read.table], keys, values, seen)
-    return _feed_forward(layer, hidden[read.rows, read.columns], attended[read.rows, read.places])
+    seen = mask.flatten(0, 2).index_select(0, read.tokens[read.table])
+    attended = _attend(
+        attention,
+        queries.index_select(0, read.table).view(*read.shape, *queries.shape[1:]),
+        keys,
+        values,
+        seen.view(*read.shape, -1)[:, None],
+    )
+    return _feed_forward(layer, before, attended.flatten(0, 1).index_select(0, read.places))
 
 
 def _feed_forward(layer: Any, hidden: Tensor, attended: Tensor) -> Tensor:
     hidden = hidden + layer.self_attn.o_proj(attended)
-    added: Tensor = layer.mlp(layer.post_attention_layernorm(hidden))
+    added: Tensor = layer.mlp(_normed(layer.post_attention_layernorm, hidden))
     return hidden + added
 
 
@@ -146,10 +152,37 @@ def _causal_mask(position_ids: Tensor) -> Tensor:
 
 
 def _rotation(backbone: Any, position_ids: Tensor) -> Tensor:
-    """[B, L, 2, 1, head size / 2] cosines and sines of each position."""
+    """[B, L, 2, 1, head size] cosines of each position, and sines with the sign of the half."""
     cos, sin = backbone.rotary_emb(backbone.norm.weight, position_ids)
-    half = cos.shape[-1] // 2
-    return torch.stack([cos[..., :half], sin[..., :half]], dim=-2)[..., None, :]
+    first, second = sin.tensor_split(2, dim=-1)
+    return torch.stack([cos, torch.cat([-first, second], dim=-1)], dim=-2)[..., None, :]
+
+
+def _normed(norm: Any, hidden: Tensor) -> Tensor:
+    normed: Tensor = _RmsNorm.apply(hidden, norm.weight, norm.variance_epsilon)
+    return normed
+
+
+class _RmsNorm(torch.autograd.Function):
+    """Root mean square norm (Zhang and Sennrich 2019) in a few passes over the numbers."""
+
+    @staticmethod
+    def forward(ctx: Any, hidden: Tensor, weight: Tensor, epsilon: float) -> Tensor:
+        """[..., H] divided by the root of its mean square, times [H]."""
+        length = torch.linalg.vector_norm(hidden, dim=-1, keepdim=True)
+        scale = torch.rsqrt(length.square() / hidden.shape[-1] + epsilon)
+        normed = hidden * scale
+        ctx.save_for_backward(normed, scale, weight)
+        return normed * weight
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, None]:
+        """Gradients of the numbers and of the weight."""
+        normed, scale, weight = ctx.saved_tensors
+        product = gradient * normed
+        mean = (product @ weight / len(weight))[..., None]
+        of_hidden = torch.addcmul(gradient * weight, normed, mean, value=-1).mul_(scale)
+        return of_hidden, product.flatten(0, -2).sum(0), None
 
 
 class _Rotate(torch.autograd.Function):
@@ -157,7 +190,7 @@ class _Rotate(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, heads: Tensor, rotation: Tensor) -> Tensor:
-        """[..., heads, head size] rotated by [..., 2, 1, head size / 2]."""
+        """[..., heads, head size] rotated by [..., 2, 1, head size]."""
         ctx.save_for_backward(rotation)
         return _rotated(heads, rotation, 1.0)
 
@@ -170,9 +203,5 @@ class _Rotate(torch.autograd.Function):
 
 def _rotated(heads: Tensor, rotation: Tensor, direction: float) -> Tensor:
     cos, sin = rotation[..., 0, :, :], rotation[..., 1, :, :]
-    first, second = heads.tensor_split(2, dim=-1)
-    rotated = torch.empty_like(heads, memory_format=torch.contiguous_format)
-    half = first.shape[-1]
-    torch.mul(first, cos, out=rotated[..., :half]).addcmul_(second, sin, value=-direction)
-    torch.mul(second, cos, out=rotated[..., half:]).addcmul_(first, sin, value=direction)
-    return rotated
+    swapped = heads.roll(heads.shape[-1] // 2, dims=-1)
+    return torch.addcmul(heads * cos, swapped, sin, value=direction)

@@ -99,8 +99,9 @@ def item_loss(
     Returns:
         Σ w·CE and Σ w over the predicted positions; both 0 where there are none.
     """
-    predicted = targets != IGNORE_INDEX
-    hidden, targets, weights = hidden[predicted], targets[predicted], weights[predicted].float()
+    places = (targets.flatten() != IGNORE_INDEX).nonzero()[:, 0]
+    hidden = hidden.reshape(-1, hidden.shape[-1]).index_select(0, places)
+    targets, weights = targets.flatten()[places], weights.flatten()[places].float()
     if negatives is None:
         losses = functional.cross_entropy(model.item_logits(hidden), targets, reduction="none")
         return LossSums((weights * losses).sum(), weights.sum())
@@ -146,8 +147,9 @@ class _SampledSoftmax(torch.autograd.Function):
             weights: [N].
         """
         # The target's score takes the place of a last negative, a row of zeros.
-        rows = torch.cat([embeddings[others], embeddings.new_zeros(1, embeddings.shape[1])])
-        targets = embeddings[own]
+        negatives = embeddings.index_select(0, others)
+        rows = torch.cat([negatives, embeddings.new_zeros(1, embeddings.shape[1])])
+        targets = embeddings.index_select(0, own)
         scores = torch.addmm(functional.pad(-log_expected, (0, 1)), hidden, rows.T)
         scores[_equal_pairs(own, others)] = -torch.inf
         scores[:, -1] = own_scores = (hidden * targets).sum(1)

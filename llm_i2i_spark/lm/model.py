@@ -141,7 +141,7 @@ class ItemLanguageModel(nn.Module):
             [S, H] for the tokens that are read, else [B, L, H], in the backbone's precision.
         """
         embeddings = self.dropout(self.embed(tokens, items))
-        if is_lean(self.backbone, embeddings.device):
+        if is_lean(self.backbone, embeddings):
             return hidden_states(self.backbone, embeddings, position_ids, mask, at)
         hidden = self._backbone_states(embeddings, position_ids, mask)
         return hidden if at is None else hidden[at]
@@ -222,7 +222,7 @@ class ItemLanguageModel(nn.Module):
             every: Tensor = self.item_embedding.weight + self.text_projection(self.scaled_features)
             return every
         given: Tensor = self.item_embedding(item_tokens) + self.text_projection(
-            self.scaled_features[item_tokens]
+            functional.embedding(item_tokens, self.scaled_features)
         )
         return given
 

@@ -5,7 +5,7 @@ Position ids that restart at 0 keep packed examples apart.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -94,30 +94,55 @@ def pack_rows(lengths: Sequence[int], max_length: int) -> list[list[int]]:
     return rows
 
 
-def packed_batch(rows: Sequence[Sequence[Example]], pad: int = 0) -> PackedBatch:
-    """Rows of examples as tensors, padded to the longest row.
-
-    Every padding token has position 0, so it is an example of its own that no other token sees.
+class PackedExamples:
+    """Examples as flat arrays, of which a batch is a few operations on arrays.
 
     Args:
-        rows: examples of each row.
-        pad: token id of padding.
+        examples: any number.
+
+    Attributes:
+        lengths: [n] tokens of each example.
+        weights: [n] sum of the loss weights of each example.
     """
-    width = max(sum(len(example.tokens) for example in row) for row in rows)
-    tokens = np.full((len(rows), width), pad, np.int64)
-    position_ids = np.zeros((len(rows), width), np.int64)
-    targets = np.full((len(rows), width), IGNORE_INDEX, np.int64)
-    weights = np.zeros((len(rows), width), np.float32)
-    for row, examples in enumerate(rows):
-        start = 0
-        for example in examples:
-            end = start + len(example.tokens)
-            tokens[row, start:end] = example.tokens
-            position_ids[row, start:end] = np.arange(end - start)
-            targets[row, start:end] = example.targets
-            weights[row, start:end] = example.weights
-            start = end
-    return PackedBatch(*map(torch.from_numpy, (tokens, position_ids, targets, weights)))
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        kept = list(examples)
+        self.lengths = np.array([len(example.tokens) for example in kept], np.int64)
+        self.weights: NDArray[np.float64] = np.array(
+            [example.weights.sum(dtype=np.float64) for example in kept]
+        )
+        self._starts = np.cumsum(self.lengths) - self.lengths
+        nothing = Example(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+        self._flat = Example(*map(np.concatenate, zip(nothing, *kept, strict=True)))
+
+    def batch(self, rows: Sequence[Sequence[int]], pad: int = 0) -> PackedBatch:
+        """Rows of examples as tensors, padded to the longest row.
+
+        Every padding token has position 0, so it is an example of its own that no other token sees.
+
+        Args:
+            rows: numbers of the examples of each row.
+            pad: token id of padding.
+        """
+        numbers = np.array([number for row in rows for number in row], np.int64)
+        row = np.repeat(np.arange(len(rows)), [len(of_row) for of_row in rows])
+        lengths = self.lengths[numbers]
+        of_row = np.bincount(row, lengths, len(rows)).astype(np.int64)
+        first_columns = np.cumsum(lengths) - lengths - (np.cumsum(of_row) - of_row)[row]
+        source = ranges(self._starts[numbers], lengths)
+        places = np.repeat(row, lengths), ranges(first_columns, lengths)
+        shape = len(rows), int(of_row.max())
+        batch = PackedBatch(
+            tokens=torch.full(shape, pad, dtype=torch.int64),
+            position_ids=torch.zeros(shape, dtype=torch.int64),
+            targets=torch.full(shape, IGNORE_INDEX, dtype=torch.int64),
+            weights=torch.zeros(shape, dtype=torch.float32),
+        )
+        batch.tokens.numpy()[places] = self._flat.tokens[source]
+        batch.position_ids.numpy()[places] = ranges(0 * lengths, lengths)
+        batch.targets.numpy()[places] = self._flat.targets[source]
+        batch.weights.numpy()[places] = self._flat.weights[source]
+        return batch
 
 
 def prompt_batch(prompts: Sequence[Tokens], pad: int = 0) -> tuple[Tensor, Tensor, Tensor]:

@@ -15,7 +15,7 @@ from llm_i2i_spark.base.manifest import MANIFEST
 from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.new_model import build_model
-from llm_i2i_spark.lm.packing import IGNORE_INDEX, packed_batch
+from llm_i2i_spark.lm.packing import IGNORE_INDEX
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft import training_checkpoints
@@ -95,7 +95,7 @@ def train_plainly(model, objective, plan, loss_of_batch):
         for number, chosen in enumerate(np.array_split(order, steps)):
             for group in optimizer.param_groups:
                 group["lr"] = plan.learning_rate_at(epoch * steps + number, plan.epochs * steps)
-            batch = packed_batch([[objective._examples[index]] for index in chosen])
+            batch = objective._examples.batch([[index] for index in chosen])
             predicted = batch.targets != IGNORE_INDEX
             logits = model.item_logits(model(batch.tokens, batch.position_ids)[predicted])
             optimizer.zero_grad()
