@@ -14,7 +14,6 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 
 @dataclass(frozen=True)
@@ -51,6 +50,9 @@ class Calibration:
             The regression; where all outcomes are equal, or neither score helps, the constant
             (hits + 1/2) / (n + 1).
         """
+        # Imported here, since those who only read a calibration need a second less without it.
+        from sklearn.linear_model import LogisticRegression
+
         features = np.stack(
             [np.asarray(log_prob, np.float64), np.asarray(p_yes_logit, np.float64)], axis=1
         )

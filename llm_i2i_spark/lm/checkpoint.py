@@ -16,11 +16,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import AutoModel, AutoTokenizer, PreTrainedTokenizerBase
 
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.files import folder_atomically
@@ -33,6 +32,9 @@ from llm_i2i_spark.lm.model import FEATURE_SCALE, ItemLanguageModel
 from llm_i2i_spark.lm.model_folder import check_model_folder, refuse_pickles, without_progress_bars
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.templates import Template, prompt_digest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 REQUIRED_FIELDS = ("role", "max_items", "max_length")
 
@@ -158,11 +160,7 @@ def load_checkpoint(
     return LoadedCheckpoint(
         model=model,
         vocabulary=ItemVocabulary.load(source),
-        tokenizer=(
-            AutoTokenizer.from_pretrained(tokenizer, trust_remote_code=False, local_files_only=True)
-            if tokenizer.is_dir()
-            else None
-        ),
+        tokenizer=_load_tokenizer(tokenizer) if tokenizer.is_dir() else None,
         calibration=(
             Calibration.from_json(calibration.read_text(encoding="utf-8"))
             if calibration.is_file()
@@ -190,7 +188,18 @@ def verify_checkpoint(folder: Path) -> dict[str, Any]:
     return manifest
 
 
+def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        folder, trust_remote_code=False, local_files_only=True
+    )
+    return tokenizer
+
+
 def _load_model(folder: Path, device: torch.device, attention: str) -> ItemLanguageModel:
+    from transformers import AutoModel
+
     item_tensors = load_file(folder / "items.safetensors")
     precision = item_tensors["item_embedding.weight"].dtype
     with without_progress_bars():

@@ -9,18 +9,21 @@ encoded item by item, so that a request can see any part of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.lm.model import BOS, CANDIDATE, QUERY
-from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Suffix, Tokens
+from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Tokens
+from llm_i2i_spark.lm.trees import Suffix
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.render import render_item, split_chat
 from llm_i2i_spark.prompts.templates import Layout, Template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class ScoringRequest(NamedTuple):

@@ -26,7 +26,8 @@ def states_after(
 ) -> Tensor:
     """[B, H] hidden states at the last token of each prompt, in one forward pass."""
     tokens, positions, last = (part.to(device) for part in prompt_batch(prompts))
-    hidden: Tensor = model(tokens, positions)[torch.arange(len(prompts), device=device), last]
+    rows = torch.arange(len(prompts), device=device)
+    hidden: Tensor = model(tokens, positions, at=(rows, last))
     return hidden
 
 

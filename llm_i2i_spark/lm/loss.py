@@ -7,7 +7,7 @@ the item tokens or by a sampled one. Labels: cross-entropy over (No, Yes).
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from llm_i2i_spark.lm.model import ItemLanguageModel
+from llm_i2i_spark.lm.model import ItemLanguageModel, ItemRows
 from llm_i2i_spark.lm.packing import IGNORE_INDEX
 
 
@@ -80,6 +80,7 @@ def item_loss(
     targets: Tensor,
     weights: Tensor,
     negatives: Negatives | None = None,
+    items: ItemRows | None = None,
 ) -> LossSums:
     """Weighted cross-entropy of item tokens.
 
@@ -93,27 +94,95 @@ def item_loss(
         targets: [...] item tokens to predict, IGNORE_INDEX for none.
         weights: [...] loss weights.
         negatives: None for the full softmax over all item tokens.
+        items: embeddings of the targets and negatives, where they are there already.
 
     Returns:
         Σ w·CE and Σ w over the predicted positions; both 0 where there are none.
     """
-    predicted = targets != IGNORE_INDEX
-    hidden, targets, weights = hidden[predicted], targets[predicted], weights[predicted].float()
+    places = (targets.flatten() != IGNORE_INDEX).nonzero()[:, 0]
+    hidden = hidden.reshape(-1, hidden.shape[-1]).index_select(0, places)
+    targets, weights = targets.flatten()[places], weights.flatten()[places].float()
     if negatives is None:
         losses = functional.cross_entropy(model.item_logits(hidden), targets, reduction="none")
-    else:
-        losses = _sampled_softmax(model, hidden, targets, negatives)
-    return LossSums((weights * losses).sum(), weights.sum())
+        return LossSums((weights * losses).sum(), weights.sum())
+    if items is None:
+        items = model.item_rows(torch.cat([targets, negatives.item_tokens]))
+    loss: Tensor = _SampledSoftmax.apply(
+        hidden.float(),
+        items.embeddings.float(),
+        items.places(targets),
+        items.places(negatives.item_tokens),
+        negatives.log_expected,
+        weights,
+    )
+    return LossSums(loss, weights.sum())
 
 
-def _sampled_softmax(
-    model: ItemLanguageModel, hidden: Tensor, targets: Tensor, negatives: Negatives
-) -> Tensor:
-    tokens, log_expected = negatives
-    own = (hidden.float() * model.item_embeddings(targets).float()).sum(-1)
-    others = model.item_logits(hidden, tokens) - log_expected
-    others = others.masked_fill(targets[:, None] == tokens[None, :], -torch.inf)
-    return torch.logsumexp(torch.cat([own[:, None], others], dim=1), dim=1) - own
+class _SampledSoftmax(torch.autograd.Function):
+    """Σ w·CE of a softmax over a target of one's own and shared negatives.
+
+    The scores are one matrix, which is turned into probabilities once; its gradient with respect to
+    a score is w·(p - 1) for the target and w·p for the others.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: Tensor,
+        embeddings: Tensor,
+        own: Tensor,
+        others: Tensor,
+        log_expected: Tensor,
+        weights: Tensor,
+    ) -> Tensor:
+        """A scalar.
+
+        Args:
+            ctx: for the backward pass.
+            hidden: [N, H].
+            embeddings: [M, H] of items.
+            own: [N] row of each target.
+            others: [K] rows of the negatives.
+            log_expected: [K] of the negatives.
+            weights: [N].
+        """
+        # The target's score takes the place of a last negative, a row of zeros.
+        negatives = embeddings.index_select(0, others)
+        rows = torch.cat([negatives, embeddings.new_zeros(1, embeddings.shape[1])])
+        targets = embeddings.index_select(0, own)
+        scores = torch.addmm(functional.pad(-log_expected, (0, 1)), hidden, rows.T)
+        scores[_equal_pairs(own, others)] = -torch.inf
+        scores[:, -1] = own_scores = (hidden * targets).sum(1)
+        probabilities = torch.softmax(scores, dim=1)
+        # log Σ e^s by way of the greatest probability, which is not small.
+        log_sums = scores.amax(1) - torch.log(probabilities.amax(1))
+        ctx.save_for_backward(hidden, rows, targets, own, others, probabilities, weights)
+        ctx.n_embeddings = len(embeddings)
+        return (weights * (log_sums - own_scores)).sum()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients of hidden states and embeddings."""
+        hidden, rows, targets, own, others, probabilities, weights = ctx.saved_tensors
+        scaled = (gradient * weights)[:, None]
+        of_scores = probabilities * scaled
+        of_own = of_scores[:, -1:] - scaled
+        of_hidden = torch.addcmul(of_scores @ rows, of_own, targets)
+        of_embeddings = hidden.new_zeros(ctx.n_embeddings, hidden.shape[1])
+        of_embeddings.index_add_(0, others, (of_scores.T @ hidden)[:-1])
+        of_embeddings.index_add_(0, own, of_own * hidden)
+        return of_hidden, of_embeddings, None, None, None, None
+
+
+def _equal_pairs(own: Tensor, others: Tensor) -> tuple[Tensor, Tensor]:
+    """Positions in `own` and in `others` of all pairs of equal numbers."""
+    order = torch.argsort(others, stable=True)
+    ordered = others[order]
+    first = torch.searchsorted(ordered, own)
+    counts = torch.searchsorted(ordered, own, right=True) - first
+    numbers = torch.arange(len(own), device=own.device).repeat_interleave(counts)
+    within = torch.arange(len(numbers), device=own.device) - (counts.cumsum(0) - counts)[numbers]
+    return numbers, order[first[numbers] + within]
 
 
 def label_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> LossSums:

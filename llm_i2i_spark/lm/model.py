@@ -10,22 +10,42 @@ candidate, or as a query, is V+T or 2(V+T) higher.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from llm_i2i_spark.lm.attention import FLASH
+from llm_i2i_spark.lm.dropout import Dropout
+from llm_i2i_spark.lm.llama import hidden_states, is_lean
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 PAD, BOS = 0, 1
 CANDIDATE, QUERY = 1, 2
 """How many times V+T is added to the ids of marked tokens."""
 FEATURE_SCALE = 16.0
 COMPACT_EMBEDDING_STD = 0.16
+
+
+class ItemRows(NamedTuple):
+    """Embeddings of some item tokens, computed once for all that a batch does with them.
+
+    Attributes:
+        item_tokens: [M] numbers 0..T-1, ascending.
+        embeddings: [M, H].
+    """
+
+    item_tokens: Tensor
+    embeddings: Tensor
+
+    def places(self, item_tokens: Tensor) -> Tensor:
+        """Row of each of some item tokens that are among these."""
+        return torch.searchsorted(self.item_tokens, item_tokens)
 
 
 class LabelHead(nn.Module):
@@ -84,7 +104,7 @@ class ItemLanguageModel(nn.Module):
         self.vocabulary_size, self.hidden_size = map(int, base.weight.shape)
         self.n_item_tokens = len(token_features)
         self.backbone = backbone
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         # Large features make Adam's steps on the projection count: the text part leads early, the
         # id part refines.
         self.register_buffer(
@@ -98,8 +118,15 @@ class ItemLanguageModel(nn.Module):
         nn.init.normal_(self.text_projection.weight, std=embedding_std / FEATURE_SCALE)
         nn.init.zeros_(self.text_projection.bias)
 
-    def forward(self, tokens: Tensor, position_ids: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Hidden states of every token, after the backbone's last norm.
+    def forward(
+        self,
+        tokens: Tensor,
+        position_ids: Tensor,
+        mask: Tensor | None = None,
+        at: tuple[Tensor, Tensor] | None = None,
+        items: ItemRows | None = None,
+    ) -> Tensor:
+        """Hidden states of tokens, after the backbone's last norm.
 
         Args:
             tokens: [B, L] token ids.
@@ -107,11 +134,22 @@ class ItemLanguageModel(nn.Module):
                 keep packed examples apart.
             mask: [B, 1, L, L], True where the token of the row sees the token of the column; for
                 rows with suffixes of one prefix.
+            at: rows (ascending) and columns [S] of the tokens that are read; None: all.
+            items: embeddings of all item tokens of the batch, where they are there already.
 
         Returns:
-            [B, L, H] in the backbone's precision.
+            [S, H] for the tokens that are read, else [B, L, H], in the backbone's precision.
         """
-        embeddings = self.dropout(self.embed(tokens))
+        embeddings = self.dropout(self.embed(tokens, items))
+        if is_lean(self.backbone, embeddings):
+            return hidden_states(self.backbone, embeddings, position_ids, mask, at)
+        hidden = self._backbone_states(embeddings, position_ids, mask)
+        return hidden if at is None else hidden[at]
+
+    def _backbone_states(
+        self, embeddings: Tensor, position_ids: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        """[B, L, H] by the backbone's own forward pass."""
         shape = embeddings.shape
         attention_mask = None
         if mask is not None:
@@ -138,26 +176,45 @@ class ItemLanguageModel(nn.Module):
         hidden: Tensor = output.last_hidden_state
         return hidden.reshape(shape)
 
-    def embed(self, tokens: Tensor) -> Tensor:
+    def embed(self, tokens: Tensor, items: ItemRows | None = None) -> Tensor:
         """[..., H] embeddings of token ids, computed once for each distinct token of the batch and
         for no other.
         """
-        mark, plain = (
-            tokens // (self.vocabulary_size + self.n_item_tokens),
-            tokens % (self.vocabulary_size + self.n_item_tokens),
+        mark, plain = self._marks(tokens)
+        is_item = plain >= self.vocabulary_size
+        if items is None:
+            items = self.item_rows(self.items_in(tokens))
+        base = torch.unique(plain[~is_item])
+        base_rows = self.backbone.get_input_embeddings()(base)
+        # Base tokens first, then items; each is found where its sorted tokens have it.
+        found = torch.where(
+            is_item,
+            len(base) + items.places(plain - self.vocabulary_size),
+            torch.searchsorted(base, plain),
         )
-        distinct, inverse = torch.unique(plain, return_inverse=True)
-        n_base = int((distinct < self.vocabulary_size).sum())
-        base = self.backbone.get_input_embeddings()(distinct[:n_base])
-        items = self.item_embeddings(distinct[n_base:] - self.vocabulary_size)
-        # `distinct` is sorted, so base tokens come first.
-        embedded = functional.embedding(inverse, torch.cat([base, items.to(base.dtype)]))
+        rows = torch.cat([base_rows, items.embeddings.to(base_rows.dtype)])
+        embedded = functional.embedding(found, rows)
         if bool((mark > 0).any()):
-            marks = self.label_head.marks.to(base.dtype)
+            marks = self.label_head.marks.to(base_rows.dtype)
             embedded = embedded + functional.embedding(
                 mark, torch.cat([torch.zeros_like(marks[:1]), marks])
             )
         return embedded
+
+    def items_in(self, tokens: Tensor) -> Tensor:
+        """[n] the item tokens (numbers 0..T-1) among token ids, marked ones included."""
+        _, plain = self._marks(tokens)
+        return plain[plain >= self.vocabulary_size] - self.vocabulary_size
+
+    def _marks(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """The mark of each token id, and the id without it."""
+        of_all = self.vocabulary_size + self.n_item_tokens
+        return tokens // of_all, tokens % of_all
+
+    def item_rows(self, item_tokens: Tensor) -> ItemRows:
+        """The embeddings of the distinct ones of some item tokens, to be used more than once."""
+        distinct = torch.unique(item_tokens)
+        return ItemRows(distinct, self.item_embeddings(distinct))
 
     def item_embeddings(self, item_tokens: Tensor | None = None) -> Tensor:
         """[M, H] embeddings of item tokens (numbers 0..T-1); of all T where none are given."""
@@ -165,7 +222,7 @@ class ItemLanguageModel(nn.Module):
             every: Tensor = self.item_embedding.weight + self.text_projection(self.scaled_features)
             return every
         given: Tensor = self.item_embedding(item_tokens) + self.text_projection(
-            self.scaled_features[item_tokens]
+            functional.embedding(item_tokens, self.scaled_features)
         )
         return given
 
@@ -181,7 +238,9 @@ class ItemLanguageModel(nn.Module):
         """
         return _inner_products(hidden, self.item_embeddings(item_tokens))
 
-    def label_logits(self, hidden: Tensor, candidates: Tensor | None = None) -> Tensor:
+    def label_logits(
+        self, hidden: Tensor, candidates: Tensor | None = None, items: ItemRows | None = None
+    ) -> Tensor:
         """Scores of (No, Yes), in fp32: a linear map of the hidden state, and on Yes
         scale·(<hidden, candidate> - centre).
 
@@ -193,6 +252,7 @@ class ItemLanguageModel(nn.Module):
             hidden: [N, H] at the label positions.
             candidates: [N, length] item tokens of the candidates; None: the linear map alone
                 (layout `instruct`).
+            items: embeddings of the candidates' tokens, where they are there already.
 
         Returns:
             [N, 2].
@@ -201,8 +261,9 @@ class ItemLanguageModel(nn.Module):
         logits = _inner_products(hidden, head.linear.weight) + head.linear.bias.float()
         if candidates is None:
             return logits
-        distinct, inverse = torch.unique(candidates, return_inverse=True)
-        embeddings = functional.embedding(inverse, self.item_embeddings(distinct).float()).mean(1)
+        items = self.item_rows(candidates) if items is None else items
+        rows = functional.embedding(items.places(candidates), items.embeddings.float())
+        embeddings = rows.mean(1) if candidates.shape[1] > 1 else rows[:, 0]
         inner = (hidden.float() * embeddings).sum(1)
         generator_score = head.scale.float() * (inner - head.centre.float())
         return logits + torch.stack([torch.zeros_like(generator_score), generator_score], dim=1)

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaModel, PreTrainedTokenizerBase
 
 from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.attention import attention_implementation
 from llm_i2i_spark.lm.device import choose_device
+from llm_i2i_spark.lm.dropout import dropout
 from llm_i2i_spark.lm.model import BOS, ItemLanguageModel
 from llm_i2i_spark.lm.model_folder import check_model_folder, without_progress_bars
 
@@ -89,7 +89,7 @@ class _ResidualDropout:
         self._probability = probability
 
     def __call__(self, module: nn.Module, _: object, output: Tensor) -> Tensor:
-        return functional.dropout(output, self._probability, module.training)
+        return dropout(output, self._probability, module.training)
 
 
 def _pretrained_model(

@@ -1,13 +1,11 @@
-"""Token sequences as padded batches: training examples packed into rows, prompts, and prefixes that
-many suffixes share.
+"""Token sequences as padded batches: training examples packed into rows, and prompts.
 
-Position ids that restart at 0 keep packed examples apart; an attention mask does it for suffixes of
-one prefix.
+Position ids that restart at 0 keep packed examples apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,6 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 IGNORE_INDEX = -100
+ROW_TOKENS = 64
+"""Tokens of a packed row at least, in training."""
 
 Tokens = NDArray[np.int64]
 
@@ -54,52 +54,16 @@ class PackedBatch(NamedTuple):
         return PackedBatch(*(part.to(device, non_blocking=True) for part in self))
 
 
-class Suffix(NamedTuple):
-    """Tokens that continue a shared prefix and see no other suffix.
+def ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The numbers start, start + 1, ... of several ranges, one after another.
 
-    Attributes:
-        visible: number of tokens of the prefix that it sees, from the first on.
-        tokens: [n] token ids.
-        positions: [n] position ids; None: they continue after the visible tokens.
-        candidate: [length] item tokens of the item that is scored; None where the label head does
-            not need them.
+    >>> ranges(np.array([7, 0]), np.array([2, 3])).tolist()
+    [7, 8, 0, 1, 2]
     """
-
-    visible: int
-    tokens: Tokens
-    positions: Tokens | None = None
-    candidate: Tokens | None = None
-
-
-class TreeBatch(NamedTuple):
-    """Rows that each hold one prefix and its suffixes.
-
-    Attributes:
-        tokens: [B, L] token ids.
-        position_ids: [B, L].
-        mask: [B, 1, L, L], True where the token of the row sees the token of the column.
-        rows: [S] row of each suffix, suffixes in the order given.
-        columns: [S] column of each suffix's last token.
-        candidates: [S, length] item tokens of the scored items; None where the suffixes have none.
-    """
-
-    tokens: Tensor
-    position_ids: Tensor
-    mask: Tensor
-    rows: Tensor
-    columns: Tensor
-    candidates: Tensor | None
-
-    def to(self, device: torch.device) -> TreeBatch:
-        """The batch on another device."""
-        return TreeBatch(
-            self.tokens.to(device, non_blocking=True),
-            self.position_ids.to(device, non_blocking=True),
-            self.mask.to(device, non_blocking=True),
-            self.rows.to(device, non_blocking=True),
-            self.columns.to(device, non_blocking=True),
-            None if self.candidates is None else self.candidates.to(device, non_blocking=True),
-        )
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    shifts = np.repeat(starts - (ends - lengths), lengths)
+    return np.asarray(np.arange(total) + shifts, np.int64)
 
 
 def pack_rows(lengths: Sequence[int], max_length: int) -> list[list[int]]:
@@ -130,30 +94,55 @@ def pack_rows(lengths: Sequence[int], max_length: int) -> list[list[int]]:
     return rows
 
 
-def packed_batch(rows: Sequence[Sequence[Example]], pad: int = 0) -> PackedBatch:
-    """Rows of examples as tensors, padded to the longest row.
-
-    Every padding token has position 0, so it is an example of its own that no other token sees.
+class PackedExamples:
+    """Examples as flat arrays, of which a batch is a few operations on arrays.
 
     Args:
-        rows: examples of each row.
-        pad: token id of padding.
+        examples: any number.
+
+    Attributes:
+        lengths: [n] tokens of each example.
+        weights: [n] sum of the loss weights of each example.
     """
-    width = max(sum(len(example.tokens) for example in row) for row in rows)
-    tokens = np.full((len(rows), width), pad, np.int64)
-    position_ids = np.zeros((len(rows), width), np.int64)
-    targets = np.full((len(rows), width), IGNORE_INDEX, np.int64)
-    weights = np.zeros((len(rows), width), np.float32)
-    for row, examples in enumerate(rows):
-        start = 0
-        for example in examples:
-            end = start + len(example.tokens)
-            tokens[row, start:end] = example.tokens
-            position_ids[row, start:end] = np.arange(end - start)
-            targets[row, start:end] = example.targets
-            weights[row, start:end] = example.weights
-            start = end
-    return PackedBatch(*map(torch.from_numpy, (tokens, position_ids, targets, weights)))
+
+    def __init__(self, examples: Iterable[Example]) -> None:
+        kept = list(examples)
+        self.lengths = np.array([len(example.tokens) for example in kept], np.int64)
+        self.weights: NDArray[np.float64] = np.array(
+            [example.weights.sum(dtype=np.float64) for example in kept]
+        )
+        self._starts = np.cumsum(self.lengths) - self.lengths
+        nothing = Example(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
+        self._flat = Example(*map(np.concatenate, zip(nothing, *kept, strict=True)))
+
+    def batch(self, rows: Sequence[Sequence[int]], pad: int = 0) -> PackedBatch:
+        """Rows of examples as tensors, padded to the longest row.
+
+        Every padding token has position 0, so it is an example of its own that no other token sees.
+
+        Args:
+            rows: numbers of the examples of each row.
+            pad: token id of padding.
+        """
+        numbers = np.array([number for row in rows for number in row], np.int64)
+        row = np.repeat(np.arange(len(rows)), [len(of_row) for of_row in rows])
+        lengths = self.lengths[numbers]
+        of_row = np.bincount(row, lengths, len(rows)).astype(np.int64)
+        first_columns = np.cumsum(lengths) - lengths - (np.cumsum(of_row) - of_row)[row]
+        source = ranges(self._starts[numbers], lengths)
+        places = np.repeat(row, lengths), ranges(first_columns, lengths)
+        shape = len(rows), int(of_row.max())
+        batch = PackedBatch(
+            tokens=torch.full(shape, pad, dtype=torch.int64),
+            position_ids=torch.zeros(shape, dtype=torch.int64),
+            targets=torch.full(shape, IGNORE_INDEX, dtype=torch.int64),
+            weights=torch.zeros(shape, dtype=torch.float32),
+        )
+        batch.tokens.numpy()[places] = self._flat.tokens[source]
+        batch.position_ids.numpy()[places] = ranges(0 * lengths, lengths)
+        batch.targets.numpy()[places] = self._flat.targets[source]
+        batch.weights.numpy()[places] = self._flat.weights[source]
+        return batch
 
 
 def prompt_batch(prompts: Sequence[Tokens], pad: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -168,52 +157,6 @@ def prompt_batch(prompts: Sequence[Tokens], pad: int = 0) -> tuple[Tensor, Tenso
         tokens[row, : len(prompt)] = prompt
     positions = np.broadcast_to(np.arange(tokens.shape[1]), tokens.shape).copy()
     return torch.from_numpy(tokens), torch.from_numpy(positions), torch.from_numpy(lengths - 1)
-
-
-def tree_batch(
-    prefixes: Sequence[Tokens], suffixes: Sequence[Sequence[Suffix]], pad: int = 0
-) -> TreeBatch:
-    """Prefixes with their suffixes as tensors, padded to the longest row.
-
-    Args:
-        prefixes: tokens of each row's prefix.
-        suffixes: suffixes of each row.
-        pad: token id of padding, which sees only itself.
-    """
-    width = max(
-        len(prefix) + sum(len(suffix.tokens) for suffix in row)
-        for prefix, row in zip(prefixes, suffixes, strict=True)
-    )
-    tokens = np.full((len(prefixes), width), pad, np.int64)
-    position_ids = np.zeros((len(prefixes), width), np.int64)
-    mask = np.zeros((len(prefixes), width, width), np.bool_)
-    mask[:, np.arange(width), np.arange(width)] = True
-    lower = np.tri(width, dtype=np.bool_)
-    last_tokens: list[tuple[int, int]] = []
-    for row, (prefix, of_row) in enumerate(zip(prefixes, suffixes, strict=True)):
-        start = len(prefix)
-        tokens[row, :start] = prefix
-        position_ids[row, :start] = np.arange(start)
-        mask[row, :start, :start] = lower[:start, :start]
-        for visible, suffix_tokens, positions, _ in of_row:
-            end = start + len(suffix_tokens)
-            tokens[row, start:end] = suffix_tokens
-            position_ids[row, start:end] = (
-                visible + np.arange(end - start) if positions is None else positions
-            )
-            mask[row, start:end, :visible] = True
-            mask[row, start:end, start:end] = lower[: end - start, : end - start]
-            last_tokens.append((row, end - 1))
-            start = end
-    located = torch.tensor(last_tokens, dtype=torch.long).reshape(-1, 2)
-    return TreeBatch(
-        torch.from_numpy(tokens),
-        torch.from_numpy(position_ids),
-        torch.from_numpy(mask[:, None]),
-        located[:, 0],
-        located[:, 1],
-        _candidates(suffixes),
-    )
 
 
 def token_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[int]]:
@@ -231,10 +174,3 @@ def token_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[list[in
         group.append(index)
     if group:
         yield group
-
-
-def _candidates(suffixes: Sequence[Sequence[Suffix]]) -> Tensor | None:
-    tokens = [
-        suffix.candidate for of_row in suffixes for suffix in of_row if suffix.candidate is not None
-    ]
-    return torch.from_numpy(np.stack(tokens)) if tokens else None

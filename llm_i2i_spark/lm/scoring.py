@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.encoding import ScoringRequest, SharedPrefixTree
-from llm_i2i_spark.lm.packing import token_batches, tree_batch
+from llm_i2i_spark.lm.packing import token_batches
+from llm_i2i_spark.lm.trees import tree_batch
 from llm_i2i_spark.prompts.items import Item
 
 TREE_TOKENS = 1024
@@ -97,9 +98,7 @@ def _yes_minus_no(checkpoint: LoadedCheckpoint, trees: Sequence[SharedPrefixTree
     batch = tree_batch([tree.prefix for tree in trees], [tree.suffixes for tree in trees]).to(
         checkpoint.device
     )
-    hidden = checkpoint.model(batch.tokens, batch.position_ids, batch.mask)[
-        batch.rows, batch.columns
-    ]
+    hidden = checkpoint.model(batch.tokens, batch.position_ids, batch.mask, batch.read)
     labels = checkpoint.model.label_logits(hidden, batch.candidates)
     if not bool(torch.isfinite(labels).all()):
         raise StageError(

@@ -10,9 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.decomposition import TruncatedSVD
-from sklearn.feature_extraction.text import TfidfVectorizer
-from transformers import AutoModel, AutoTokenizer
 
 from llm_i2i_spark.base.console import track
 from llm_i2i_spark.lm.device import choose_device
@@ -57,6 +54,8 @@ def embed_texts(texts: Sequence[str], dims: int, encoder: str | None, seed: int)
 
 def _tfidf_features(texts: Sequence[str], dims: int, seed: int) -> Features:
     """Latent semantic analysis: log-scaled TF-IDF, projected on its first singular vectors."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
     # A word of a single item says nothing about others, but a small catalogue has few other words.
     min_df = 1 if len(texts) < SMALL_CATALOGUE else 2
     try:
@@ -69,6 +68,8 @@ def _tfidf_features(texts: Sequence[str], dims: int, seed: int) -> Features:
 
 
 def _reduce_dimensions(rows: NDArray[np.float32], dims: int, seed: int) -> Features:
+    from sklearn.decomposition import TruncatedSVD
+
     components = min(dims, rows.shape[1] - 1, rows.shape[0] - 1)
     if components < 1:
         return np.asarray(rows.todense() if hasattr(rows, "todense") else rows, np.float32)
@@ -79,6 +80,8 @@ def _reduce_dimensions(rows: NDArray[np.float32], dims: int, seed: int) -> Featu
 
 def _encoder_features(texts: Sequence[str], dims: int, folder: Path, seed: int) -> Features:
     """Mean of the encoder's last hidden states over the tokens of each text."""
+    from transformers import AutoModel, AutoTokenizer
+
     check_model_folder(folder)
     device = choose_device("auto")
     tokenizer = AutoTokenizer.from_pretrained(

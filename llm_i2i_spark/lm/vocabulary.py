@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
-from sklearn.cluster import MiniBatchKMeans
 
 from llm_i2i_spark.base.sections.sft import SftConfig
 
@@ -78,6 +77,8 @@ class ItemVocabulary:
             size: clusters a level.
             seed: of the clustering.
         """
+        from sklearn.cluster import MiniBatchKMeans  # a second, for those who make codes alone
+
         residual = features.astype(np.float32, copy=True)
         levels: list[Codes] = []
         for level in range(length - 1):

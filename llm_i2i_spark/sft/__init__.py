@@ -1,1 +1,1 @@
-"""Fine-tuning: a DeepSpeed job without Spark, and the stage that launches and follows it."""
+"""Fine-tuning: a job without Spark, and the stage that launches and follows it."""

@@ -8,12 +8,11 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from llm_i2i_spark import __version__
 from llm_i2i_spark.base.errors import InputDataError
@@ -31,7 +30,9 @@ from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.templates import prompt_digest
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.roles.base import Role
-from llm_i2i_spark.sft.swing_embeddings import swing_embeddings
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 TEXTS_FROM = 0.5
 """Share of items with a text from which texts say what items are like."""
@@ -167,6 +168,8 @@ def prepare_artifacts(
         vocabulary = build_vocabulary(config.sft, item_ids, features, config.seed)
         embeddings = None
         if _starts_from_swing(config, vocabulary, catalogue):
+            from llm_i2i_spark.sft.swing_embeddings import swing_embeddings
+
             index = {item_id: number for number, item_id in enumerate(item_ids)}
             embeddings = swing_embeddings(
                 (
@@ -209,6 +212,8 @@ def base_tokenizer(folder: str) -> PreTrainedTokenizerBase:
     Raises:
         InputDataError: the folder contains code, or has no tokenizer.
     """
+    from transformers import AutoTokenizer
+
     check_model_folder(Path(folder))
     try:
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)

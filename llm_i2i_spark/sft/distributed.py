@@ -72,20 +72,44 @@ class Distributed:
         if self.world_size > 1:
             distributed.barrier()
 
+    def join(self) -> None:
+        """Have a process group, which DeepSpeed needs even of a single process.
+
+        Raises:
+            MissingDependencyError: DeepSpeed is not installed.
+        """
+        if not distributed.is_initialized():
+            _join(self.device)
+
     def leave(self) -> None:
         """Wait until every rank is done, and end the process group."""
         self.barrier()
-        distributed.destroy_process_group()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
 
 
 def initialize_distributed() -> Distributed:
     """Join the ranks that a launcher started with this process; without a launcher, be alone.
 
     Raises:
-        MissingDependencyError: DeepSpeed is not installed.
+        MissingDependencyError: DeepSpeed is needed and not installed.
     """
     cuda = torch.cuda.is_available()
-    if not cuda:
+    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
+    device = torch.device("cuda", local_rank) if cuda else torch.device("cpu")
+    if cuda:
+        torch.cuda.set_device(device)
+    alone = int(os.environ.get("WORLD_SIZE", "1")) == 1
+    if not (alone or distributed.is_initialized()):
+        _join(device)
+    _limit_threads(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
+    if alone:
+        return Distributed(0, 1, device)
+    return Distributed(distributed.get_rank(), distributed.get_world_size(), device)
+
+
+def _join(device: torch.device) -> None:
+    if device.type == "cpu":
         os.environ["DS_ACCELERATOR"] = "cpu"
     try:
         import deepspeed
@@ -102,20 +126,12 @@ def initialize_distributed() -> Distributed:
             MASTER_ADDR="127.0.0.1",
             MASTER_PORT=str(free_port()),
         )
-    local_rank = int(os.environ.get("LOCAL_RANK", "0"))
-    device = torch.device("cuda", local_rank) if cuda else torch.device("cpu")
-    if cuda:
-        torch.cuda.set_device(device)
-    if not distributed.is_initialized():
-        # Otherwise DeepSpeed probes its compiled operations and builds a shared-memory all-reduce
-        # for CPU ranks: a minute of g++ for what gloo does as well. ZeRO-2 with torch's own AdamW
-        # needs nothing compiled.
-        deepspeed.ops.__compatible_ops__ = {}
-        deepspeed.init_distributed(
-            dist_backend="nccl" if cuda else "gloo", auto_mpi_discovery=False
-        )
-    _limit_threads(int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
-    return Distributed(distributed.get_rank(), distributed.get_world_size(), device)
+    # Otherwise DeepSpeed probes its compiled operations and builds a shared-memory all-reduce for
+    # CPU ranks: a minute of g++ for what gloo does as well. ZeRO-2 with torch's own AdamW needs
+    # nothing compiled.
+    deepspeed.ops.__compatible_ops__ = {}
+    backend = "gloo" if device.type == "cpu" else "nccl"
+    deepspeed.init_distributed(dist_backend=backend, auto_mpi_discovery=False)
 
 
 def free_port() -> int:

@@ -1,5 +1,5 @@
-"""The DeepSpeed engine of a training: optimizer, and JSON settings with batch sizes and precision
-filled in.
+"""The engine of a training: its numbers, its optimizer, and who makes the steps: DeepSpeed, or in
+one process on a CPU torch alone.
 """
 
 from __future__ import annotations
@@ -8,14 +8,18 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.model import ItemLanguageModel
+from llm_i2i_spark.sft.deepspeed_engine import DeepSpeedEngine
 from llm_i2i_spark.sft.distributed import Distributed
+from llm_i2i_spark.sft.engine_state import EngineState
+from llm_i2i_spark.sft.plain_engine import PlainEngine
 from llm_i2i_spark.sft.roles.base import Role
 
 DEFAULT_SETTINGS = Path(__file__).with_name("zero2.json")
@@ -116,24 +120,58 @@ class TrainingPlan:
         return self.learning_rate * rise * decay
 
 
-def open_engine(model: ItemLanguageModel, plan: TrainingPlan, distributed: Distributed) -> Any:
-    """A DeepSpeed engine around the model, with AdamW.
+class Engine(Protocol):
+    """A model and its optimizer, in the hands of what makes the steps."""
+
+    @property
+    def module(self) -> ItemLanguageModel:
+        """The model."""
+
+    @property
+    def optimizer(self) -> Any:
+        """Whose learning rates the training loop sets."""
+
+    def __call__(self, *inputs: Any, **named: Any) -> Any:
+        """The model's forward pass."""
+
+    def train(self) -> None:
+        """Turn dropout on."""
+
+    def backward(self, loss: Tensor) -> None:
+        """Add the gradients of a micro-batch."""
+
+    def step(self) -> None:
+        """After the last micro-batch of a step, change the weights."""
+
+    def state(self) -> EngineState:
+        """This rank's part of what a resumed training needs beside the weights."""
+
+    def restore(self, state: EngineState) -> None:
+        """Go on from a state that `state` gave."""
+
+    def destroy(self) -> None:
+        """Let go of what is held outside the model."""
+
+
+def open_engine(model: ItemLanguageModel, plan: TrainingPlan, distributed: Distributed) -> Engine:
+    """An engine around the model, with AdamW.
+
+    One process on a CPU trains in fp32 without DeepSpeed, to the same bits and with less work;
+    naming a file in `sft.deepspeed` asks for DeepSpeed.
 
     Raises:
         ConfigError: the JSON is not usable, or the batch cannot be split evenly.
+        MissingDependencyError: DeepSpeed is needed and not installed.
     """
-    import deepspeed
-
     settings = engine_settings(plan, distributed.world_size)
     optimizer = torch.optim.AdamW(
         parameter_groups(model, plan), lr=plan.learning_rate, betas=BETAS, fused=True
     )
-    return deepspeed.initialize(
-        model=model.to(distributed.device),
-        optimizer=optimizer,
-        config=settings,
-        dist_init_required=False,
-    )[0]
+    on_one_cpu = distributed.world_size == 1 and distributed.device.type == "cpu"
+    if on_one_cpu and plan.precision == "fp32" and plan.deepspeed is None:
+        max_norm = float(settings.get("gradient_clipping", 0.0))
+        return PlainEngine(model, optimizer, plan.accumulation, max_norm)
+    return DeepSpeedEngine(model, optimizer, settings, distributed)
 
 
 def engine_settings(plan: TrainingPlan, world_size: int) -> dict[str, Any]:

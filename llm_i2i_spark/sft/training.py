@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -21,7 +21,7 @@ from llm_i2i_spark.base.errors import ConfigError, StageError
 from llm_i2i_spark.lm.loss import LossSums
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.sft.distributed import Distributed
-from llm_i2i_spark.sft.engine import TrainingPlan, open_engine
+from llm_i2i_spark.sft.engine import Engine, TrainingPlan, open_engine
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter
 
@@ -40,7 +40,7 @@ class Objective(Protocol):
     weights: NDArray[np.float64]
     unit: str
 
-    def loss(self, engine: Any, indices: Sequence[int], generator: torch.Generator) -> LossSums:
+    def loss(self, engine: Engine, indices: Sequence[int], generator: torch.Generator) -> LossSums:
         """Σ w·CE and Σ w of some examples.
 
         Args:
@@ -69,7 +69,7 @@ def train(
     """
     _check_weights(objective.weights, plan, distributed.world_size)
     engine = open_engine(model, plan, distributed)
-    curve = checkpoints.resume(engine)
+    curve = checkpoints.resume(engine, plan.epochs)
     loop = _TrainingLoop(engine, objective, plan, distributed, reporter, len(curve))
     for epoch in range(len(curve), plan.epochs):
         loss = loop.run_epoch(epoch)
@@ -114,7 +114,7 @@ class _TrainingLoop:
 
     def __init__(
         self,
-        engine: Any,
+        engine: Engine,
         objective: Objective,
         plan: TrainingPlan,
         distributed: Distributed,

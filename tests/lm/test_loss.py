@@ -58,6 +58,33 @@ def test_sampling_every_item_once_is_the_full_softmax_with_its_gradients(
     torch.testing.assert_close(sampled.grad, full.grad)
 
 
+def test_gradients_of_the_sampled_softmax_are_those_of_its_definition(
+    model: ItemLanguageModel,
+) -> None:
+    sample = Negatives(torch.tensor([3, 9, 7, 9, 1]), torch.tensor([0.1, -0.5, 0.3, -0.5, 1.2]))
+    weights = torch.tensor([[4.0, 9.0, 1.0], [0.5, 2.0, 9.0]])
+    hidden, plain = _hidden(), _hidden()
+    model.zero_grad()
+    sums = item_loss(model, hidden, TARGETS, weights, sample)
+    (3 * sums.loss).backward()
+    found = [one.grad.clone() for one in model.parameters() if one.grad is not None]
+
+    model.zero_grad()
+    own = TARGETS[PREDICTED]
+    scores = model.item_logits(plain[PREDICTED], sample.item_tokens) - sample.log_expected
+    scores = scores.masked_fill(own[:, None] == sample.item_tokens, -torch.inf)
+    own_scores = (plain[PREDICTED] * model.item_embeddings(own)).sum(1, keepdim=True)
+    losses = torch.logsumexp(torch.cat([own_scores, scores], 1), 1) - own_scores[:, 0]
+    expected = (weights[PREDICTED] * losses).sum()
+    (3 * expected).backward()
+    torch.testing.assert_close(sums.loss, expected)
+    torch.testing.assert_close(hidden.grad, plain.grad)
+    for one, other in zip(
+        found, [one.grad for one in model.parameters() if one.grad is not None], strict=True
+    ):
+        torch.testing.assert_close(one, other)
+
+
 def test_the_target_is_never_its_own_negative(model: ItemLanguageModel) -> None:
     hidden = _hidden()
     sampled = Negatives(torch.tensor([3, 3, 5]), torch.zeros(3))

@@ -19,7 +19,8 @@ from llm_i2i_spark.lm.device import choose_device
 from llm_i2i_spark.lm.encoding import ScoringRequest
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.lm.new_model import build_model
-from llm_i2i_spark.lm.packing import Example, Suffix, packed_batch, tree_batch
+from llm_i2i_spark.lm.packing import Example, PackedExamples
+from llm_i2i_spark.lm.trees import Suffix, tree_batch
 from llm_i2i_spark.prompts.templates import DISCRIMINATOR
 
 pytestmark = pytest.mark.lm
@@ -47,12 +48,8 @@ def test_packed_examples_equal_separate_ones_only_with_restarting_positions(
     small: type, attention: str
 ) -> None:
     model = _compact(small, attention)
-    batch = packed_batch(
-        [
-            [_example(EXAMPLES[0]), _example(EXAMPLES[1])],
-            [_example(EXAMPLES[2]), _example(EXAMPLES[3])],
-        ]
-    )
+    packed = PackedExamples(map(_example, EXAMPLES))
+    batch = packed.batch([[0, 1], [2, 3]])
     apart = torch.cat([_hidden(model, tokens) for tokens in EXAMPLES])
     read = torch.tensor([[True] * 7 + [False], [True] * 8])
     torch.testing.assert_close(

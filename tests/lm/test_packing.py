@@ -9,13 +9,12 @@ from hypothesis import strategies as st
 from llm_i2i_spark.lm.packing import (
     IGNORE_INDEX,
     Example,
-    Suffix,
+    PackedExamples,
     pack_rows,
-    packed_batch,
     prompt_batch,
     token_batches,
-    tree_batch,
 )
+from llm_i2i_spark.lm.trees import Suffix, tree_batch
 
 
 @given(st.lists(st.integers(1, 40), max_size=60), st.integers(1, 50))
@@ -40,7 +39,7 @@ def test_a_packed_row_keeps_targets_and_weights_beside_their_tokens() -> None:
         np.array([1, 7, 8]), np.array([IGNORE_INDEX, 4, 5]), np.array([0, 2, 2], np.float32)
     )
     second = Example(np.array([1, 9]), np.array([6, IGNORE_INDEX]), np.array([1, 0], np.float32))
-    batch = packed_batch([[first, second], [second]])
+    batch = PackedExamples([first, second]).batch([[0, 1], [1]])
     assert batch.tokens.tolist() == [[1, 7, 8, 1, 9], [1, 9, 0, 0, 0]]
     assert batch.position_ids.tolist() == [[0, 1, 2, 0, 1], [0, 1, 0, 0, 0]]
     assert batch.targets.tolist() == [

@@ -13,8 +13,8 @@ from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm import scoring
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.encoding import ScoringRequest
-from llm_i2i_spark.lm.packing import tree_batch
 from llm_i2i_spark.lm.scoring import centre_labels, score
+from llm_i2i_spark.lm.trees import tree_batch
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.templates import DISCRIMINATOR
 

@@ -1,6 +1,4 @@
-"""The loop's arithmetic against plain torch, and its training checkpoints, with a real DeepSpeed
-engine.
-"""
+"""The loop's arithmetic against plain torch and against DeepSpeed, and its training checkpoints."""
 
 from __future__ import annotations
 
@@ -13,20 +11,30 @@ import torch
 from torch.nn import functional
 
 from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.base.manifest import MANIFEST
 from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.new_model import build_model
-from llm_i2i_spark.lm.packing import IGNORE_INDEX, packed_batch
+from llm_i2i_spark.lm.packing import IGNORE_INDEX
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.sft import training_checkpoints
+from llm_i2i_spark.sft.deepspeed_engine import DeepSpeedEngine
 from llm_i2i_spark.sft.distributed import Distributed
-from llm_i2i_spark.sft.engine import BETAS, TrainingPlan, engine_settings, parameter_groups
+from llm_i2i_spark.sft.engine import (
+    BETAS,
+    DEFAULT_SETTINGS,
+    TrainingPlan,
+    engine_settings,
+    parameter_groups,
+)
 from llm_i2i_spark.sft.examples import GeneratorRow
 from llm_i2i_spark.sft.objectives.next_item import NextItemObjective
+from llm_i2i_spark.sft.plain_engine import PlainEngine
 from llm_i2i_spark.sft.roles import DISCRIMINATOR, GENERATOR
 from llm_i2i_spark.sft.training import EXAMPLE_ORDER, random_numbers, train
 from llm_i2i_spark.sft.training_checkpoints import TrainingCheckpoints
-from llm_i2i_spark.training_job.events import Reporter
+from llm_i2i_spark.training_job.events import Reporter, discard
 
 pytestmark = pytest.mark.lm
 N_ITEMS, EXAMPLES = 12, 20
@@ -87,7 +95,7 @@ def train_plainly(model, objective, plan, loss_of_batch):
         for number, chosen in enumerate(np.array_split(order, steps)):
             for group in optimizer.param_groups:
                 group["lr"] = plan.learning_rate_at(epoch * steps + number, plan.epochs * steps)
-            batch = packed_batch([[objective._examples[index]] for index in chosen])
+            batch = objective._examples.batch([[index] for index in chosen])
             predicted = batch.targets != IGNORE_INDEX
             logits = model.item_logits(model(batch.tokens, batch.position_ids)[predicted])
             optimizer.zero_grad()
@@ -138,60 +146,206 @@ def test_weights_divide_over_the_whole_batch(one_rank, tmp_path):
     )
 
 
+def with_deepspeed(settings, folder):
+    """The settings with a DeepSpeed file, with which one CPU process uses DeepSpeed."""
+    path = folder / "zero2.json"
+    path.write_text(DEFAULT_SETTINGS.read_text())
+    return settings.model_copy(update={"deepspeed": str(path)})
+
+
+RESUMED = SETTINGS.model_copy(update={"epochs": 5, "checkpoint_every": 1, "dropout": 0.2})
+
+
+def train_resumed(settings, one_rank, folder, notes=None):
+    """The model and the curve of a training that goes on from what is in the folder."""
+    model = make_model(settings)
+    objective = make_objective(model, lambda n: 1.0, sampled=6)
+    return model, run(model, objective, make_plan(settings), one_rank, folder, notes)
+
+
+def texts_of(notes):
+    return [note["text"] for note in notes if note["kind"] == "note"]
+
+
+@pytest.mark.parametrize("max_norm", [100.0, 0.05])
+def test_without_deepspeed_the_weights_are_the_same_to_the_bit(max_norm, one_rank):
+    plan = make_plan(RESUMED)
+    settings = {**engine_settings(plan, 1), "gradient_clipping": max_norm}
+    engines = []
+    for kind in ("plain", "deepspeed"):
+        model = make_model(RESUMED)
+        optimizer = torch.optim.AdamW(parameter_groups(model, plan), lr=1e-2, fused=True)
+        engines.append(
+            PlainEngine(model, optimizer, plan.accumulation, max_norm)
+            if kind == "plain"
+            else DeepSpeedEngine(model, optimizer, settings, one_rank)
+        )
+    objective = make_objective(engines[0].module, lambda n: 1.0, sampled=6)
+    for engine in engines:
+        engine.train()
+        for step in range(12):
+            torch.manual_seed(step)
+            sums = objective.loss(
+                engine, range(step, step + 6), torch.Generator().manual_seed(step)
+            )
+            engine.backward(sums.loss)
+            engine.step()
+        engine.destroy()
+    assert_same_weights(engines[0].module, engines[1].module, 0.0)
+    assert not torch.equal(
+        engines[0].module.item_embedding.weight, make_model().item_embedding.weight
+    )
+
+
+@pytest.mark.parametrize("engine", ["plain", "deepspeed"])
 def test_a_damaged_checkpoint_is_skipped_and_the_one_before_gives_the_same_weights(
-    one_rank, tmp_path
+    engine, one_rank, tmp_path
 ):
-    settings = SETTINGS.model_copy(update={"epochs": 5, "checkpoint_every": 1, "dropout": 0.2})
-    uninterrupted = make_model(settings)
-    objective = make_objective(uninterrupted, lambda n: 1.0, sampled=6)
-    curve = run(uninterrupted, objective, make_plan(settings), one_rank, tmp_path)
+    settings = RESUMED if engine == "plain" else with_deepspeed(RESUMED, tmp_path)
+    uninterrupted, curve = train_resumed(settings, one_rank, tmp_path)
     kept = sorted(path.name for path in tmp_path.glob("epoch-*"))
     assert kept == ["epoch-00003", "epoch-00004"]
+    files = sorted(path.name for path in tmp_path.rglob("*") if path.is_file())
+    assert {Path(name).suffix for name in files} == {".json", ".safetensors"}
 
-    state = next((tmp_path / "epoch-00004").rglob("*optim_states.pt"))
-    content = bytearray(state.read_bytes())
-    content[len(content) // 2] ^= 1
-    state.write_bytes(bytes(content))
+    flip_a_bit(tmp_path / "epoch-00004" / "state" / "rank-0.safetensors")
     (tmp_path / "epoch-00009").mkdir()
     notes = []
-    resumed = make_model(settings)
-    again = run(
-        resumed,
-        make_objective(resumed, lambda n: 1.0, sampled=6),
-        make_plan(settings),
-        one_rank,
-        tmp_path,
-        notes,
-    )
-    texts = [note["text"] for note in notes if note["kind"] == "note"]
+    resumed, again = train_resumed(settings, one_rank, tmp_path, notes)
+    texts = texts_of(notes)
     assert texts[0].startswith("skipped the checkpoint epoch-00009: not whole")
     assert texts[1].startswith("skipped the checkpoint epoch-00004")
-    assert "optim_states.pt was changed" in texts[1]
+    assert "rank-0.safetensors was changed" in texts[1]
     assert texts[2] == "resumed the generator after epoch 3"
     assert again == curve
     assert_same_weights(resumed, uninterrupted, 0.0)
 
 
-def test_a_checkpoint_of_another_number_of_ranks_is_not_taken(one_rank, tmp_path):
-    settings = SETTINGS.model_copy(update={"checkpoint_every": 1})
-    model = make_model(settings)
-    run(model, make_objective(model, lambda n: 1.0), make_plan(settings), one_rank, tmp_path)
+def flip_a_bit(path, place=0.5):
+    content = bytearray(path.read_bytes())
+    content[int(len(content) * place)] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def make_whole(folder):
+    """Write a manifest that vouches for whatever is in a folder."""
+    (folder / MANIFEST).unlink()
+    training_checkpoints._write_manifest(folder)
+
+
+@pytest.fixture(scope="module")
+def two_checkpoints(one_rank, tmp_path_factory):
+    """A folder with the checkpoints of epochs 3 and 4."""
+    folder = tmp_path_factory.mktemp("two")
+    train_resumed(RESUMED, one_rank, folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["progress.json", "state/weights.safetensors", "state/rank-0.safetensors", "state/rank-0.json"],
+)
+@pytest.mark.parametrize("damage", ["flip", "lack"])
+def test_every_file_of_a_checkpoint_is_verified(name, damage, two_checkpoints, one_rank, tmp_path):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
+    damaged = folder / "epoch-00004" / name
+    if damage == "flip":
+        flip_a_bit(damaged, 0.9)
+    else:
+        damaged.unlink()
+    notes = []
+    found = TrainingCheckpoints(folder, one_rank, Reporter(notes.append))._newest_complete(
+        make_model(RESUMED), 5
+    )
+    assert found[0].name == "epoch-00003"
+    assert ("was changed" if damage == "flip" else "not whole") in texts_of(notes)[0]
+
+
+def test_flipped_bits_of_a_manifest_are_found_or_harmless(two_checkpoints, one_rank, tmp_path):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
+    manifest = folder / "epoch-00004" / MANIFEST
+    whole = manifest.read_bytes()
+    skipped = 0
+    for place in range(0, len(whole), 7):
+        content = bytearray(whole)
+        content[place] ^= 1 << (place % 7)
+        manifest.write_bytes(bytes(content))
+        found = TrainingCheckpoints(folder, one_rank, Reporter(discard))._newest_complete(
+            make_model(RESUMED), 5
+        )
+        skipped += found[0].name == "epoch-00003"
+    assert skipped > 50  # of 60; the others are blanks
+
+
+class Canary:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (Path.touch, (self.path,))
+
+
+@pytest.mark.parametrize(
+    "name", ["rank-0.safetensors", "weights.safetensors", "rank-0.json", "x.pt"]
+)
+def test_a_planted_pickle_never_runs(name, two_checkpoints, one_rank, tmp_path):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
+    planted, sung = tmp_path / "planted", tmp_path / "sung"
+    torch.save(Canary(sung), planted)
+    shutil.copy(planted, folder / "epoch-00004" / "state" / name)
+    make_whole(folder / "epoch-00004")
+    notes = []
+    train_resumed(RESUMED, one_rank, folder, notes)
+    resumed = "resumed the generator after epoch " + ("4" if name == "x.pt" else "3")
+    assert resumed in texts_of(notes)
+    assert not sung.exists()
+    torch.load(planted, weights_only=False)
+    assert sung.exists()
+
+
+@pytest.mark.parametrize(
+    "progress",
+    ['{"world": 1}', '{"world": 1, "curve": [7]}', '{"world": 1, "curve": []}', "[" * 9999],
+)
+def test_a_crafted_curve_is_skipped(progress, two_checkpoints, one_rank, tmp_path):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
+    (folder / "epoch-00004" / "progress.json").write_text(progress)
+    make_whole(folder / "epoch-00004")
+    notes = []
+    train_resumed(RESUMED, one_rank, folder, notes)
+    assert texts_of(notes)[0].startswith("skipped the checkpoint epoch-00004: not whole")
+    assert texts_of(notes)[1] == "resumed the generator after epoch 3"
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        '{"value": 1}',
+        '{"dict": [["state", {"dict": []}], ["param_groups", {"list": [], "tuple": false}]]}',
+    ],
+    ids=["a number", "no parameters"],
+)
+def test_a_crafted_state_stops_one_start_and_not_the_next(
+    tree, two_checkpoints, one_rank, tmp_path
+):
+    folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
+    (folder / "epoch-00004" / "state" / "rank-0.json").write_text(tree)
+    make_whole(folder / "epoch-00004")
+    with pytest.raises(StageError, match="epoch-00004 cannot be resumed from"):
+        train_resumed(RESUMED, one_rank, folder)
+    notes = []
+    train_resumed(RESUMED, one_rank, folder, notes)
+    assert texts_of(notes) == ["resumed the generator after epoch 3"]
+
+
+def test_a_checkpoint_of_another_number_of_ranks_is_not_taken(two_checkpoints):
     notes = []
     two = Distributed(0, 2, CPU)
-    found = TrainingCheckpoints(tmp_path, two, Reporter(notes.append))._newest_complete()
-    assert found is None
+    checkpoints = TrainingCheckpoints(two_checkpoints, two, Reporter(notes.append))
+    assert checkpoints._newest_complete(make_model(RESUMED), 5) is None
     assert "written by 1 ranks, and there are 2" in notes[0]["text"]
-
-
-def test_a_missing_state_file_is_never_a_fresh_optimizer(one_rank, tmp_path):
-    settings = SETTINGS.model_copy(update={"checkpoint_every": 1})
-    model = make_model(settings)
-    run(model, make_objective(model, lambda n: 1.0), make_plan(settings), one_rank, tmp_path)
-    newest = tmp_path / "epoch-00001"
-    shutil.rmtree(newest / "state")
-    notes = []
-    assert TrainingCheckpoints(tmp_path, one_rank, Reporter(notes.append)).resume(engine=None) == []
-    assert "not whole" in notes[0]["text"]
 
 
 def test_an_exploding_loss_stops_the_training(one_rank, tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -11,11 +10,9 @@ from numpy.typing import NDArray
 
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.loss import LossSums, Negatives, NegativeSampler, item_loss
-from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, pack_rows, packed_batch
+from llm_i2i_spark.lm.packing import IGNORE_INDEX, ROW_TOKENS, Example, PackedExamples, pack_rows
+from llm_i2i_spark.sft.engine import Engine
 from llm_i2i_spark.sft.examples import GeneratorRow
-
-ROW_TOKENS = 64
-"""Tokens of a packed row at least."""
 
 
 class NextItemObjective:
@@ -44,15 +41,10 @@ class NextItemObjective:
         device: torch.device,
     ) -> None:
         encoded = (encoder.next_item_example(row.history, row.targets, row.weights) for row in rows)
-        self._examples: list[Example] = [
-            example for example in encoded if (example.targets != IGNORE_INDEX).any()
-        ]
-        self._lengths = [len(example.tokens) for example in self._examples]
-        self._device = device
-        self.weights: NDArray[np.float64] = np.array(
-            [example.weights.sum(dtype=np.float64) for example in self._examples]
-        )
-        counts, occurs = _token_counts(self._examples, encoder, len(has_text))
+        examples = [example for example in encoded if (example.targets != IGNORE_INDEX).any()]
+        self._examples, self._device = PackedExamples(examples), device
+        self.weights: NDArray[np.float64] = self._examples.weights
+        counts, occurs = _token_counts(examples, encoder, len(has_text))
         negatives = occurs | ~has_text
         self._sampler: NegativeSampler | None = None
         self._every: Negatives | None = None
@@ -62,22 +54,28 @@ class NextItemObjective:
             tokens = torch.from_numpy(np.flatnonzero(negatives))
             self._every = Negatives(tokens, torch.zeros(len(tokens))).to(device)
 
-    def loss(self, engine: Any, indices: Sequence[int], generator: torch.Generator) -> LossSums:
+    def loss(self, engine: Engine, indices: Sequence[int], generator: torch.Generator) -> LossSums:
         """Σ w·CE and Σ w of some examples.
 
         Rows are only as long as the longest example (at least 64 tokens): without FlashAttention a
         row costs its length squared.
         """
-        lengths = [self._lengths[index] for index in indices]
-        rows = pack_rows(lengths, max(ROW_TOKENS, *lengths))
-        batch = packed_batch(
-            [[self._examples[indices[position]] for position in row] for row in rows]
-        ).to(self._device)
+        lengths = self._examples.lengths[list(indices)].tolist()
+        packed = pack_rows(lengths, max(ROW_TOKENS, *lengths))
+        rows = [[indices[place] for place in row] for row in packed]
+        batch = self._examples.batch(rows).to(self._device)
         negatives = self._every
         if self._sampler is not None:
             negatives = self._sampler.sample(generator).to(self._device)
-        hidden = engine(batch.tokens, batch.position_ids)
-        return item_loss(engine.module, hidden, batch.targets, batch.weights, negatives)
+        items = None
+        if negatives is not None:
+            # Most targets are in the histories as well: each item is embedded once a step.
+            targets = batch.targets[batch.targets != IGNORE_INDEX]
+            of_histories = engine.module.items_in(batch.tokens)
+            named = torch.cat([of_histories, targets, negatives.item_tokens])
+            items = engine.module.item_rows(named)
+        hidden = engine(batch.tokens, batch.position_ids, items=items)
+        return item_loss(engine.module, hidden, batch.targets, batch.weights, negatives, items)
 
 
 def _token_counts(

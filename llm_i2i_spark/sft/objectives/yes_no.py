@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
-from llm_i2i_spark.lm.encoding import Encoder, ScoringRequest, SharedPrefixTree
+from llm_i2i_spark.lm.encoding import Encoder, ScoringRequest
 from llm_i2i_spark.lm.loss import LossSums, label_loss
-from llm_i2i_spark.lm.packing import tree_batch
+from llm_i2i_spark.lm.packing import ROW_TOKENS, pack_rows, ranges
 from llm_i2i_spark.lm.scoring import centre_labels
+from llm_i2i_spark.lm.trees import Forest
+from llm_i2i_spark.sft.engine import Engine
 from llm_i2i_spark.sft.examples import LabelledCandidates
 
 CENTRED_GROUPS = 512
@@ -35,32 +36,40 @@ class YesNoObjective:
     def __init__(
         self, groups: Sequence[LabelledCandidates], encoder: Encoder, device: torch.device
     ) -> None:
-        self._trees: list[list[SharedPrefixTree]] = [
-            encoder.trees(group.history, _requests(group)) for group in groups
-        ]
-        self._labels = [np.array(group.labels, np.bool_) for group in groups]
+        trees = [encoder.trees(group.history, _requests(group)) for group in groups]
+        self._counts = np.array([len(of_group) for of_group in trees], np.int64)
+        self._first_tree = np.cumsum(self._counts) - self._counts
+        flat = [(group, tree) for group, of_group in enumerate(trees) for tree in of_group]
+        self._forest = Forest(
+            [tree.prefix for _, tree in flat], [tree.suffixes for _, tree in flat]
+        )
+        self._labels = np.array(
+            [groups[group].labels[request] for group, tree in flat for request in tree.requests],
+            np.bool_,
+        )
+        self._label_weights = np.repeat(
+            [groups[group].weight for group, _ in flat], [len(tree.requests) for _, tree in flat]
+        )
         self._device = device
-        self._label_weights = [np.full(len(group.labels), group.weight) for group in groups]
         self.weights: NDArray[np.float64] = np.array(
-            [weights.sum() for weights in self._label_weights], np.float64
+            [group.weight * len(group.labels) for group in groups], np.float64
         )
 
-    def loss(self, engine: Any, indices: Sequence[int], generator: torch.Generator) -> LossSums:
-        """Σ w·CE and Σ w over the labels of some histories."""
-        numbered = [(index, tree) for index in indices for tree in self._trees[index]]
-        trees = [tree for _, tree in numbered]
-        labels = np.concatenate([self._labels[index][tree.requests] for index, tree in numbered])
-        weights = np.concatenate(
-            [self._label_weights[index][tree.requests] for index, tree in numbered]
-        )
-        batch = tree_batch([tree.prefix for tree in trees], [tree.suffixes for tree in trees]).to(
-            self._device
-        )
-        hidden = engine(batch.tokens, batch.position_ids, batch.mask)[batch.rows, batch.columns]
+    def loss(self, engine: Engine, indices: Sequence[int], generator: torch.Generator) -> LossSums:
+        """Σ w·CE and Σ w over the labels of some histories, in packed rows."""
+        groups = np.array(indices, np.int64)
+        trees = ranges(self._first_tree[groups], self._counts[groups])
+        lengths = self._forest.lengths[trees].tolist()
+        packed = pack_rows(lengths, max(ROW_TOKENS, *lengths))
+        rows = [[int(trees[place]) for place in row] for row in packed]
+        suffixes = self._forest.suffixes(np.concatenate(rows))
+        batch = self._forest.batch(rows).to(self._device)
+        items = engine.module.item_rows(engine.module.items_in(batch.tokens))
+        hidden = engine(batch.tokens, batch.position_ids, batch.mask, batch.read, items)
         return label_loss(
-            engine.module.label_logits(hidden, batch.candidates),
-            torch.from_numpy(labels).to(self._device),
-            torch.from_numpy(weights).to(self._device),
+            engine.module.label_logits(hidden, batch.candidates, items),
+            torch.from_numpy(self._labels[suffixes]).to(self._device),
+            torch.from_numpy(self._label_weights[suffixes]).to(self._device),
         )
 
 
