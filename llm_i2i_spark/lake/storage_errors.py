@@ -1,17 +1,69 @@
-"""What Spark says of files that are gone or damaged, and of two runs that write one table, as
-sentences that say what to do.
+"""Files of tables that are gone or damaged, and two runs that write one table, as sentences that say
+what to do: for readers without a JVM, and from what Spark says.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote
 
-from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import StageError
+import pyarrow as pa
 
-_UNREADABLE_FILE = re.compile(r"reading file (?:file:/*)?(/?.+?\.parquet)\b")
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.errors import DamagedFileError, StageError
+
+_UNREADABLE_FILE = re.compile(
+    r"(?:reading file|Checksum error:) (?:file:/*)?(/?.+?\.parquet)\b", re.DOTALL
+)
+
+
+@contextmanager
+def readable_file(path: Path) -> Iterator[None]:
+    """Turn what pyarrow and the operating system say of a table's data file into one sentence.
+
+    Args:
+        path: of the file that is read inside the block.
+
+    Raises:
+        DamagedFileError: it is missing, damaged, or may not be read.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        raise DamagedFileError(missing_file(path)) from None
+    except PermissionError as error:
+        raise DamagedFileError(f"The file {path} cannot be read ({error.strerror}).") from error
+    except (OSError, pa.ArrowException, KeyError) as error:
+        raise DamagedFileError(damaged_file(path)) from error
+
+
+def missing_file(path: Path) -> str:
+    """The sentence for a data file that is not there.
+
+    Args:
+        path: of the file, in the folder of its table.
+    """
+    return f"The file {path} is missing; give the command again{_with_stage(path)}."
+
+
+def damaged_file(path: Path) -> str:
+    """The sentence for a data file that is not what was written.
+
+    Args:
+        path: of the file, in the folder of its table.
+    """
+    return (
+        f"The file {path} is damaged; move it away with `mv '{path}' '{path}.damaged'` and give the"
+        f" command again{_with_stage(path)}."
+    )
+
+
+def _with_stage(path: Path) -> str:
+    table = TABLES.get(path.parent.name)
+    return f", with stage {table.stage}, which makes anew what was in it" if table else ""
 
 
 def storage_error(error: Exception) -> StageError | None:
@@ -30,13 +82,4 @@ def storage_error(error: Exception) -> StageError | None:
     path = Path("/" + unquote(found[1]).lstrip("/")) if found else None
     if path is None or path.parent.name not in TABLES:
         return None
-    stage = TABLES[path.parent.name].stage
-    if "FILE_NOT_EXIST" in text:
-        return StageError(
-            f"The file {path} is missing; give the command again, with stage {stage}, which makes"
-            " anew what was in it."
-        )
-    return StageError(
-        f"The file {path} is damaged; move it away with `mv '{path}' '{path}.damaged'` and give the"
-        f" command again, with stage {stage}, which makes anew what was in it."
-    )
+    return StageError(missing_file(path) if "FILE_NOT_EXIST" in text else damaged_file(path))
