@@ -1,5 +1,5 @@
-"""Files of tables that are gone or damaged, and two runs that write one table, as sentences that say
-what to do: for readers without a JVM, and from what Spark says.
+"""Files of tables that are gone or damaged, and two runs that write one table, as sentences that
+say what to do: for readers without a JVM, and from what Spark says.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def missing_file(path: Path) -> str:
     Args:
         path: of the file, in the folder of its table.
     """
-    return f"The file {path} is missing; give the command again{_with_stage(path)}."
+    return f"The file {path} is missing; {_stage_again(path)}."
 
 
 def damaged_file(path: Path) -> str:
@@ -56,14 +56,16 @@ def damaged_file(path: Path) -> str:
         path: of the file, in the folder of its table.
     """
     return (
-        f"The file {path} is damaged; move it away with `mv '{path}' '{path}.damaged'` and give the"
-        f" command again{_with_stage(path)}."
+        f"The file {path} is damaged; move it away with `mv '{path}' '{path}.damaged'`, and"
+        f" {_stage_again(path)}."
     )
 
 
-def _with_stage(path: Path) -> str:
+def _stage_again(path: Path) -> str:
     table = TABLES.get(path.parent.name)
-    return f", with stage {table.stage}, which makes anew what was in it" if table else ""
+    if table is None:
+        return "give the command again"
+    return f"run stage {table.stage} again, which makes anew what was in it"
 
 
 def storage_error(error: Exception) -> StageError | None:

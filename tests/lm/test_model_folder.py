@@ -1,4 +1,4 @@
-"""Base models that are not whole, or name other files: refused in a sentence before anything runs."""
+"""Base models that are not whole, or name other files, are refused before anything runs."""
 
 from __future__ import annotations
 
