@@ -13,7 +13,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -149,22 +148,6 @@ def verify_export(path: str | Path) -> ExportedContent | None:
         f"{file} is not what was exported, as its manifest says: export it again, or remove the"
         f" manifest with `rm '{manifest_path(file)}'` where another program wrote the file anew."
     )
-
-
-def verify_export_once(path: str | Path) -> None:
-    """`verify_export`, but no second time for a file whose size and time are as they were.
-
-    Raises:
-        DamagedFileError: the file or its manifest is not what was written.
-        OSError: the file cannot be read.
-    """
-    state = Path(path).stat()
-    _verified(str(path), state.st_size, state.st_mtime_ns)
-
-
-@lru_cache(maxsize=64)
-def _verified(path: str, size: int, time: int) -> None:
-    verify_export(path)
 
 
 def _read(file: Path) -> Sequence[ExportedContent]:
