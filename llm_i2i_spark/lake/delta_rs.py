@@ -19,6 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from llm_i2i_spark.base import errors
 from llm_i2i_spark.base.contract import Scope, scope_of
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.full_disk import full_disk
 from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.arrow_rows import Rows, arrow_rows
@@ -230,6 +231,8 @@ class DeltaRsLake:
             try:
                 return self._commit(rows, record, usable)
             except CommitFailedError as error:
+                if full_disk(error) is not None:
+                    raise
                 conflict = error
         raise errors.StageError(
             f"Other jobs write {record.table} at the same time ({conflict}); give the same command"

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import DamagedFileError, StageError
+from llm_i2i_spark.base.errors import DamagedFileError, LlmI2iError, StageError
+from llm_i2i_spark.base.full_disk import full_disk
 
 _UNREADABLE_FILE = re.compile(
     r"(?:reading file|Checksum error:) (?:file:/*)?(/?.+?\.parquet)\b", re.DOTALL
@@ -68,13 +69,16 @@ def _stage_again(path: Path) -> str:
     return f"run stage {table.stage} again, which makes anew what was in it"
 
 
-def storage_error(error: Exception) -> StageError | None:
+def storage_error(error: Exception) -> LlmI2iError | None:
     """The sentence for an error of a Spark action; None where it is about something else.
 
     Args:
         error: of a Spark action.
     """
     text = str(error)
+    full = full_disk(error)
+    if full is not None:
+        return full
     if "DELTA_CONCURRENT" in text or "DELTA_METADATA_CHANGED" in text:
         return StageError(
             "Another run wrote the same table at the same time; start this run again when that one"
