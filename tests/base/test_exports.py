@@ -46,7 +46,7 @@ def test_a_file_of_another_program_passes(tmp_path: Path) -> None:
 def test_a_changed_file_and_a_changed_manifest_are_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "index.jsonl"
     export(path, b"one\n")
-    path.write_bytes(b"ond\n")
+    path.write_bytes(b"two\n")
     with pytest.raises(DamagedFileError, match=f"{path} is not what was exported.*`rm '"):
         verify_export(path)
     path.write_bytes(b"one\n")
