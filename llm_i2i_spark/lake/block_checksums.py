@@ -67,12 +67,14 @@ def verify_log(log: Path) -> None:
     """Compare the files of a Delta log with their checksums.
 
     Raises:
-        ChecksumError: one is not what was written.
+        ChecksumError: one is not what was written, or is empty: readers would pass over it.
         OSError: one cannot be read.
     """
     for path in sorted(log.iterdir()):
         if _LOG_FILE.fullmatch(path.name):
             with suppress(FileNotFoundError):  # an old commit that somebody removes meanwhile
+                if path.stat().st_size == 0:
+                    raise ChecksumError(f"{path} is empty")
                 verify_block_checksums(path)
 
 

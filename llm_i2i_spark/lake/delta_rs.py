@@ -188,6 +188,7 @@ class DeltaRsLake:
             delta = open_table(folder, version)
             names, masks = sorted(map(file_name, delta.file_uris())), row_masks(delta)
         except TableNotFoundError:
+            is_whole_table(folder)  # says so where only the log is gone
             raise missing_table(table, self.root) from None
         except DeltaError as error:
             reason = str(error).splitlines()[0]

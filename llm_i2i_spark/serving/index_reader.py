@@ -35,7 +35,7 @@ from llm_i2i_spark.lake.block_checksums import verify_block_checksums
 from llm_i2i_spark.lake.delta_files import file_name, row_masks
 from llm_i2i_spark.lake.delta_rs import table_history
 from llm_i2i_spark.lake.location import lake_root, missing_table
-from llm_i2i_spark.lake.lost_files import open_table
+from llm_i2i_spark.lake.lost_files import is_whole_table, open_table
 from llm_i2i_spark.lake.storage_errors import readable_file
 from llm_i2i_spark.serving.choice import choose_index
 from llm_i2i_spark.serving.index_arrays import Origin
@@ -112,6 +112,8 @@ def find_index(
             return _table_source(table, variant, backbone, version)
     files = sorted(path.glob("[!._]*.parquet")) if path.is_dir() else []
     if not files:
+        if not is_uri(text):
+            is_whole_table(str(path / TABLE))  # says so where only the log is gone
         raise missing_table(TABLE, index)
     return _file_source(path, files)
 
