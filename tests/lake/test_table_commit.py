@@ -136,3 +136,15 @@ def test_spark_reads_such_a_table_and_finds_a_flipped_footer_in_it(spark: Any, p
     with pytest.raises(ChecksumError):
         verify_block_checksums(file)
     shutil.rmtree(written)
+
+
+@pytest.mark.spark
+def test_rows_that_spark_deleted_in_place_do_not_come_back(spark: Any, path: Path) -> None:
+    replace(path, rows("other", "2", "3"), "other")
+    name = f"delta.`{path}`"
+    spark.sql(f"ALTER TABLE {name} SET TBLPROPERTIES ('delta.enableDeletionVectors' = 'true')")
+    spark.sql(f"DELETE FROM {name} WHERE path = '2'")
+    replace(path, rows("base", "5"), "base")
+    assert content(path) == {("base", "5"), ("other", "3")}
+    found = spark.read.format("delta").load(str(path)).collect()
+    assert {(row["branch"], row["path"]) for row in found} == content(path)
