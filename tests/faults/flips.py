@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_i2i_spark.base.errors import LlmI2iError
+from llm_i2i_spark.base.manifest import MANIFEST
 
 FOUND, MADE_AGAIN, UNCHANGED = "found", "made again", "unchanged"
 SILENT, UNNAMED = "silent", "not named"
@@ -104,8 +105,8 @@ def _outcome(target: Target, path: Path, expected: Any) -> tuple[str, str]:
 
 
 def _names(said: str, path: Path) -> bool:
-    """Whether a sentence names a file, the one whose checksums it holds, or the folder that is one
-    thing with it.
+    """Whether a sentence names a file, or the one whose checksums it holds; of a manifest also the
+    folder that it is of.
     """
     name = path.name.removeprefix(".").removesuffix(".crc")
-    return name in said or str(path.parent) in said or path.parent.name in said
+    return name in said or (path.name == MANIFEST and str(path.parent) in said)

@@ -98,25 +98,23 @@ def test_an_export(tmp_path: Path, name: str) -> None:
 
 def test_a_commit_of_spark(spark: SparkSession, tmp_path: Path) -> None:
     rows = [("real", f"u{n}", f"i{n}", 1 / (n + 1), "real", None, None, n) for n in range(900)]
-    with small_disk(tmp_path / "disk", 8) as disk:
-        for room in (8, 24, 40, 56):
+    with small_disk(tmp_path / "disk", 1 << 14) as disk:
+        for room in (0, 8, 24, 40, 56):
             config = load_config([], [f"lake.root={disk / str(room)}"])
-            lake = Lake(spark, config.lake)
+            lake, filling = Lake(spark, config.lake), _fill(disk, room)
             with pytest.raises(UserError, match="The disk is full") as caught:
                 put_rows(lake, config, "fused", rows, fingerprint="f")
             assert "\n" not in str(caught.value)
-            enlarge(disk)
+            filling.unlink()
             put_rows(lake, config, "fused", rows, fingerprint="f")
             assert lake.read("fused").count() == 900
-            _fill(disk, room)
 
 
-def _fill(disk: Path, kilobytes: int) -> None:
-    """Leave some kilobytes of room on a disk."""
-    state = os.statvfs(disk)
-    (disk / f"filling-{kilobytes}").write_bytes(
-        b"x" * max(state.f_bavail * state.f_frsize - kilobytes * 1024, 0)
-    )
+def _fill(disk: Path, kilobytes: int) -> Path:
+    """The file that fills a disk but for some kilobytes."""
+    state, filling = os.statvfs(disk), disk / "filling"
+    filling.write_bytes(b"x" * (state.f_bavail * state.f_frsize - kilobytes * 1024))
+    return filling
 
 
 def test_a_lake_that_cannot_be_written_to_is_looked_up(
