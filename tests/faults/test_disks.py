@@ -97,7 +97,7 @@ def test_an_export(tmp_path: Path, name: str) -> None:
 
 
 def test_a_commit_of_spark(spark: SparkSession, tmp_path: Path) -> None:
-    rows = [("real", f"u{n}", f"i{n}", 1 / (n + 1), "real", None, None, n) for n in range(900)]
+    rows = [("real", f"u{n}", f"i{n}", 1 / (n + 1), "real", None, None, n) for n in range(3_000)]
     with small_disk(tmp_path / "disk", 1 << 14) as disk:
         for room in (0, 8, 24, 40, 56):
             config = load_config([], [f"lake.root={disk / str(room)}"])
@@ -107,7 +107,7 @@ def test_a_commit_of_spark(spark: SparkSession, tmp_path: Path) -> None:
             assert "\n" not in str(caught.value)
             filling.unlink()
             put_rows(lake, config, "fused", rows, fingerprint="f")
-            assert lake.read("fused").count() == 900
+            assert lake.read("fused").count() == 3_000
 
 
 def _fill(disk: Path, kilobytes: int) -> Path:
