@@ -149,7 +149,8 @@ CHECKPOINTS = Table(
     columns=columns_of(
         BRANCH,
         "role string: what the model does: generator, discriminator, …",
-        "model_digest string: sha256 over the files of the checkpoint",
+        "model_digest string: sha256 over the files of the checkpoint, its role and the inputs it "
+        "is shown",
         "path string: its folder",
         "base_model string: folder of the pretrained model; `compact` for one trained from scratch",
         "export_version bigint: version of the training examples",

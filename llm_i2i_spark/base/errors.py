@@ -37,6 +37,12 @@ class InputDataError(UserError):
     """Raw data or a file of the user's that is missing, unreadable, empty or of the wrong form."""
 
 
+class DamagedFileError(UserError):
+    """A file of the lake, of a checkpoint or of an export that is missing, or not what was written
+    into it.
+    """
+
+
 class TableNotFoundError(UserError):
     """A table of the lake, a version of it, or the rows of a variant and backbone in it, that is
     not there yet.

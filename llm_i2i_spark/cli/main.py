@@ -18,6 +18,7 @@ from types import FrameType
 from llm_i2i_spark.base.console import set_console
 from llm_i2i_spark.base.errors import LlmI2iError
 from llm_i2i_spark.base.extras import optional_imports
+from llm_i2i_spark.base.full_disk import full_disk
 from llm_i2i_spark.cli.options import Handler
 from llm_i2i_spark.cli.parser import build_parser
 from llm_i2i_spark.cli.session import OutputClosedError, flush_output
@@ -54,6 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OutputClosedError:
         return OUTPUT_CLOSED
     except Exception as error:
+        full = full_disk(error)
+        if full is not None:
+            return _fail(str(full), full.exit_code)
         return _fail(_with_log(log, _unexpected(error)), 1)
     return 0
 

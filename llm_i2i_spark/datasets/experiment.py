@@ -187,7 +187,7 @@ def write_experiment(
         raise ConfigError(f"An A/B test wants at least 2 users, and was asked for {n_users}.")
     table = experiment_log(n_users, seed, arms)
     with open_atomically(path) as file:
-        pq.write_table(table, file)
+        pq.write_table(table, file, write_page_checksum=True)
     return Path(path)
 
 

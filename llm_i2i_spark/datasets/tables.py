@@ -96,7 +96,10 @@ def synthetic_catalogue(
 
 
 def _write(path: Path, schema: pa.Schema, total: int, make: Maker) -> None:
-    with open_atomically(path) as file, pq.ParquetWriter(file, schema) as writer:
+    with (
+        open_atomically(path) as file,
+        pq.ParquetWriter(file, schema, write_page_checksum=True) as writer,
+    ):
         for start in range(0, total, BATCH_SIZE):
             writer.write_batch(make(np.arange(start, min(start + BATCH_SIZE, total))))
 

@@ -11,6 +11,8 @@ from pathlib import Path
 from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.exports import verify_export
+from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.lake.row_files import explained_rows, read_row_file, require_row_file
 
 
@@ -19,12 +21,18 @@ def require_index_file(path: str) -> None:
 
     Raises:
         InputDataError: nothing is there, it is empty, or Spark cannot read files of its name.
+        DamagedFileError: it is not what was exported.
     """
     require_row_file(
         path,
         "`llm-i2i index-export` writes one of the form it must have",
         "write the index again",
     )
+    if not is_uri(path):
+        local = Path(path).expanduser()
+        for file in [local] if local.is_file() else sorted(local.glob("[!._]*")):
+            if file.is_file():
+                verify_export(file)
 
 
 def read_index_file(spark: SparkSession, path: str) -> DataFrame:

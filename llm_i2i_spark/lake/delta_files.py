@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,6 +13,8 @@ from deltalake import DeltaTable
 from numpy.typing import NDArray
 
 from llm_i2i_spark.base.contract import Scope
+from llm_i2i_spark.lake.block_checksums import verify_block_checksums
+from llm_i2i_spark.lake.storage_errors import readable_file
 
 
 def file_name(uri: str) -> str:
@@ -42,7 +45,18 @@ def read_file(
         columns: those that the file lacks are left out.
         scope: values that the rows have.
         mask: of `row_masks`; None where every row is there.
+
+    Raises:
+        DamagedFileError: it is missing or not what was written.
     """
+    with readable_file(Path(path)):
+        verify_block_checksums(Path(path))
+        return _read(path, columns, scope, mask)
+
+
+def _read(
+    path: str, columns: Sequence[str], scope: Scope, mask: NDArray[np.bool_] | None
+) -> pa.Table:
     present = pq.read_schema(path).names
     # A table of version 0.1 has no columns of scopes yet: all its rows are of the one result.
     filters = [(name, "=", value) for name, value in scope.items() if name in present]

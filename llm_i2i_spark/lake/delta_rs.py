@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from llm_i2i_spark.base import errors
-from llm_i2i_spark.base.contract import Scope, scope_condition, scope_of
+from llm_i2i_spark.base.contract import Scope, scope_of
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.full_disk import full_disk
 from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.arrow_rows import Rows, arrow_rows
@@ -30,6 +31,7 @@ from llm_i2i_spark.lake.lost_files import (
     open_table,
     with_losses,
 )
+from llm_i2i_spark.lake.table_commit import create_table, replace_rows
 
 RECENT = 100
 """Commits among which one that was just made is looked for."""
@@ -164,7 +166,9 @@ class DeltaRsLake:
         """Columns of a table at a version, sorted by those of its key, so that the order of files
         does not matter.
 
-        Parquet's page checksums are verified: a flipped bit is an error here, not a wrong row.
+        Every byte of the log and of the files is verified where there are checksums (see
+        `lake.block_checksums`), and Parquet's pages by their own: a flipped bit is an error here,
+        not a wrong row.
 
         Args:
             table: its name.
@@ -173,27 +177,28 @@ class DeltaRsLake:
             scope: which of the results that stand side by side; None for all rows.
 
         Raises:
-            TableNotFoundError: the table, the version or a file is not there, or a page is damaged.
+            TableNotFoundError: the table or the version is not there, or its log is damaged.
+            DamagedFileError: a file is missing or not what was written.
             InputDataError: there are no rows.
         """
         contract, folder = TABLES[table], self.path(table)
         try:
             # to_pyarrow_table() of delta-rs can abort the interpreter at exit: its files are read
             # with pyarrow instead.
-            delta = DeltaTable(folder, version=version)
+            delta = open_table(folder, version)
             names, masks = sorted(map(file_name, delta.file_uris())), row_masks(delta)
-            parts = [
-                read_file(f"{folder}/{name}", columns, scope or {}, masks.get(name))
-                for name in names
-            ]
         except TableNotFoundError:
+            is_whole_table(folder)  # says so where only the log is gone
             raise missing_table(table, self.root) from None
-        except (DeltaError, OSError, pa.ArrowException) as error:
+        except DeltaError as error:
             reason = str(error).splitlines()[0]
             raise errors.TableNotFoundError(
                 f"Version {version} of {table} cannot be read ({reason}); run stage"
                 f" {contract.stage} again."
             ) from error
+        parts = [
+            read_file(f"{folder}/{name}", columns, scope or {}, masks.get(name)) for name in names
+        ]
         rows = pa.concat_tables(parts, promote_options="default") if parts else None
         if rows is None or rows.num_rows == 0:
             raise errors.InputDataError(
@@ -227,6 +232,8 @@ class DeltaRsLake:
             try:
                 return self._commit(rows, record, usable)
             except CommitFailedError as error:
+                if full_disk(error) is not None:
+                    raise
                 conflict = error
         raise errors.StageError(
             f"Other jobs write {record.table} at the same time ({conflict}); give the same command"
@@ -250,18 +257,12 @@ class DeltaRsLake:
         scopes = tuple(scope_of(key) for key in record.scopes if key)
         # Before any file, so that one without a log is known from one whose commit is to come.
         Path(path, "_delta_log").mkdir(parents=True, exist_ok=True)
-        write_deltalake(
-            path,
-            arrow_rows(rows, contract),
-            mode="overwrite",
-            predicate=scope_condition(scopes)
-            if scopes and _has_scope(path, contract.scope)
-            else None,
-            schema_mode=None if _has_scope(path, contract.scope) else "overwrite",
-            configuration=None if history else self._properties,
-            # Under this name Spark's own DESCRIBE HISTORY shows the record like any other commit's.
-            commit_properties=CommitProperties(custom_metadata={"userMetadata": record.to_json()}),
-        )
+        found, written = arrow_rows(rows, contract), record.to_json()
+        if table_exists(path):
+            replaced = scopes if _has_scope(path, contract.scope) else ()
+            replace_rows(open_table(path), Path(path), found, contract.scope, replaced, written)
+        else:
+            create_table(Path(path), found, contract.scope, self._properties, written)
         return version_of(self.history(record.table, RECENT), record), True
 
     def _drop(self, path: str, lost: Sequence[LostFile], record: RunRecord) -> None:

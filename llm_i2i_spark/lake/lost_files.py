@@ -1,5 +1,5 @@
 """Data files of a local table that are not as its log says, and a log that cannot be read. No
-Spark, and no look into the files: their names and sizes are compared.
+Spark, and no look into the data files: their names and sizes are compared.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from llm_i2i_spark.base.run_record import (
     RunRecord,
     ScopeResult,
 )
+from llm_i2i_spark.lake.block_checksums import ChecksumError, verify_log
 
 
 def open_table(path: str, version: int | None = None) -> DeltaTable:
@@ -33,16 +34,25 @@ def open_table(path: str, version: int | None = None) -> DeltaTable:
         TableNotFoundError: its log is damaged, or has no such version; the sentence says what to
             do.
     """
+    log = Path(path, "_delta_log")
     try:
+        if log.is_dir():
+            verify_log(log)
         return DeltaTable(path, version=version)
     except TableNotFoundError:
         raise
+    except ChecksumError as error:
+        raise damaged_log(path, str(error)) from None
+    except OSError as error:
+        raise errors.TableNotFoundError(
+            f"The Delta log of {path} cannot be read ({error.strerror})."
+        ) from error
     except DeltaError as error:
         reason = str(error).splitlines()[0].removeprefix("Kernel error: ")[:120]
         if version is None:
             raise damaged_log(path, reason) from None
         raise errors.TableNotFoundError(
-            f"Version {version} of the table in {path} cannot be read ({reason}); name one that its"
+            f"Version {version} of {Path(path).name} cannot be read ({reason}); name one that its"
             " history still has."
         ) from None
 

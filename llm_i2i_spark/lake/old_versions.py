@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from llm_i2i_spark.lake.block_checksums import checksum_file
 from llm_i2i_spark.lake.delta_rs import table_exists, table_version
 from llm_i2i_spark.lake.lost_files import open_table
 
@@ -31,4 +32,5 @@ def remove_old_versions(path: str, keep: Sequence[int] = ()) -> None:
         keep_versions=[version for version in keep if version <= latest] or None,
     )
     for name in unneeded:
-        Path(path, name).unlink(missing_ok=True)
+        for file in (Path(path, name), checksum_file(Path(path, name))):
+            file.unlink(missing_ok=True)

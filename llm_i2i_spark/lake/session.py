@@ -14,6 +14,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -196,7 +197,7 @@ def _build_local(config: SparkConfig, log: Path) -> SparkSession:
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
-        with _stderr_to(log):
+        with _stderr_to(log), _utf8_for_java():
             spark = builder.getOrCreate()
     except Exception as error:
         raise MissingDependencyError(_start_failure(log, error)) from error
@@ -216,11 +217,32 @@ def _delta_jar(config: SparkConfig) -> dict[str, str]:
 
 def log_file(lake: LakeConfig) -> Path:
     """Where Spark's own output goes: `spark.log` under a local `lake.root`, else in the working
-    folder.
+    folder; in the temporary folder where nothing can be written there, as of a read-only lake.
     """
-    folder = local_root(lake) or Path(".")
-    folder.mkdir(parents=True, exist_ok=True)
-    return (folder / LOG_FILE).resolve()
+    log = ((local_root(lake) or Path(".")) / LOG_FILE).resolve()
+    with suppress(OSError):
+        log.parent.mkdir(parents=True, exist_ok=True)
+    if os.access(log if log.exists() else log.parent, os.W_OK):
+        return log
+    return Path(tempfile.gettempdir()) / f"llm-i2i-{os.getuid()}-{LOG_FILE}"
+
+
+@contextmanager
+def _utf8_for_java() -> Iterator[None]:
+    """Let a JVM that starts inside open files whose names have letters beyond ASCII: it takes the
+    letters of names from the locale, and Python has its own way under `LC_ALL=C`.
+    """
+    before = os.environ.get("LC_ALL")
+    named = before or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or ""
+    if "utf" not in named.lower():
+        os.environ["LC_ALL"] = "C.UTF-8"
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("LC_ALL", None)
+        else:
+            os.environ["LC_ALL"] = before
 
 
 @contextmanager

@@ -5,7 +5,8 @@ Nothing else touches storage, but for `lake.delta_rs`, which is the same lake wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -157,9 +158,10 @@ class Lake:
             StageError: the columns do not fit the contract, a constraint does not hold, or a row is
                 of none of the scopes.
         """
-        table = TABLES[record.table]
-        before = self._prepare(table)
-        rows, lost = _fit(frame, table), self.lost_files(table.name)
+        table, rows = TABLES[record.table], _fit(frame, TABLES[record.table])
+        with _explained_write(record):
+            before = self._prepare(table)
+        lost = self.lost_files(table.name)
         if lost:
             record = with_losses(record, self.history(table.name), lost)
             rows = self._surviving(table, scopes, lost).union(rows)
@@ -172,17 +174,14 @@ class Lake:
         )
         if table.scope and scopes and not lost:
             writer = writer.option("replaceWhere", _replaced(table, scopes))
-        try:
-            with show_task_progress(self.spark, title or f"{record.stage}: {table.name}"):
-                if self.root:
-                    writer.save(self.path(table.name))
-                else:
-                    writer.saveAsTable(self._name(table.name))
-        except SPARK_ERRORS as error:
-            known = worker_error(error) or storage_error(error)
-            raise known or StageError(
-                f"Stage {record.stage} could not write {table.name} ({spark_reason(error)})."
-            ) from error
+        with (
+            _explained_write(record),
+            show_task_progress(self.spark, title or f"{record.stage}: {table.name}"),
+        ):
+            if self.root:
+                writer.save(self.path(table.name))
+            else:
+                writer.saveAsTable(self._name(table.name))
         return delta_rs.version_of(self.history(table.name, delta_rs.RECENT), record)
 
     def _surviving(
@@ -240,6 +239,22 @@ class Lake:
 
     def _name(self, table: str) -> str:
         return f"{self._schema}.{table}"
+
+
+@contextmanager
+def _explained_write(record: RunRecord) -> Iterator[None]:
+    """Turn an error of Spark at a commit into one sentence.
+
+    Raises:
+        LlmI2iError: something inside the block failed in Spark.
+    """
+    try:
+        yield
+    except SPARK_ERRORS as error:
+        known = worker_error(error) or storage_error(error)
+        raise known or StageError(
+            f"Stage {record.stage} could not write {record.table} ({spark_reason(error)})."
+        ) from error
 
 
 def contract_schema(table: Table) -> StructType:

@@ -29,7 +29,12 @@ from llm_i2i_spark.lm.calibration import Calibration
 from llm_i2i_spark.lm.device import choose_device
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.model import FEATURE_SCALE, ItemLanguageModel
-from llm_i2i_spark.lm.model_folder import check_model_folder, refuse_pickles, without_progress_bars
+from llm_i2i_spark.lm.model_folder import (
+    check_model_folder,
+    refuse_pickles,
+    require_all_weights,
+    without_progress_bars,
+)
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.templates import Template, prompt_digest
 
@@ -37,6 +42,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 REQUIRED_FIELDS = ("role", "max_items", "max_length")
+IDENTITY_FIELDS = (*REQUIRED_FIELDS, "layout", "prompt_digest")
+"""Fields of the manifest that change what a model does, and so belong to its digest."""
 
 
 @dataclass(frozen=True)
@@ -98,14 +105,15 @@ def save_checkpoint(
         texts: contents of further small files by name, such as the training curve `training.jsonl`.
 
     Returns:
-        The model digest: hex sha256 over the sorted names and digests of all files.
+        The model digest: hex sha256 over the sorted names and digests of all files, and the
+        `IDENTITY_FIELDS`.
     """
     missing = [name for name in REQUIRED_FIELDS if name not in manifest_fields]
     if missing:
         raise ValueError(f"manifest_fields lacks {', '.join(missing)}")
     with folder_atomically(Path(folder)) as hidden:
         _write_files(hidden, model, vocabulary, tokenizer, calibration, texts or {})
-        return write_manifest(hidden, manifest_fields)
+        return write_manifest(hidden, manifest_fields, IDENTITY_FIELDS)
 
 
 def _write_files(
@@ -210,12 +218,10 @@ def _load_model(folder: Path, device: torch.device, attention: str) -> ItemLangu
             local_files_only=True,
             dtype=precision,
             attn_implementation=attention_implementation(attention, device, precision),
+            ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
-    if loading["missing_keys"] or loading["mismatched_keys"]:
-        raise InputDataError(
-            f"{folder / 'backbone'} lacks weights of its own model: run sft again."
-        )
+    require_all_weights(folder / "backbone", loading)
     token_features = (item_tensors["scaled_features"].float() / FEATURE_SCALE).numpy()
     model = ItemLanguageModel(backbone, token_features)
     model.to(precision)

@@ -1,12 +1,14 @@
-"""Checks of a model folder before anything in it is loaded: it must be free of code."""
+"""Checks of a model folder before anything in it is loaded: it must be free of code, and whole."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from safetensors import SafetensorError, safe_open
 from transformers.utils import logging
 
 from llm_i2i_spark.base.errors import InputDataError
@@ -16,8 +18,8 @@ _PICKLE_OR_ZIP = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05", b"PK\x03\x
 
 
 def check_model_folder(folder: Path) -> None:
-    """Refuse a Hugging Face model folder that contains code, has no safetensors, or names files
-    outside itself.
+    """Refuse a Hugging Face model folder that contains code, has no safetensors or torn ones, or
+    names other files or files outside itself.
 
     Pickled weights beside safetensors are accepted, since they are never opened.
 
@@ -45,14 +47,76 @@ def check_model_folder(folder: Path) -> None:
             f"{folder} has no safetensors weights, and pickled weights can run code: convert the"
             " model to safetensors."
         )
+    if (folder / "adapter_config.json").exists():
+        raise InputDataError(
+            f"{folder} holds an adapter, which names another model: merge the two and give the"
+            " directory of the merged model."
+        )
     for path in sorted(folder.glob("*.safetensors.index.json")):
-        shards = _json_object(path).get("weight_map")
-        for shard in sorted(set(map(str, shards.values()))) if isinstance(shards, dict) else []:
-            if Path(shard).name != shard:
-                raise InputDataError(
-                    f"{path.name} in {folder} names a file outside the folder ({shard}): get the"
-                    " model anew."
-                )
+        _check_shards(folder, path)
+    for path in sorted(folder.glob("*.safetensors")):
+        _check_header(path)
+
+
+def _check_shards(folder: Path, index: Path) -> None:
+    """Refuse an index whose tensors are anywhere but in safetensors files of the folder."""
+    shards = _json_object(index).get("weight_map")
+    if not isinstance(shards, dict):
+        raise InputDataError(f"{index} has no weight_map: get the model anew.")
+    for shard in sorted(set(map(str, shards.values()))):
+        if Path(shard).name != shard:
+            raise InputDataError(
+                f"{index.name} in {folder} names a file outside the folder ({shard}): get the"
+                " model anew."
+            )
+        if Path(shard).suffix != ".safetensors":
+            raise InputDataError(
+                f"{index.name} in {folder} names {shard}, and only safetensors are ever read:"
+                " convert the model to safetensors."
+            )
+        if not (folder / shard).is_file():
+            raise InputDataError(
+                f"{folder} lacks the file {shard}, which {index.name} names: get the model anew."
+            )
+
+
+def _check_header(path: Path) -> None:
+    """Refuse a file of weights whose header does not describe exactly what is in it."""
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            tensors.keys()
+    except (OSError, SafetensorError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise InputDataError(
+            f"{path} is not a whole safetensors file ({reason}): get the model anew."
+        ) from error
+
+
+def require_all_weights(
+    folder: Path, loading: Mapping[str, Any], unused: Sequence[str] = ()
+) -> None:
+    """Refuse a model of which `transformers` did not find every weight: it would fill in random
+    numbers.
+
+    Args:
+        folder: of the model.
+        loading: what `from_pretrained(..., output_loading_info=True)` says.
+        unused: how the names of weights begin that nothing reads.
+
+    Raises:
+        InputDataError: naming the first weight that is missing or has another shape.
+    """
+    differing = [key if isinstance(key, str) else key[0] for key in loading["mismatched_keys"]]
+    missing = [
+        name
+        for name in sorted([*loading["missing_keys"], *differing])
+        if not name.startswith(tuple(unused))
+    ]
+    if missing:
+        raise InputDataError(
+            f"{folder} lacks {len(missing)} weights of its own model, such as {missing[0]}: get the"
+            " model anew."
+        )
 
 
 def refuse_pickles(folder: Path) -> None:

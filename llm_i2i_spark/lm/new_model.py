@@ -18,7 +18,11 @@ from llm_i2i_spark.lm.attention import attention_implementation
 from llm_i2i_spark.lm.device import choose_device
 from llm_i2i_spark.lm.dropout import dropout
 from llm_i2i_spark.lm.model import BOS, ItemLanguageModel
-from llm_i2i_spark.lm.model_folder import check_model_folder, without_progress_bars
+from llm_i2i_spark.lm.model_folder import (
+    check_model_folder,
+    require_all_weights,
+    without_progress_bars,
+)
 
 COMPACT_VOCABULARY = 2
 """Tokens of the compact model beside the item tokens: PAD and BOS."""
@@ -42,7 +46,7 @@ def build_model(
         seed: of all weights that start at random.
 
     Raises:
-        InputDataError: the base model's folder contains code, or no safetensors.
+        InputDataError: the base model's folder contains code, or lacks weights of the model.
     """
     if len(token_features) != n_item_tokens:
         raise ValueError(
@@ -101,7 +105,7 @@ def _pretrained_model(
     check_model_folder(folder)
     precision = _precision(config)
     with without_progress_bars():
-        causal: Any = AutoModelForCausalLM.from_pretrained(
+        loaded: Any = AutoModelForCausalLM.from_pretrained(
             folder,
             trust_remote_code=False,
             use_safetensors=True,
@@ -110,7 +114,11 @@ def _pretrained_model(
             attn_implementation=attention_implementation(
                 config.attention, choose_device("auto"), precision
             ),
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
         )
+    causal, loading = loaded
+    require_all_weights(folder, loading)
     std = float(causal.get_input_embeddings().weight.detach().float().std())
     model = ItemLanguageModel(causal.base_model, token_features, embedding_std=std)
     for unused in (model.label_head.marks, model.label_head.scale):

@@ -13,12 +13,14 @@ from numpy.typing import NDArray
 
 from llm_i2i_spark.base.console import track
 from llm_i2i_spark.lm.device import choose_device
-from llm_i2i_spark.lm.model_folder import check_model_folder
+from llm_i2i_spark.lm.model_folder import check_model_folder, require_all_weights
 from llm_i2i_spark.prompts.render import clean_text
 
 MAX_CHARS = 1000
 ENCODER_TOKENS = 256
 ENCODER_BATCH = 64
+UNREAD_WEIGHTS = ("pooler.",)
+"""Weights behind the last hidden states, which many published encoders lack."""
 SMALL_CATALOGUE = 500
 """Items below which words of a single item are kept."""
 
@@ -38,7 +40,7 @@ def embed_texts(texts: Sequence[str], dims: int, encoder: str | None, seed: int)
         [n, <= dims] float32.
 
     Raises:
-        InputDataError: the encoder's folder contains code, or no safetensors.
+        InputDataError: the encoder's folder contains code, or lacks weights of the model.
     """
     cleaned = [clean_text(text, MAX_CHARS) for text in texts]
     features = (
@@ -87,13 +89,16 @@ def _encoder_features(texts: Sequence[str], dims: int, folder: Path, seed: int) 
     tokenizer = AutoTokenizer.from_pretrained(
         folder, trust_remote_code=False, local_files_only=True
     )
-    model = AutoModel.from_pretrained(
+    model, loading = AutoModel.from_pretrained(
         folder,
         trust_remote_code=False,
         use_safetensors=True,
         local_files_only=True,
         dtype=torch.float32,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
     )
+    require_all_weights(folder, loading, UNREAD_WEIGHTS)
     model.to(device).eval()
     order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), index))
     features: Features = np.zeros((len(texts), model.config.hidden_size), np.float32)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.files import flush
-from llm_i2i_spark.serving.index_arrays import FORMAT, MANIFEST, TYPES, Origin
+from llm_i2i_spark.serving.index_arrays import FORMAT, MANIFEST, TYPES, Origin, manifest_digest
 from llm_i2i_spark.serving.rows import id_order
 
 ENTRIES_AT_ONCE = 1 << 22
@@ -66,18 +67,29 @@ def _text(ids: pa.LargeStringArray) -> dict[str, NDArray[Any]]:
 
 def _write_manifest(folder: Path, common_share: float | None, origin: Origin) -> None:
     """Flush all arrays to disk, then say that they are complete."""
-    lengths = {}
+    lengths, sums = {}, {}
     for name, kind in TYPES.items():
         flush(folder / name)
         lengths[name] = (folder / name).stat().st_size // np.dtype(kind).itemsize
-    manifest = {
+        sums[name] = _crc32(folder / name)
+    manifest: dict[str, Any] = {
         "format": FORMAT,
         "lengths": lengths,
+        "crc32": sums,
         "common_share": common_share,
         "origin": asdict(origin),
     }
+    manifest["digest"] = manifest_digest(manifest)
     (folder / MANIFEST).write_text(json.dumps(manifest, sort_keys=True), encoding="utf-8")
     flush(folder / MANIFEST)
+
+
+def _crc32(path: Path) -> int:
+    value = 0
+    with path.open("rb") as file:
+        while content := file.read(1 << 20):
+            value = zlib.crc32(content, value)
+    return value
 
 
 def _blocks(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -8,6 +8,7 @@ very moment in which the file changes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -18,7 +19,8 @@ from typing import Any, ClassVar
 
 import pyarrow as pa
 
-from llm_i2i_spark.base.errors import ConfigError, StageError, UserError
+from llm_i2i_spark.base.errors import ConfigError, DamagedFileError, StageError, UserError
+from llm_i2i_spark.base.exports import content_of, write_export_manifest
 from llm_i2i_spark.base.files import (
     flush,
     is_uri,
@@ -113,6 +115,7 @@ class FileExporter(Exporter):
             {"record": each.to_dict(), "stamp": _stamp(path)} for each, path in described.values()
         ]
         self._save([*others, *ours])
+        write_export_manifest(self.path, content_of(ready, record.rows))
         move_into_place(ready, self.path)
 
     def remove(self, keep: Collection[str]) -> None:
@@ -126,14 +129,30 @@ class FileExporter(Exporter):
             self._save(kept)
 
     def _read(self) -> list[dict[str, Any]]:
+        path = self._folder / RECORDS
         try:
-            entries: list[dict[str, Any]] = json.loads((self._folder / RECORDS).read_bytes())
+            found = json.loads(path.read_bytes())
+            if isinstance(found, list):  # of a version without digests
+                return found
+            entries: list[dict[str, Any]] = found["entries"]
+            if found["digest"] != _digest(entries):
+                raise ValueError("its digest is another one")
         except FileNotFoundError:
             return []
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedFileError(
+                f"{path} is damaged ({error}); remove it with `rm '{path}'`: what is served stays,"
+                " and the way back to the index before is lost."
+            ) from error
         return entries
 
     def _save(self, entries: list[dict[str, Any]]) -> None:
-        write_atomically(self._folder / RECORDS, json.dumps(entries, sort_keys=True))
+        content = {"entries": entries, "digest": _digest(entries)}
+        write_atomically(self._folder / RECORDS, json.dumps(content, sort_keys=True))
+
+
+def _digest(entries: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 def _stamp(path: Path) -> list[int]:

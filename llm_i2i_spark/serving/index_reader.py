@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,13 +21,22 @@ from numpy.typing import NDArray
 from pyarrow.fs import FileSystem
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import ConfigError, InputDataError, TableNotFoundError
+from llm_i2i_spark.base.errors import (
+    ConfigError,
+    DamagedFileError,
+    InputDataError,
+    TableNotFoundError,
+)
+from llm_i2i_spark.base.exports import verify_export
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.run_record import commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.lake.block_checksums import verify_block_checksums
 from llm_i2i_spark.lake.delta_files import file_name, row_masks
 from llm_i2i_spark.lake.delta_rs import table_history
 from llm_i2i_spark.lake.location import lake_root, missing_table
+from llm_i2i_spark.lake.lost_files import is_whole_table, open_table
+from llm_i2i_spark.lake.storage_errors import readable_file
 from llm_i2i_spark.serving.choice import choose_index
 from llm_i2i_spark.serving.index_arrays import Origin
 from llm_i2i_spark.serving.rows import INDEX_SCHEMA, NEIGHBOR_SCHEMA, as_lists
@@ -103,6 +112,8 @@ def find_index(
             return _table_source(table, variant, backbone, version)
     files = sorted(path.glob("[!._]*.parquet")) if path.is_dir() else []
     if not files:
+        if not is_uri(text):
+            is_whole_table(str(path / TABLE))  # says so where only the log is gone
         raise missing_table(TABLE, index)
     return _file_source(path, files)
 
@@ -111,7 +122,7 @@ def _table_source(
     uri: str, variant: str | None, backbone: str | None, version: int | None
 ) -> IndexSource:
     with _readable(version):
-        table = DeltaTable(uri, version=version)
+        table = DeltaTable(uri, version=version) if is_uri(uri) else open_table(uri, version)
         masks = row_masks(table)
         names = map(file_name, table.file_uris())
         pairs = {pair for name in names for pair in _pairs(f"{uri}/{name}", masks.get(name))}
@@ -127,6 +138,9 @@ def _table_source(
             conditions = [(name, "=", value) for name, value in scope.items()]
             fitting = map(file_name, table.file_uris(file_pruning_predicate=conditions))
             for name in sorted(fitting):
+                if not is_uri(uri):
+                    with readable_file(Path(uri, name)):
+                        verify_block_checksums(Path(uri, name))
                 yield from _lists(f"{uri}/{name}", masks.get(name), chosen)
 
     return IndexSource(
@@ -156,7 +170,8 @@ def _rows(
 ) -> Iterator[pa.RecordBatch]:
     """Columns of a Parquet file, without deleted rows. Page checksums are verified."""
     first = 0
-    with _open(file) as parquet:
+    explained = nullcontext() if is_uri(file) else readable_file(Path(file))
+    with explained, _open(file) as parquet:
         for batch in parquet.iter_batches(ROWS_AT_ONCE, columns=list(columns)):
             last = first + batch.num_rows
             yield batch if mask is None else batch.filter(pa.array(mask[first:last]))
@@ -211,7 +226,8 @@ def _file_source(path: Path, files: Sequence[Path]) -> IndexSource:
                 f"There is no index file {file}; `llm-i2i index-export` writes one of the form it"
                 " must have."
             )
-        missing = set(NEIGHBOR_SCHEMA.names) - set(pq.read_schema(file).names)
+        with _readable_export(file):
+            missing = set(NEIGHBOR_SCHEMA.names) - set(pq.read_schema(file).names)
         if missing:
             raise InputDataError(
                 f"The index file needs the columns {', '.join(NEIGHBOR_SCHEMA.names)} and lacks"
@@ -228,5 +244,18 @@ def _file_source(path: Path, files: Sequence[Path]) -> IndexSource:
 
 def _neighbors(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
     for file in files:
-        with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
-            yield from parquet.iter_batches(NEIGHBORS_AT_ONCE, columns=NEIGHBOR_SCHEMA.names)
+        with _readable_export(file):
+            verify_export(file)
+            with pq.ParquetFile(file, page_checksum_verification=True) as parquet:
+                yield from parquet.iter_batches(NEIGHBORS_AT_ONCE, columns=NEIGHBOR_SCHEMA.names)
+
+
+@contextmanager
+def _readable_export(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).splitlines()[0]
+        raise DamagedFileError(
+            f"The index file {file} cannot be read ({reason}): export it again."
+        ) from error

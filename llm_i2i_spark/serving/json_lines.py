@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from llm_i2i_spark.base.exports import verify_export
 from llm_i2i_spark.serving.base import Neighbor, as_neighbors
 from llm_i2i_spark.serving.files import FileExporter
 from llm_i2i_spark.serving.rows import flat_lists
@@ -15,8 +16,12 @@ from llm_i2i_spark.serving.rows import flat_lists
 
 def json_neighbors(path: str | Path, item_id: str) -> list[Neighbor]:
     """The list of an item in an exported file, best first; empty where it has none. Reads the file
-    from its start.
+    from its start, and compares it with its manifest first.
+
+    Raises:
+        DamagedFileError: the file is not what was exported.
     """
+    verify_export(path)
     start = _line(item_id, [])[: -len("]}\n")]
     with Path(path).open("rb") as lines:
         for line in lines:

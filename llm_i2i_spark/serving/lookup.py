@@ -79,9 +79,8 @@ class Lookup:
         """Open an index without Spark.
 
         The first process to open a version writes its arrays beside it (see
-        `array_cache.load_arrays`); all later ones map them, which takes no longer for a large index
-        than for a small one. What is mapped comes from disk when it is first touched: a server that
-        must be quick right after a boot reads the files of the folder once before.
+        `array_cache.load_arrays`); all later ones map them, after a look at every byte: arrays that
+        are not as they were written are made again.
 
         Args:
             index: a lake's root or its table `item_index`, as a local path or a URI; or a local

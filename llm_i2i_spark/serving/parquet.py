@@ -8,13 +8,20 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from llm_i2i_spark.base.exports import verify_export
 from llm_i2i_spark.serving.base import Neighbor
 from llm_i2i_spark.serving.files import FileExporter
 from llm_i2i_spark.serving.rows import NEIGHBOR_SCHEMA, as_neighbor_rows
 
 
 def parquet_neighbors(path: str | Path, item_id: str) -> list[Neighbor]:
-    """The list of an item in an exported file, best first; empty where it has none."""
+    """The list of an item in an exported file, best first; empty where it has none. The whole file
+    is compared with its manifest at every call: a server opens it with `Lookup.open` instead.
+
+    Raises:
+        DamagedFileError: the file is not what was exported.
+    """
+    verify_export(path)
     # One open file: a path would be opened anew for footer and rows, between which it may be
     # replaced.
     with pa.OSFile(str(path)) as file:

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from llm_i2i_spark.base.errors import require_at_least_one
-from llm_i2i_spark.base.files import open_atomically, require_file_place
+from llm_i2i_spark.base.exports import open_export
+from llm_i2i_spark.base.files import require_file_place
 from llm_i2i_spark.base.sections.index import IndexConfig
 from llm_i2i_spark.kernels.list_merge import WeightedLists, recommend, step_weights
 from llm_i2i_spark.lake.user_batches import list_offsets, list_values, user_starts, whole_users
@@ -79,7 +80,8 @@ def recommend_users(
 
 
 def write_recommendations(recommendations: DataFrame, path: str | Path) -> int:
-    """Write the lists of all users, by user, as one file that appears when it is complete.
+    """Write the lists of all users, by user, as one file that appears when it is complete, with its
+    manifest (see `base.exports`).
 
     Args:
         recommendations: from `recommend_users`.
@@ -96,8 +98,9 @@ def write_recommendations(recommendations: DataFrame, path: str | Path) -> int:
     require_file_place(path)
     batches = stream_batches(recommendations.orderBy("user_id"))
     write = _write_json if str(path).endswith(JSON_LINES) else _write_parquet
-    with open_atomically(path) as file:
-        return write(batches, file)
+    with open_export(path) as export:
+        export.rows = write(batches, export.stream)
+        return export.rows
 
 
 def _queries(interactions: Frame, recent_items: int) -> DataFrame:

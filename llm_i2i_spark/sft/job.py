@@ -222,7 +222,10 @@ class Job:
             return None
         try:
             saved = SavedCheckpoint(**json.loads(file.read_text(encoding="utf-8")))
-            complete = load_checkpoint(saved.path, role.template, "cpu").digest == saved.digest
+            found = load_checkpoint(saved.path, role.template, "cpu")
+            complete = saved == SavedCheckpoint(
+                role.name, saved.path, found.digest, dict(found.manifest)
+            )
         except (UserError, ValueError, TypeError) as error:
             self.reporter.note(
                 f"the finished {role.name} is not usable and is trained again: {error}"

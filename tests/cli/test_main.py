@@ -104,17 +104,30 @@ def test_a_reader_that_stops_reading_ends_the_command_in_silence() -> None:
     assert (command.returncode, error) == (141, b"")
 
 
+def test_a_full_disk_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        assert main(["config"]) == 2
+        monkeypatch.undo()
+    shown = capsys.readouterr().err
+    assert shown.startswith("llm-i2i: The disk is full: make room and give the same command again")
+    assert shown.count("\n") == 1
+
+
 def test_an_unexpected_error_is_one_line_that_names_the_log_with_its_traceback(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    with Path("/dev/full").open("w") as full:
-        monkeypatch.setattr(sys, "stdout", full)
-        assert main(["config"]) == 1
-        monkeypatch.undo()
+    with Path("/dev/null").open("w") as closed:
+        pass
+    monkeypatch.setattr(sys, "stdout", closed)
+    assert main(["config"]) == 1
+    monkeypatch.undo()
     shown = capsys.readouterr().err
-    assert shown.startswith("llm-i2i: Unexpected OSError: [Errno 28] No space left on device")
+    assert shown.startswith("llm-i2i: Unexpected ValueError: I/O operation on closed file")
     assert shown.count("\n") == 1
     (log,) = tmp_path.iterdir()
     assert f"(the whole of it is in {log})" in shown

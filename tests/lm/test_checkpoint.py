@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import random
@@ -12,6 +13,7 @@ import pytest
 import torch
 
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.manifest import write_manifest
 from llm_i2i_spark.lm import checkpoint as module
 from llm_i2i_spark.lm.calibration import Calibration
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint, load_checkpoint, save_checkpoint
@@ -107,6 +109,30 @@ def test_a_flipped_bit_in_any_file_is_refused(saved: Path) -> None:
                 load_checkpoint(saved, GENERATOR, "cpu")
         path.write_bytes(original)
     load_checkpoint(saved, GENERATOR, "cpu")
+
+
+def test_the_manifest_cannot_be_changed_under_its_digest(saved: Path) -> None:
+    manifest = json.loads((saved / "manifest.json").read_text())
+    digest = manifest["model_digest"]
+    for name, value in {"max_items": 5, "loss": 0.0, "role": "discriminator"}.items():
+        changed = {**manifest, "fields": {**manifest["fields"], name: value}}
+        (saved / "manifest.json").write_text(json.dumps(changed))
+        with pytest.raises(UserError, match=r"manifest .* was changed after it was written"):
+            load_checkpoint(saved, GENERATOR, "cpu")
+    # Written anew as a whole, it is another model.
+    (saved / "manifest.json").unlink()
+    assert write_manifest(saved, {**FIELDS, "max_items": 5}, module.IDENTITY_FIELDS) != digest
+    (saved / "manifest.json").unlink()
+    assert write_manifest(saved, {**FIELDS, "seconds": 5}, module.IDENTITY_FIELDS) == digest
+
+
+def test_a_manifest_of_the_first_format_is_read(saved: Path) -> None:
+    manifest = json.loads((saved / "manifest.json").read_text())
+    text = "".join(f"{name}\0{one['sha256']}\n" for name, one in sorted(manifest["files"].items()))
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    old = {"model_digest": digest, "fields": manifest["fields"], "files": manifest["files"]}
+    (saved / "manifest.json").write_text(json.dumps(old))
+    assert load_checkpoint(saved, GENERATOR, "cpu").digest == digest
 
 
 def _same_manifest(one: bytes, other: bytes) -> bool:

@@ -133,7 +133,11 @@ def test_a_parquet_file_has_a_row_a_neighbour_by_item_and_rank(lake, tmp_path):
         ("9", 2, "y", 0.25),
         ("10", 1, "x", 0.5),
     ]
-    assert sorted(each.name for each in path.parent.iterdir()) == ["_serving", "index.parquet"]
+    assert sorted(each.name for each in path.parent.iterdir()) == [
+        "_index.parquet.manifest.json",
+        "_serving",
+        "index.parquet",
+    ]
 
 
 def test_a_json_line_is_an_item(lake, tmp_path):

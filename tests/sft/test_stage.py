@@ -146,5 +146,5 @@ def test_a_damaged_page_is_an_error_and_not_a_wrong_example(tmp_path, tiny):
     root = tiny.write_lake(tmp_path)
     file = next((root / "items").glob("*.parquet"))
     os.truncate(file, file.stat().st_size - 100)
-    with pytest.raises(UserError, match="Version 0 of items cannot be read"):
+    with pytest.raises(UserError, match=f"The file {file} is damaged; move it away"):
         DeltaRsLake(LakeConfig(root=str(root))).read("items", 0, ["item_id", "text"])
