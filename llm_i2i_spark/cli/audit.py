@@ -26,6 +26,15 @@ def add_commands(commands: Any) -> None:
     trace.add_argument("--neighbor", required=True)
     trace.add_argument("--users", type=int, default=20, help="how many users to show (default: 20)")
     add_one_index(trace)
+    diff = add_command(audits, "diff", "what changed between two indexes, and why", _diff)
+    diff.add_argument(
+        "before",
+        nargs="?",
+        metavar="V1",
+        help="version of item_index, or a run (default: the one written before V2)",
+    )
+    diff.add_argument("after", nargs="?", metavar="V2", help="likewise (default: the latest)")
+    diff.add_argument("--examples", type=int, default=5, help="lists to show an index (default: 5)")
 
 
 def _runs(options: argparse.Namespace, config: Config) -> None:
@@ -42,3 +51,9 @@ def _trace(options: argparse.Namespace, config: Config) -> None:
     index = index_of(options)
     trace = open_project(config).trace(options.item, options.neighbor, users=options.users, **index)
     show(options, asdict(trace), trace_lines(trace))
+
+
+def _diff(options: argparse.Namespace, config: Config) -> None:
+    require_at_least_one("--examples", options.examples)
+    found = open_project(config).diff(options.before, options.after, options.examples)
+    show(options, found.to_dict(), found.lines())
