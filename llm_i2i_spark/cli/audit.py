@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from llm_i2i_spark.base.errors import require_at_least_one
+from llm_i2i_spark.base.errors import AuditError, require_at_least_one
 from llm_i2i_spark.cli.options import add_command, add_one_index, index_of
 from llm_i2i_spark.cli.session import open_project, show
 from llm_i2i_spark.config.config import Config
@@ -35,6 +35,12 @@ def add_commands(commands: Any) -> None:
     )
     diff.add_argument("after", nargs="?", metavar="V2", help="likewise (default: the latest)")
     diff.add_argument("--examples", type=int, default=5, help="lists to show an index (default: 5)")
+    verify = add_command(
+        audits, "verify", "whether every table is what its log and contract say", _verify
+    )
+    verify.add_argument(
+        "--quick", action="store_true", help="names and sizes of files alone; no rows are read"
+    )
 
 
 def _runs(options: argparse.Namespace, config: Config) -> None:
@@ -57,3 +63,11 @@ def _diff(options: argparse.Namespace, config: Config) -> None:
     require_at_least_one("--examples", options.examples)
     found = open_project(config).diff(options.before, options.after, options.examples)
     show(options, found.to_dict(), found.lines())
+
+
+def _verify(options: argparse.Namespace, config: Config) -> None:
+    found = open_project(config).verify(options.quick)
+    show(options, found.to_dict(), found.lines())
+    bad = [table.table for table in found.tables if not table.is_ok]
+    if bad:
+        raise AuditError(f"{len(bad)} of {len(found.tables)} tables have a problem.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.project.lake_access import LakeAccess
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from llm_i2i_spark.audit.index_diff import IndexDiff
     from llm_i2i_spark.audit.index_diff.index_rows import IndexVersions
+    from llm_i2i_spark.audit.verify import Verification
 
 
 class AuditAccess(LakeAccess):
@@ -45,6 +47,27 @@ class AuditAccess(LakeAccess):
         return diff_index(
             Origins(histories), self._index_versions(*versions), *versions, self._columns, examples
         )
+
+    def verify(self, quick: bool = False) -> Verification:
+        """Whether every table is what its log and its contract say: data files there and undamaged,
+        conditions and keys of the contract, checkpoints, versions that must still be readable; with
+        files that no version names, and what ended runs have left. Nothing is written; needs no
+        Spark.
+
+        Args:
+            quick: compare names and sizes of files alone, and read no rows.
+
+        Raises:
+            UserError: the lake is not a folder of this machine.
+        """
+        from llm_i2i_spark.audit.verify import verify_lake
+
+        if local_root(self._config.lake) is None:
+            raise ConfigError(
+                "A verification looks at the files of a lake in a folder of this machine (on"
+                " Databricks below /Volumes); for an object store, mount it and name the folder."
+            )
+        return verify_lake(self._config.lake, quick)
 
     def _index_versions(self, before: int, after: int) -> IndexVersions:
         from llm_i2i_spark.audit.index_diff import index_rows
