@@ -14,7 +14,13 @@ from llm_i2i_spark.audit.runs import utc
 from llm_i2i_spark.base.contract import Scope, result_name, scope_key, split_result_name
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import TableNotFoundError
-from llm_i2i_spark.base.run_record import Commit, Histories, RunRecord, fingerprint_in
+from llm_i2i_spark.base.run_record import (
+    Commit,
+    Histories,
+    RunRecord,
+    commits_behind,
+    fingerprint_in,
+)
 from llm_i2i_spark.base.variants import BASE_BRANCH
 
 FINGERPRINT_DIGITS = 64
@@ -128,8 +134,8 @@ class Origins:
         by a later one that names nothing.
         """
         known = dict(scope)
-        for commit in self._history(table):
-            if commit.version > version or not commit.changes_rows:
+        for commit in commits_behind(self._history(table), version):
+            if not commit.changes_rows:
                 continue
             if commit.record is None or commit.record.result(scope) is not None:
                 return Origin(

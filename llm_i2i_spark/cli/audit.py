@@ -6,10 +6,11 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from llm_i2i_spark.base.errors import AuditError, require_at_least_one
+from llm_i2i_spark.base.errors import AuditError, UserError, require_at_least_one
 from llm_i2i_spark.cli.options import add_command, add_one_index, index_of
 from llm_i2i_spark.cli.session import open_project, show
 from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.project import Project
 
 
 def add_commands(commands: Any) -> None:
@@ -41,6 +42,20 @@ def add_commands(commands: Any) -> None:
     verify.add_argument(
         "--quick", action="store_true", help="names and sizes of files alone; no rows are read"
     )
+    rollback = add_command(
+        audits, "rollback", "the index of a former run back, with what it was made from", _rollback
+    )
+    rollback.add_argument("run", nargs="?", metavar="RUN", help="that wrote the index")
+    rollback.add_argument(
+        "--version", type=int, metavar="N", help="of item_index, in place of a run"
+    )
+    rollback.add_argument(
+        "--table",
+        action="append",
+        metavar="NAME",
+        help="only this table; may be given again (default: item_index and its inputs)",
+    )
+    rollback.add_argument("--yes", action="store_true", help="do it; without, the plan is shown")
 
 
 def _runs(options: argparse.Namespace, config: Config) -> None:
@@ -71,3 +86,31 @@ def _verify(options: argparse.Namespace, config: Config) -> None:
     bad = [table.table for table in found.tables if not table.is_ok]
     if bad:
         raise AuditError(f"{len(bad)} of {len(found.tables)} tables have a problem.")
+
+
+def _rollback(options: argparse.Namespace, config: Config) -> None:
+    project = open_project(config)
+    wanted = {"run": options.run, "version": options.version, "tables": options.table}
+    if not options.yes:
+        plan = project.plan_restore(**wanted)
+        end = ["nothing is changed yet: add --yes"] if plan.tables else []
+        show(options, plan.to_dict(), [*plan.lines(), *end])
+        return
+    done = project.restore(**wanted)
+    show(options, done.to_dict(), [*done.lines(), *_next_run(project)])
+
+
+def _next_run(project: Project) -> list[str]:
+    """What a run for the indexes of the lake would do now, where the settings name the raw tables
+    that it reads.
+    """
+    from llm_i2i_spark.pipeline.planner import systems_in
+
+    systems = systems_in(project.histories.history("item_index"))
+    variants = dict.fromkeys(variant.name for variant, _ in systems if not variant.served)
+    backbones = dict.fromkeys(backbone for _, backbone in systems)
+    try:
+        plan = project.explain(tuple(variants), tuple(backbones))
+    except UserError:
+        return ["what a run would do now says: llm-i2i explain --config FILE"]
+    return ["", "a run would now do:", *plan.lines()]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.project.lake_access import LakeAccess
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from llm_i2i_spark.audit.index_diff import IndexDiff
     from llm_i2i_spark.audit.index_diff.index_rows import IndexVersions
+    from llm_i2i_spark.audit.rollback import Rollback, RollbackPlan
     from llm_i2i_spark.audit.verify import Verification
 
 
@@ -39,7 +41,7 @@ class AuditAccess(LakeAccess):
             UserError: there is no such version or run, or its files are gone.
         """
         from llm_i2i_spark.audit.index_diff import diff_index
-        from llm_i2i_spark.audit.index_diff.diff import choose_versions
+        from llm_i2i_spark.audit.index_versions import choose_versions
         from llm_i2i_spark.audit.origins import Origins
 
         histories = self.histories
@@ -68,6 +70,61 @@ class AuditAccess(LakeAccess):
                 " Databricks below /Volumes); for an object store, mount it and name the folder."
             )
         return verify_lake(self._config.lake, quick)
+
+    def plan_restore(
+        self,
+        run: str | None = None,
+        version: int | None = None,
+        tables: Sequence[str] | None = None,
+    ) -> RollbackPlan:
+        """What `restore` with the same arguments would do; nothing is written.
+
+        Args:
+            run: that wrote the index which shall come back.
+            version: of the table `item_index`, in place of a run.
+            tables: to bring back; None for the index and all that it was made from.
+
+        Raises:
+            UserError: there is no such run or version, or files of it are gone.
+        """
+        from llm_i2i_spark.audit.index_versions import find_index_version
+        from llm_i2i_spark.audit.rollback import plan_rollback
+
+        if (run is None) == (version is None):
+            raise ConfigError("Name a run or a version of item_index to go back to, not both.")
+        histories = self.histories
+        wanted = version if version is not None else run
+        assert wanted is not None
+        found = find_index_version(histories.history("item_index"), wanted)
+        return plan_rollback(histories, found, tables)
+
+    @optional_imports()
+    def restore(
+        self,
+        run: str | None = None,
+        version: int | None = None,
+        tables: Sequence[str] | None = None,
+    ) -> Rollback:
+        """Bring the index of a former run back, with all that it was made from: new commits that
+        copy no data, so that it can be undone.
+
+        Args:
+            run: as in `plan_restore`.
+            version: likewise.
+            tables: likewise.
+
+        Raises:
+            UserError: as `plan_restore`.
+            StageError: Delta could not.
+        """
+        from llm_i2i_spark.audit.rollback import roll_back
+
+        self.plan_restore(
+            run, version, tables
+        )  # a mistake is told before another run is waited for
+        with self.lock("audit rollback"):
+            plan = self.plan_restore(run, version, tables)
+            return roll_back(self.lake, self._config, plan)
 
     def _index_versions(self, before: int, after: int) -> IndexVersions:
         from llm_i2i_spark.audit.index_diff import index_rows
