@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from llm_i2i_spark.base.errors import AuditError, UserError, require_at_least_one
-from llm_i2i_spark.cli.options import add_command, add_one_index, index_of
+from llm_i2i_spark.cli.options import STAGES, add_command, add_one_index, index_of
 from llm_i2i_spark.cli.session import open_project, show
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.project import Project
@@ -56,6 +56,19 @@ def add_commands(commands: Any) -> None:
         help="only this table; may be given again (default: item_index and its inputs)",
     )
     rollback.add_argument("--yes", action="store_true", help="do it; without, the plan is shown")
+    replay = add_command(
+        audits, "replay", "the stages of a run again on what they read: the same rows?", _replay
+    )
+    replay.add_argument("run", metavar="RUN", help="its id, as `audit runs` lists it")
+    replay.add_argument(
+        "--stage", action="append", choices=STAGES, help="only this one; may be given again"
+    )
+    replay.add_argument(
+        "--scratch", metavar="FOLDER", help="for the scratch lake (default: below lake.root)"
+    )
+    replay.add_argument(
+        "--other-code", action="store_true", help="replay also a stage whose code has changed"
+    )
 
 
 def _runs(options: argparse.Namespace, config: Config) -> None:
@@ -98,6 +111,16 @@ def _rollback(options: argparse.Namespace, config: Config) -> None:
         return
     done = project.restore(**wanted)
     show(options, done.to_dict(), [*done.lines(), *_next_run(project)])
+
+
+def _replay(options: argparse.Namespace, config: Config) -> None:
+    found = open_project(config).replay_run(
+        options.run, options.stage, options.scratch, options.other_code
+    )
+    show(options, found.to_dict(), found.lines())
+    if not found.is_equal:
+        rest = [one.stage for one in found.stages if one.state != "equal"]
+        raise AuditError(f"Not shown to be the same: {', '.join(rest)}.")
 
 
 def _next_run(project: Project) -> list[str]:

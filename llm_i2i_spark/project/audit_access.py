@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.errors import ConfigError
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from llm_i2i_spark.audit.index_diff import IndexDiff
     from llm_i2i_spark.audit.index_diff.index_rows import IndexVersions
+    from llm_i2i_spark.audit.replay import RunReplay
     from llm_i2i_spark.audit.rollback import Rollback, RollbackPlan
     from llm_i2i_spark.audit.verify import Verification
 
@@ -64,11 +66,7 @@ class AuditAccess(LakeAccess):
         """
         from llm_i2i_spark.audit.verify import verify_lake
 
-        if local_root(self._config.lake) is None:
-            raise ConfigError(
-                "A verification looks at the files of a lake in a folder of this machine (on"
-                " Databricks below /Volumes); for an object store, mount it and name the folder."
-            )
+        self._require_local("A verification looks at")
         return verify_lake(self._config.lake, quick)
 
     def plan_restore(
@@ -125,6 +123,42 @@ class AuditAccess(LakeAccess):
         with self.lock("audit rollback"):
             plan = self.plan_restore(run, version, tables)
             return roll_back(self.lake, self._config, plan)
+
+    @optional_imports()
+    def replay_run(
+        self,
+        run: str,
+        stages: Sequence[str] | None = None,
+        scratch: str | Path | None = None,
+        other_code: bool = False,
+    ) -> RunReplay:
+        """Execute the stages of a run again, each on the versions and with the options that its
+        record names, in a scratch lake, and compare the rows with those that the run wrote.
+
+        Args:
+            run: its id.
+            stages: to replay; None for all that left a commit.
+            scratch: folder for the scratch lake; None for one below `lake.root`, where no data is
+                copied. It is removed at the end.
+            other_code: whether to replay also a stage whose code has changed since.
+
+        Raises:
+            UserError: there is no such run, or the lake is not a folder of this machine.
+        """
+        from llm_i2i_spark.audit.replay import replay_run
+        from llm_i2i_spark.pipeline.stages import STAGES
+
+        self._require_local("A replay links")
+        by_name = {stage.name: stage for stage in STAGES}
+        place = Path(scratch) if scratch is not None else None
+        return replay_run(self.lake, self.config, by_name, run, stages, place, other_code)
+
+    def _require_local(self, what: str) -> None:
+        if local_root(self._config.lake) is None:
+            raise ConfigError(
+                f"{what} the files of a lake in a folder of this machine (on Databricks below"
+                " /Volumes); for an object store, mount it and name the folder."
+            )
 
     def _index_versions(self, before: int, after: int) -> IndexVersions:
         from llm_i2i_spark.audit.index_diff import index_rows
