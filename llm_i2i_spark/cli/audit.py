@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
-from llm_i2i_spark.base.errors import AuditError, UserError, require_at_least_one
+from llm_i2i_spark.base.errors import AuditError, ConfigError, UserError, require_at_least_one
 from llm_i2i_spark.cli.options import STAGES, add_command, add_one_index, index_of
 from llm_i2i_spark.cli.session import open_project, show
 from llm_i2i_spark.config.config import Config
@@ -21,11 +21,19 @@ def add_commands(commands: Any) -> None:
     audits = audit.add_subparsers(dest="audit", required=True, metavar="WHAT")
     add_command(audits, "runs", "every run with its stages, versions and rows", _runs)
     trace = add_command(
-        audits, "trace", "the components, users, prompts and checkpoints behind a neighbour", _trace
+        audits,
+        "trace",
+        "the components, users, prompts and checkpoints behind a neighbour; or all that a user's"
+        " rows touched",
+        _trace,
     )
-    trace.add_argument("--item", required=True)
-    trace.add_argument("--neighbor", required=True)
+    trace.add_argument("--item", help="whose list; with --neighbor")
+    trace.add_argument("--neighbor", help="the item in that list")
+    trace.add_argument("--user", help="in place of an edge: whose rows to follow forward")
     trace.add_argument("--users", type=int, default=20, help="how many users to show (default: 20)")
+    trace.add_argument(
+        "--entries", type=int, default=20, help="with --user: entries to show (default: 20)"
+    )
     add_one_index(trace)
     diff = add_command(audits, "diff", "what changed between two indexes, and why", _diff)
     diff.add_argument(
@@ -82,7 +90,14 @@ def _trace(options: argparse.Namespace, config: Config) -> None:
     from llm_i2i_spark.audit.trace import trace_lines
 
     require_at_least_one("--users", options.users)
-    index = index_of(options)
+    require_at_least_one("--entries", options.entries)
+    index, ends = index_of(options), (options.item, options.neighbor)
+    if options.user is not None and ends == (None, None):
+        found = open_project(config).trace_user(options.user, entries=options.entries, **index)
+        show(options, found.to_dict(), found.lines())
+        return
+    if options.user is not None or None in ends:
+        raise ConfigError("Name an edge by --item and --neighbor, or one --user.")
     trace = open_project(config).trace(options.item, options.neighbor, users=options.users, **index)
     show(options, asdict(trace), trace_lines(trace))
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from llm_i2i_spark.audit.index_diff.index_rows import IndexVersions
     from llm_i2i_spark.audit.replay import RunReplay
     from llm_i2i_spark.audit.rollback import Rollback, RollbackPlan
+    from llm_i2i_spark.audit.user_trace import UserTrace
     from llm_i2i_spark.audit.verify import Verification
 
 
@@ -152,6 +153,37 @@ class AuditAccess(LakeAccess):
         by_name = {stage.name: stage for stage in STAGES}
         place = Path(scratch) if scratch is not None else None
         return replay_run(self.lake, self.config, by_name, run, stages, place, other_code)
+
+    @optional_imports()
+    def trace_user(
+        self,
+        user: str,
+        variant: str | None = None,
+        backbone: str | None = None,
+        entries: int = 20,
+        version: int | None = None,
+    ) -> UserTrace:
+        """Everything that a user's rows touched up to one index: rows by table, what language
+        models added, the models that were trained on them, and the neighbours that the user has
+        together with the item.
+
+        Args:
+            user: its id, byte for byte.
+            variant: of the index; None for llm_i2i where there is one, else real.
+            backbone: of the index; None for Swing where there is one.
+            entries: how many entries of the index to list, the fewest users behind them first.
+            version: of the table `item_index`; None for the latest.
+
+        Raises:
+            UserError: nothing that the index was made from holds the user, or a version cannot be
+                read any more.
+        """
+        from llm_i2i_spark.audit.user_trace import trace_user
+        from llm_i2i_spark.serving.choice import choose_index
+
+        present = [(one.name, name) for one, name in self._systems()]
+        chosen = choose_index(present, variant, backbone)
+        return trace_user(self.lake, user, *chosen, entries, version)
 
     def _require_local(self, what: str) -> None:
         if local_root(self._config.lake) is None:
