@@ -30,15 +30,6 @@ pytestmark = pytest.mark.spark
 BY_NAME = {stage.name: stage for stage in STAGES}
 
 
-@pytest.fixture(scope="module")
-def finished(spark, tmp_path_factory):
-    """A project after a run up to the index, and the id of the run."""
-    folder = tmp_path_factory.mktemp("replayed")
-    log = write_log(folder / "clicks.csv", 8, "a")
-    project = Project(folder / "lake", interactions=log, settings={"index.size": 3})
-    return project, project.run(("real",), last="index").run_id
-
-
 @pytest.fixture
 def spoiled(finished, tmp_path):
     """A copy of that project that a test may spoil."""
