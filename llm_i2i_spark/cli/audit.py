@@ -1,4 +1,4 @@
-"""`audit runs` and `audit trace`: what ran, and what stands behind an edge of the index."""
+"""`audit`: what ran, what stands behind an edge, what changed, what is damaged, and back again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import argparse
 from dataclasses import asdict
 from typing import Any
 
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import AuditError, ConfigError, UserError, require_at_least_one
+from llm_i2i_spark.base.files import require_file_place
 from llm_i2i_spark.cli.options import STAGES, add_command, add_one_index, index_of
 from llm_i2i_spark.cli.session import open_project, show
 from llm_i2i_spark.config.config import Config
@@ -16,7 +18,7 @@ from llm_i2i_spark.project import Project
 def add_commands(commands: Any) -> None:
     """Add the commands of this group."""
     audit = commands.add_parser(
-        "audit", help="the history of runs; what stands behind an edge of the index"
+        "audit", help="the history: runs, what is behind an edge, what changed, back to before"
     )
     audits = audit.add_subparsers(dest="audit", required=True, metavar="WHAT")
     add_command(audits, "runs", "every run with its stages, versions and rows", _runs)
@@ -44,6 +46,7 @@ def add_commands(commands: Any) -> None:
     )
     diff.add_argument("after", nargs="?", metavar="V2", help="likewise (default: the latest)")
     diff.add_argument("--examples", type=int, default=5, help="lists to show an index (default: 5)")
+    diff.add_argument("--html", metavar="FILE", help="write a page, too")
     verify = add_command(
         audits, "verify", "whether every table is what its log and contract say", _verify
     )
@@ -104,7 +107,12 @@ def _trace(options: argparse.Namespace, config: Config) -> None:
 
 def _diff(options: argparse.Namespace, config: Config) -> None:
     require_at_least_one("--examples", options.examples)
+    if options.html is not None:
+        require_file_place(options.html)
     found = open_project(config).diff(options.before, options.after, options.examples)
+    if options.html is not None:
+        found.save(options.html)
+        log_message(f"page: {options.html}")
     show(options, found.to_dict(), found.lines())
 
 

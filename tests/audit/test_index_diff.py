@@ -5,6 +5,7 @@ code changed with it.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -85,6 +86,17 @@ def test_examples_name_titles_ranks_and_what_came(diff) -> None:
     assert str(came[0]).startswith(f"Later {came[0].item_id} ({came[0].item_id}) came at ")
     json.dumps(diff.to_dict())
     assert "<table>" in diff._repr_html_()
+
+
+def test_the_page_shows_titles_as_text_and_fetches_nothing(diff, tmp_path) -> None:
+    system = _system(diff, "real")
+    example = replace(system.examples[0], title="<script>alert(1)</script>")
+    spoiled = replace(diff, systems=(replace(system, examples=(example,)),))
+    spoiled.save(tmp_path / "diff.html")
+    page = (tmp_path / "diff.html").read_text()
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert not re.findall(r"<script|(?:src|href)=", page)
+    assert f"{system.slices[0].came:,}</b><span>neighbours came" in page
 
 
 def test_runs_name_the_versions_that_they_wrote(diff, project) -> None:

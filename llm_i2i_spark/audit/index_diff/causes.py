@@ -76,8 +76,13 @@ class InputVersions:
     rows_after: int | None
     differs: bool
 
+    @property
+    def name(self) -> str:
+        """Of the result: `fused[variant=real]`."""
+        return result_name(self.table, self.scope)
+
     def __str__(self) -> str:
-        name = result_name(self.table, self.scope)
+        name = self.name
         if self.before is None or self.after is None:
             side = "later" if self.before is None else "earlier"
             version = self.after if self.before is None else self.before

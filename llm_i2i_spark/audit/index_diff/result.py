@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from html import escape
+from pathlib import Path
 from typing import Any
 
 from llm_i2i_spark.audit.index_diff.causes import Cause, InputVersions
 from llm_i2i_spark.base.contracts import ITEM_INDEX
+from llm_i2i_spark.base.files import write_atomically
 from llm_i2i_spark.prompts.render import clean_text
 
 TITLE_CHARS = 48
@@ -112,6 +114,11 @@ class SystemDiff:
         total = self.slices[0]
         return not (total.changed or total.rescored)
 
+    @property
+    def verdict(self) -> str:
+        """What differs, in a few words."""
+        return _verdict(self)
+
 
 @dataclass(frozen=True)
 class IndexDiff:
@@ -131,11 +138,21 @@ class IndexDiff:
         """For JSON."""
         return asdict(self)
 
+    def save(self, path: str | Path) -> None:
+        """Write it as a page of HTML.
+
+        Args:
+            path: of the file; local or a URI.
+        """
+        from llm_i2i_spark.audit.index_diff.page import diff_page
+
+        write_atomically(path, diff_page(self))
+
     def lines(self) -> list[str]:
         """For a terminal."""
         lines = [f"item_index v{self.before} → v{self.after}"]
         for system in self.systems:
-            lines += ["", f"{system.variant} ({system.backbone}): {_verdict(system)}"]
+            lines += ["", f"{system.variant} ({system.backbone}): {system.verdict}"]
             if not system.is_same:
                 lines += _indented(_table(system.slices))
             lines += _section("why", [str(cause) for cause in system.causes])
@@ -149,7 +166,7 @@ class IndexDiff:
     def _repr_html_(self) -> str:
         parts = [f"<h3>item_index v{self.before} → v{self.after}</h3>"]
         for system in self.systems:
-            name = escape(f"{system.variant} ({system.backbone}): {_verdict(system)}")
+            name = escape(f"{system.variant} ({system.backbone}): {system.verdict}")
             parts.append(f"<h4>{name}</h4>{_html_table(_cells(system.slices))}")
             for title, entries in (
                 ("why", system.causes),
