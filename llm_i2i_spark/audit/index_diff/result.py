@@ -9,6 +9,7 @@ from typing import Any
 
 from llm_i2i_spark.audit.index_diff.causes import Cause, InputVersions
 from llm_i2i_spark.base.contracts import ITEM_INDEX
+from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.files import write_atomically
 from llm_i2i_spark.prompts.render import clean_text
 
@@ -143,10 +144,15 @@ class IndexDiff:
 
         Args:
             path: of the file; local or a URI.
+
+        Raises:
+            MissingDependencyError: the extra `report` is not installed.
         """
         from llm_i2i_spark.audit.index_diff.page import diff_page
 
-        write_atomically(path, diff_page(self))
+        with optional_imports():
+            page = diff_page(self)
+        write_atomically(path, page)
 
     def lines(self) -> list[str]:
         """For a terminal."""
