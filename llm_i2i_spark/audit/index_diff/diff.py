@@ -59,9 +59,10 @@ def _system(
     compared = ComparedLists(versions.lists(scope))
     chosen = compared.most_changed(examples)
     titles = _titles(read, compared.named_items(chosen)) if chosen else {}
-    inputs, causes = compare_upstream(
-        _upstream(origins, scope, before), _upstream(origins, scope, after)
-    )
+    earlier, later = (_upstream(origins, scope, version) for version in (before, after))
+    inputs, causes = compare_upstream(earlier, later)
+    if not (earlier and later):
+        causes = ()  # only one of the versions has it at all
     return SystemDiff(
         variant=scope["variant"],
         backbone=scope["backbone"],

@@ -116,6 +116,12 @@ class SystemDiff:
         return not (total.changed or total.rescored)
 
     @property
+    def is_alone(self) -> bool:
+        """Whether only one of the versions has any lists of it."""
+        total = self.slices[0]
+        return not (total.lists_before and total.lists_after)
+
+    @property
     def verdict(self) -> str:
         """What differs, in a few words."""
         return _verdict(self)
@@ -161,6 +167,8 @@ class IndexDiff:
             lines += ["", f"{system.variant} ({system.backbone}): {system.verdict}"]
             if not system.is_same:
                 lines += _indented(_table(system.slices))
+            if system.is_alone:
+                continue
             lines += _section("why", [str(cause) for cause in system.causes])
             lines += _section("made from", _made_from(system))
             lines += _section("lists that differ most", [str(one) for one in system.examples])
@@ -189,7 +197,7 @@ def _verdict(system: SystemDiff) -> str:
     total = system.slices[0]
     if system.is_same:
         return f"the same {total.lists_after:,} lists"
-    if not total.lists_before or not total.lists_after:
+    if system.is_alone:
         side = "earlier" if total.lists_before else "later"
         return f"only the {side} version has it"
     if not total.changed:

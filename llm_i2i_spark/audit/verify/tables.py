@@ -24,6 +24,8 @@ from llm_i2i_spark.lake.table_files import TableFiles, VersionState, read_table_
 
 NAMED = 3
 """Lost files that a sentence names."""
+DELTA_DEFAULT = "interval 7 days"
+"""How long Delta keeps the files of old versions where a table does not say."""
 
 
 def verify_table(
@@ -99,10 +101,10 @@ def _unreachable(versions: Sequence[VersionState], retention_days: int) -> Itera
 
 def _retention(path: str, retention_days: int) -> Iterator[str]:
     key = "delta.deletedFileRetentionDuration"
-    kept = open_table(path).metadata().configuration.get(key)
+    kept = open_table(path).metadata().configuration.get(key, DELTA_DEFAULT)
     if kept != f"interval {retention_days} days":
         yield (
-            f"keeps old versions for {(kept or 'interval 7 days').removeprefix('interval ')}, not"
+            f"keeps old versions for {kept.removeprefix('interval ')}, not"
             f" for the {retention_days} days of lake.retention_days; the next run sets it"
         )
 
