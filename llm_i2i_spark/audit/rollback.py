@@ -144,13 +144,19 @@ def plan_rollback(
             versions fit each other.
 
     Raises:
-        TableNotFoundError: files of a version are gone.
+        TableNotFoundError: no run wrote that version, or files of one are gone.
         ConfigError: the index was not made from one of `tables`.
     """
     history = lake.history(ITEM_INDEX.name)
     origins, found = Origins(lake), {ITEM_INDEX.name: version}
     read: dict[str, dict[str, str]] = {}
-    for scope in _scopes(history, version):
+    scopes = _scopes(history, version)
+    if not scopes:
+        raise TableNotFoundError(
+            f"item_index v{version} holds no index that a run wrote; `llm-i2i audit runs` lists the"
+            " versions that do."
+        )
+    for scope in scopes:
         index = origins.find(ITEM_INDEX.name, scope, version)
         for origin in origins.upstream(index) if index else ():
             found[origin.table] = max(origin.version, found.get(origin.table, 0))

@@ -10,6 +10,7 @@ import pytest
 from deltalake import DeltaTable
 
 from llm_i2i_spark.audit.origins import Origins
+from llm_i2i_spark.audit.rollback import plan_rollback
 from llm_i2i_spark.audit.runs import list_runs, runs_lines
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.run_record import fingerprint_in
@@ -17,7 +18,7 @@ from llm_i2i_spark.cli.main import main
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.project import Project
 from tests.audit.commits import LLM_I2I, REAL, SWING
-from tests.pipeline.memory_lake import Shop
+from tests.pipeline.memory_lake import MemoryLake, Shop
 
 pytestmark = pytest.mark.spark
 USED = "20260102T000000-used"
@@ -108,3 +109,10 @@ def test_a_run_after_a_rollback_is_up_to_date_with_the_options_of_then(tmp_path)
     shop.bring_back("item_index", 0)
     assert shop.plan(last="index").up_to_date
     assert not later.plan(last="index").up_to_date
+
+
+def test_a_version_that_no_run_wrote_is_a_sentence() -> None:
+    lake = MemoryLake()
+    lake.commit("item_index", None, "CREATE TABLE")
+    with pytest.raises(UserError, match="item_index v0 holds no index that a run wrote"):
+        plan_rollback(lake, 0)
