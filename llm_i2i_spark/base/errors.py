@@ -55,3 +55,7 @@ class MissingDependencyError(UserError):
 
 class StageError(LlmI2iError):
     """A stage failed on data or in a worker. The message names the stage and the table."""
+
+
+class AuditError(LlmI2iError):
+    """An audit that found something that is not as it must be."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from typing import Any, Protocol
@@ -24,6 +24,8 @@ SAME_ROWS = frozenset(
 """Delta's names of operations that leave the rows of a table as they are."""
 LOST_FILES = "lost_files"
 """Attribute of a run record: how many data files its commit dropped, since they were lost."""
+RESTORED_VERSION = "restored_version"
+"""Attribute of a run record: the version of the table whose rows its commit brought back."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,12 @@ class Commit:
         return (self.timestamp - datetime.fromisoformat(self.record.started)).total_seconds()
 
     @property
+    def restored_version(self) -> int | None:
+        """The version whose rows it brought back; None where it did not."""
+        version = self.record.attributes.get(RESTORED_VERSION) if self.record else None
+        return version if isinstance(version, int) else None
+
+    @property
     def changes_rows(self) -> bool:
         """Whether the rows of the table may differ from those of the version before."""
         return self.record is not None or self.operation not in SAME_ROWS
@@ -175,6 +183,23 @@ class Histories(Protocol):
         """
 
 
+def commits_behind(history: Sequence[Commit], version: int | None = None) -> Iterator[Commit]:
+    """The commits that a version of a table goes back to, latest first; behind one that brought
+    rows back, those of the version that they are of.
+
+    Args:
+        history: the commits of the table, latest first.
+        version: of the table; None for the latest.
+    """
+    for commit in history:
+        if version is not None and commit.version > version:
+            continue
+        if commit.restored_version is not None:
+            version = commit.restored_version
+            continue
+        yield commit
+
+
 def commit_of(history: Sequence[Commit], scope: Scope, version: int | None = None) -> Commit | None:
     """The commit that wrote the rows of a scope, as a version of the table holds them.
 
@@ -187,8 +212,8 @@ def commit_of(history: Sequence[Commit], scope: Scope, version: int | None = Non
         None where no commit did, or where something else than this package wrote rows since then,
         so that nobody can say what they are.
     """
-    for commit in history:
-        if (version is not None and commit.version > version) or not commit.changes_rows:
+    for commit in commits_behind(history, version):
+        if not commit.changes_rows:
             continue
         if commit.record is None:
             return None
@@ -215,16 +240,19 @@ def fingerprint_in(
     if commit is not None and commit.record is not None:
         result = commit.record.result(scope)
         return (result.fingerprint or None) if result else None
-    foreign = foreign_commit([one for one in history if version is None or one.version <= version])
+    foreign = foreign_commit(history, version)
     if foreign is None:
         return None
     # The time, since the versions of a table that is made anew begin anew.
     return f"version {foreign.version} of {foreign.timestamp.astimezone(timezone.utc).isoformat()}"
 
 
-def foreign_commit(history: Sequence[Commit]) -> Commit | None:
-    """The latest commit by which something else than this package wrote rows; None without one."""
-    return next((one for one in history if one.changes_rows and one.record is None), None)
+def foreign_commit(history: Sequence[Commit], version: int | None = None) -> Commit | None:
+    """The latest commit by which something else than this package wrote rows that a version (the
+    latest without one) goes back to; None without one.
+    """
+    behind = commits_behind(history, version)
+    return next((one for one in behind if one.changes_rows and one.record is None), None)
 
 
 def now() -> str:

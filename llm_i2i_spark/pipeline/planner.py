@@ -22,6 +22,7 @@ from llm_i2i_spark.base.run_record import (
     LostFile,
     ScopeResult,
     commit_of,
+    commits_behind,
     fingerprint_in,
     foreign_commit,
 )
@@ -40,7 +41,7 @@ System = tuple[Variant, str]
 def systems_in(history: Sequence[Commit]) -> list[System]:
     """The systems that a table with variants and backbones holds, by its commits."""
     keys: dict[str, None] = {}
-    for commit in history:
+    for commit in commits_behind(history):
         if commit.changes_rows and commit.record is None:
             break
         for key in commit.record.scopes if commit.record else ():

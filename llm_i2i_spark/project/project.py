@@ -9,6 +9,7 @@ from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.run_record import new_run_id
 from llm_i2i_spark.base.variants import DEFAULT_VARIANTS, find_variants
 from llm_i2i_spark.lake.location import local_root
+from llm_i2i_spark.project.audit_access import AuditAccess
 from llm_i2i_spark.project.experiments import Experiments
 from llm_i2i_spark.project.index_access import IndexAccess
 from llm_i2i_spark.project.results import ProjectRun, ServedIndex
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from llm_i2i_spark.pipeline.runner import StageOutcome
 
 
-class Project(IndexAccess, UserAccess, Experiments):
+class Project(IndexAccess, UserAccess, AuditAccess, Experiments):
     """A click log, its catalogue, and all tables that are made from them.
 
     Args:

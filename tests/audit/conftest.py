@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.project import Project
 from tests.audit.commits import REAL, SWING, OldWriter, Writer
 from tests.audit.example_lake import (
     SETTINGS,
@@ -24,6 +25,7 @@ from tests.audit.example_lake import (
     write_llm_cf,
     write_used,
 )
+from tests.pipeline.test_two_runs import write_log
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,15 @@ def with_llm_cf(history: History, tmp_path_factory: pytest.TempPathFactory) -> t
     """
     lake, _ = _copy(history, tmp_path_factory.mktemp("llm_cf"))
     return lake, write_llm_cf(Writer(lake, history.config, "20260106T000000-rival"), 0)
+
+
+@pytest.fixture(scope="session")
+def finished(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, str]:
+    """A project after a real run up to the index, without models, and the id of the run."""
+    folder = tmp_path_factory.mktemp("finished")
+    log = write_log(folder / "clicks.csv", 8, "a")
+    project = Project(folder / "lake", interactions=log, settings={"index.size": 3})
+    return project, project.run(("real",), last="index").run_id
 
 
 @pytest.fixture

@@ -33,6 +33,13 @@ COMMANDS = (
     ["rollback", "redis://localhost:6379/0"],
     ["audit", "runs"],
     ["audit", "trace", "--item", "A", "--neighbor", "B", "--users", "5", "--version", "4"],
+    ["audit", "trace", "--user", "u", "--entries", "5", "--variant", "real"],
+    ["audit", "diff"],
+    ["audit", "diff", "3", "20261121T054410-3f9c", "--examples", "2"],
+    ["audit", "verify", "--quick"],
+    ["audit", "rollback", "20261121T054410-3f9c", "--table", "item_index", "--yes"],
+    ["audit", "rollback", "--version", "3"],
+    ["audit", "replay", "20261121T054410-3f9c", "--stage", "fuse", "--other-code"],
     ["config"],
 )
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from llm_i2i_spark.base.contract import scope_key
-from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord
+from llm_i2i_spark.base.run_record import RESTORED_VERSION, Commit, LostFile, RunRecord
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.base.variants import find_variants
 from llm_i2i_spark.config.config import Config
@@ -87,6 +87,13 @@ class Shop:
             wanted = [result for result in planned.results if not result.up_to_date]
             for _, group in groupby(wanted, key=lambda result: result.config.digest()):
                 self._commit(planned, list(group))
+
+    def bring_back(self, table: str, version: int) -> None:
+        """Commit what a rollback of a table to a version commits."""
+        run = PinnedRun("r", "rollback", {table: version}, results={})
+        record = replace(run.record(self.config, table), scopes={})
+        attributes = {RESTORED_VERSION: version}
+        self.lake.commit(table, replace(record, attributes=attributes), "RESTORE")
 
     def _commit(self, planned: PlannedStage, results: Sequence[PlannedResult]) -> None:
         stage, reads = planned.stage, {table for result in results for table in result.reads}
