@@ -7,6 +7,7 @@ the fingerprint of the result (see `base.fingerprint`).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,12 @@ SAME_ROWS = frozenset(
 """Delta's names of operations that leave the rows of a table as they are."""
 LOST_FILES = "lost_files"
 """Attribute of a run record: how many data files its commit dropped, since they were lost."""
+ERASED_ROWS = "erased_rows"
+"""Attribute of a run record: how many rows of forgotten users its commit deleted, by the scope of
+the result that they belonged to.
+"""
+ERASED_USERS = "erased_users"
+"""Attribute of the same record: the hashes of these users in the lake's list (`lake.forgotten`)."""
 
 
 @dataclass(frozen=True)
@@ -208,18 +215,48 @@ def fingerprint_in(
         version: of the table; None for the latest.
 
     Returns:
-        The fingerprint of the result; version and time where something else than this package wrote
-        the rows; None where there are none, or where they were lost.
+        The fingerprint of the result, another one where rows of forgotten users were deleted from
+        it; version and time where something else than this package wrote the rows; None where there
+        are none, or where they were lost.
     """
     commit = commit_of(history, scope, version)
     if commit is not None and commit.record is not None:
         result = commit.record.result(scope)
-        return (result.fingerprint or None) if result else None
+        if result is None or not result.fingerprint:
+            return None
+        erasures = erasures_since(history, commit, scope, version)
+        return _less(result.fingerprint, erasures) if erasures else result.fingerprint
     foreign = foreign_commit([one for one in history if version is None or one.version <= version])
     if foreign is None:
         return None
     # The time, since the versions of a table that is made anew begin anew.
     return f"version {foreign.version} of {foreign.timestamp.astimezone(timezone.utc).isoformat()}"
+
+
+def erasures_since(
+    history: Sequence[Commit], commit: Commit, scope: Scope, version: int | None = None
+) -> list[Commit]:
+    """The commits that deleted rows of forgotten users from a result, latest first.
+
+    Args:
+        history: the commits of the table, latest first.
+        commit: that wrote the result.
+        scope: which result.
+        version: of the table, up to which is looked; None for the latest.
+    """
+    return [
+        one
+        for one in history
+        if one.version > commit.version
+        and (version is None or one.version <= version)
+        and one.record is not None
+        and scope_key(scope) in one.record.attributes.get(ERASED_ROWS, {})
+    ]
+
+
+def _less(fingerprint: str, erasures: Sequence[Commit]) -> str:
+    runs = [commit.record.run_id for commit in erasures if commit.record is not None]
+    return hashlib.sha256(" ".join([fingerprint, *runs]).encode()).hexdigest()
 
 
 def foreign_commit(history: Sequence[Commit]) -> Commit | None:

@@ -22,6 +22,7 @@ from llm_i2i_spark.base.run_record import (
     LostFile,
     ScopeResult,
     commit_of,
+    erasures_since,
     fingerprint_in,
     foreign_commit,
 )
@@ -259,6 +260,8 @@ class _Planner:
             differences = ingredients.differences(commit.record)
             if differences:
                 return tuple(differences)
+            if erasures_since(history, commit, scope):
+                return (f"rows of forgotten users were deleted from {table}",)
         return ("its last run did not finish",)
 
     def _history(self, table: str) -> list[Commit]:
