@@ -18,7 +18,7 @@ from llm_i2i_spark.lake.session_options import session_options
 from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.storage_errors import storage_error
-from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.lake.tables import Lake, quoted_path
 
 COMMIT_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
@@ -67,4 +67,4 @@ def drop_deleted_in_place(spark: SparkSession, path: str) -> None:
         path: local folder of the table.
     """
     if row_masks(open_table(path)):
-        spark.sql(f"REORG TABLE delta.`{path}` APPLY (PURGE)")
+        spark.sql(f"REORG TABLE {quoted_path(path)} APPLY (PURGE)")

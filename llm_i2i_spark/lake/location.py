@@ -10,7 +10,7 @@ from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.sections.lake import LakeConfig
 
-TABLE_NAME = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
+TABLE_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}\Z")
 
 
 def require_location(config: LakeConfig) -> None:

@@ -15,14 +15,16 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
 from llm_i2i_spark.base.errors import MissingDependencyError
+from llm_i2i_spark.base.redaction import LOGINS, SECRET_NAMES, redact_value
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.spark import SparkConfig
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, has_delta, on_databricks
@@ -45,6 +47,9 @@ _LOCAL_SETTINGS = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     # Parquet reads a flipped bit silently unless its page checksums are verified.
     "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
+    # What events, plans and the web page show of settings and of paths.
+    "spark.redaction.regex": f"{SECRET_NAMES}|{LOGINS}",
+    "spark.sql.redaction.string.regex": LOGINS,
     # Jobs in a row, nobody waits for a pause: the collector that takes the least time of the cores.
     "spark.driver.extraJavaOptions": f"{_JAVA_OPTIONS} -XX:+UseParallelGC",
 }
@@ -197,11 +202,23 @@ def _build_local(config: SparkConfig, log: Path) -> SparkSession:
         builder = builder.config(key, value)
     try:
         with _stderr_to(log):
+            _start_jvm(settings)
             spark = builder.getOrCreate()
     except Exception as error:
         raise MissingDependencyError(_start_failure(log, error)) from error
     atexit.register(_stop_quietly, spark)
     return spark
+
+
+def _start_jvm(settings: Mapping[str, str]) -> None:
+    """Start the JVM without secrets, where there are some: PySpark writes every setting that it has
+    by then on the command line, which all users of the machine can read. The session then gets the
+    others through the bridge.
+    """
+    public = {key: value for key, value in settings.items() if redact_value(key, value) == value}
+    if len(public) < len(settings):
+        launch = SparkConf(loadDefaults=False).setAll(list(public.items()))
+        SparkContext._ensure_initialized(conf=launch)
 
 
 def _delta_jar(config: SparkConfig) -> dict[str, str]:

@@ -236,10 +236,15 @@ class Lake:
 
     def sql_name(self, table: str) -> str:
         """A table as SQL statements name it."""
-        return f"delta.`{self.path(table)}`" if self.root else self._name(table)
+        return quoted_path(self.path(table)) if self.root else self._name(table)
 
     def _name(self, table: str) -> str:
         return f"{self._schema}.{table}"
+
+
+def quoted_path(path: str) -> str:
+    """The Delta table in a folder as SQL statements name it."""
+    return "delta.`" + path.replace("`", "``") + "`"
 
 
 def contract_schema(table: Table) -> StructType:
