@@ -195,7 +195,7 @@ def _is_unicode(text: str) -> bool:
 
 def _explain(error: ValidationError) -> str:
     problem, *others = error.errors()
-    key = ".".join(str(part) for part in problem["loc"])
+    key = full = ".".join(str(part) for part in problem["loc"])
     option = ".".join(str(part) for part in problem["loc"][:-1])
     alternatives = ""
     if key not in known_keys() and option in known_keys():  # an option of several types
@@ -213,5 +213,5 @@ def _explain(error: ValidationError) -> str:
         hint = f"; did you mean {near[0]}?" if near else "; `llm-i2i config` prints all keys."
         return f"There is no option {key}{hint}"
     message = problem["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
-    given = f"(got {redact_value(key, problem['input'])!r:.200})"
+    given = f"(got {redact_value(full, problem['input'])!r:.200})"
     return f"{key}: {message}{alternatives} {given}." if key else f"{message}."
