@@ -11,10 +11,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
 from llm_i2i_spark import Project
 from llm_i2i_spark.audit.erasure import erasure_lines, holdings_lines
+from llm_i2i_spark.audit.erasure.matching import Users
 from llm_i2i_spark.audit.lineage import Lineage
+from llm_i2i_spark.base.contract import UserIds
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.run_record import ERASED_ROWS, fingerprint_in
 from llm_i2i_spark.cli.main import main
@@ -174,6 +177,33 @@ def test_the_next_run_is_that_of_a_log_without_the_user(
     held = project.forget("u1")
     assert (held.live_rows, held.files, held.models, held.stale_stages) == (0, (), (), ())
     assert project.explain(("real",), last="fuse").up_to_date
+
+
+def test_spark_and_arrow_find_the_same_rows(spark: SparkSession) -> None:
+    ids = ["u1", "7", "a.b", "x y", 'q"t', "é", "(", "用户", "u1\\", "u1#2", "o'x", "$1"]
+    texts = [
+        part
+        for one in ids
+        for part in (one, f"{one}9", f'{{"user":"{one}"}}', f"é{one}", f"a,{one}")
+    ]
+    rows = [
+        (number, text, text, [(f"{text}|1",), ("other|2",)] if number % 3 else [])
+        for number, text in enumerate([*texts, *(f"{one}#3" for one in ids)])
+    ]
+    columns = "votes array<struct<example_id:string>>"
+    frame = spark.createDataFrame(rows, f"number int, user_id string, raw string, {columns}")
+    table = frame.toArrow()
+    kinds: dict[str, UserIds] = {"user_id": "id", "raw": "text", "votes": "votes"}
+    for in_sessions in (False, True):
+        users = Users(ids, in_sessions)
+        for name, kind in kinds.items():
+            one: dict[str, UserIds] = {name: kind}
+            mask = users.are_in({name: table[name]}, one)
+            values = [(value,) for value in users.values(one)]
+            wanted = spark.createDataFrame(values, "value string").alias("wanted")
+            found = frame.alias("row").join(wanted, F.expr(users.condition(one)), "left_semi")
+            numbers = {row["number"] for row in found.select("number").collect()}
+            assert numbers == set(mask.nonzero()[0].tolist()), (name, in_sessions)
 
 
 def test_the_command_says_as_json_what_it_would_do(
