@@ -19,6 +19,8 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, Literal, Protocol, TypeVar
 
+from llm_i2i_spark.base.redaction import redact
+
 T = TypeVar("T")
 ConsoleName = Literal["auto", "terminal", "notebook", "silent"]
 LINE_EVERY_SECONDS = 15.0
@@ -178,8 +180,8 @@ def track(
 
 
 def log_message(text: str) -> None:
-    """Write one line for the person who runs this."""
-    logger.info("%s", text)
+    """Write one line for the person who runs this, without secrets."""
+    logger.info("%s", redact(text))
 
 
 def set_console(name: ConsoleName) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 Scope = Mapping[str, str]
 """Which of the results in a table is meant: a value for each column of `Table.scope`."""
@@ -17,6 +18,11 @@ BRANCH = "branch string: settings of the model stages; `base` where no variant c
 VARIANT = "variant string: what the rows were made from: real, llm_i2i, …"
 BACKBONE = "backbone string: the item-to-item model"
 """Columns by which results stand side by side."""
+
+UserIds = Literal["id", "votes", "text"]
+"""How a column names users: by an id; by the ids of their examples (`USER|STEP`) in a list of
+structs; somewhere in a text.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,7 @@ class Table:
         cluster_by: columns of liquid clustering, where the table is read by key.
         append: whether runs only add rows.
         change_feed: whether Delta keeps what each commit changed, for a stage that follows changes.
+        other_user_ids: further columns in which ids of users stand, see `user_ids`.
     """
 
     name: str
@@ -66,6 +73,15 @@ class Table:
     cluster_by: tuple[str, ...] = ()
     append: bool = False
     change_feed: bool = False
+    other_user_ids: Mapping[str, UserIds] = field(default_factory=dict)
+
+    @property
+    def user_ids(self) -> dict[str, UserIds]:
+        """The columns in which ids of users stand, and how; empty for a table that is about items
+        alone.
+        """
+        own: dict[str, UserIds] = {"user_id": "id"} if "user_id" in self.names else {}
+        return {**own, **self.other_user_ids}
 
     @property
     def ddl(self) -> str:

@@ -60,6 +60,7 @@ QUARANTINE = Table(
         "reason string: the first check that it failed",
         "run_id string: the run that refused it",
     ),
+    other_user_ids={"raw": "text"},
 )
 
 ITEMS = Table(

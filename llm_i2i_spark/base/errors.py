@@ -1,14 +1,21 @@
 """What can go wrong, by who can mend it. A message is one sentence that says what to do next."""
 
+from __future__ import annotations
+
+from llm_i2i_spark.base.redaction import redact
+
 
 class LlmI2iError(Exception):
-    """Root of every error that this package raises on purpose.
+    """Root of every error that this package raises on purpose. Its message has no secrets.
 
     Attributes:
         exit_code: of a command that ends with it: 2 where the user can mend it, 1 otherwise.
     """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(redact(message))
 
 
 class UserError(LlmI2iError):

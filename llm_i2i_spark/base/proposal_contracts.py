@@ -55,6 +55,7 @@ RETRIEVED = Table(
     scope=("branch",),
     checks={"vote_share": "share > 0 AND share <= 1"},
     cluster_by=("user_id",),
+    other_user_ids={"votes": "votes"},
 )
 
 CANDIDATES = Table(

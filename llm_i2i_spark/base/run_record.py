@@ -7,11 +7,13 @@ the fingerprint of the result (see `base.fingerprint`).
 
 from __future__ import annotations
 
+import hashlib
 import json
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
+from itertools import takewhile
 from typing import Any, Protocol
 
 from llm_i2i_spark.base.contract import Scope, scope_key
@@ -26,6 +28,12 @@ LOST_FILES = "lost_files"
 """Attribute of a run record: how many data files its commit dropped, since they were lost."""
 RESTORED_VERSION = "restored_version"
 """Attribute of a run record: the version of the table whose rows its commit brought back."""
+ERASED_ROWS = "erased_rows"
+"""Attribute of a run record: how many rows of forgotten users its commit deleted, by the scope of
+the result that they belonged to.
+"""
+ERASED_USERS = "erased_users"
+"""Attribute of the same record: the hashes of these users in the lake's list (`lake.forgotten`)."""
 
 
 @dataclass(frozen=True)
@@ -233,18 +241,46 @@ def fingerprint_in(
         version: of the table; None for the latest.
 
     Returns:
-        The fingerprint of the result; version and time where something else than this package wrote
-        the rows; None where there are none, or where they were lost.
+        The fingerprint of the result, another one where rows of forgotten users were deleted from
+        it; version and time where something else than this package wrote the rows; None where there
+        are none, or where they were lost.
     """
     commit = commit_of(history, scope, version)
     if commit is not None and commit.record is not None:
         result = commit.record.result(scope)
-        return (result.fingerprint or None) if result else None
+        if result is None or not result.fingerprint:
+            return None
+        erasures = erasures_since(history, commit, scope, version)
+        return _less(result.fingerprint, erasures) if erasures else result.fingerprint
     foreign = foreign_commit(history, version)
     if foreign is None:
         return None
     # The time, since the versions of a table that is made anew begin anew.
     return f"version {foreign.version} of {foreign.timestamp.astimezone(timezone.utc).isoformat()}"
+
+
+def erasures_since(
+    history: Sequence[Commit], commit: Commit, scope: Scope, version: int | None = None
+) -> list[Commit]:
+    """The commits that deleted rows of forgotten users from a result, latest first.
+
+    Args:
+        history: the commits of the table, latest first.
+        commit: that wrote the result.
+        scope: which result.
+        version: of the table, up to which is looked; None for the latest.
+    """
+    behind = commits_behind(history, version)
+    return [
+        one
+        for one in takewhile(lambda one: one.version != commit.version, behind)
+        if one.record is not None and scope_key(scope) in one.record.attributes.get(ERASED_ROWS, {})
+    ]
+
+
+def _less(fingerprint: str, erasures: Sequence[Commit]) -> str:
+    runs = [commit.record.run_id for commit in erasures if commit.record is not None]
+    return hashlib.sha256(" ".join([fingerprint, *runs]).encode()).hexdigest()
 
 
 def foreign_commit(history: Sequence[Commit], version: int | None = None) -> Commit | None:

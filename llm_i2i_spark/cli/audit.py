@@ -80,6 +80,20 @@ def add_commands(commands: Any) -> None:
     replay.add_argument(
         "--other-code", action="store_true", help="replay also a stage whose code has changed"
     )
+    _add_forget(audits)
+
+
+def _add_forget(audits: Any) -> None:
+    forget = add_command(
+        audits, "forget", "all that holds a user; with --yes their erasure, and its proof", _forget
+    )
+    forget.add_argument("users", nargs="+", metavar="USER", help="id as in the log")
+    forget.add_argument("--yes", action="store_true", help="do it; without it nothing is written")
+    forget.add_argument(
+        "--purge",
+        action="store_true",
+        help="with --yes, remove also the files of old versions that hold them",
+    )
 
 
 def _runs(options: argparse.Namespace, config: Config) -> None:
@@ -160,3 +174,17 @@ def _next_run(project: Project) -> list[str]:
     except UserError:
         return ["what a run would do now says: llm-i2i explain --config FILE"]
     return ["", "a run would now do:", *plan.lines()]
+
+
+def _forget(options: argparse.Namespace, config: Config) -> None:
+    from llm_i2i_spark.audit.erasure import erasure_lines, holdings_lines
+
+    project = open_project(config)
+    if options.purge and not options.yes:
+        raise ConfigError("--purge removes files: give it together with --yes.")
+    if options.yes:
+        erasure = project.forget(options.users, True, options.purge)
+        show(options, asdict(erasure), erasure_lines(erasure))
+        return
+    held = project.forget(options.users)
+    show(options, asdict(held), holdings_lines(held))

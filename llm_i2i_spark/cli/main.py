@@ -19,6 +19,7 @@ from llm_i2i_spark.base.console import set_console
 from llm_i2i_spark.base.errors import LlmI2iError
 from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.full_disk import full_disk
+from llm_i2i_spark.base.redaction import redact
 from llm_i2i_spark.cli.options import Handler
 from llm_i2i_spark.cli.parser import build_parser
 from llm_i2i_spark.cli.session import OutputClosedError, flush_output
@@ -103,13 +104,13 @@ class _Log(logging.Handler):
             self.handleError(record)
 
     def append(self, text: str) -> None:
-        """Append some lines.
+        """Append some lines, without secrets.
 
         Raises:
             OSError: the file cannot be written to.
         """
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(text.rstrip() + "\n")
+            file.write(redact(text.rstrip()) + "\n")
 
 
 def _load(options: argparse.Namespace) -> Config:
@@ -141,7 +142,7 @@ def _with_log(log: _Log, message: str) -> str:
 
 
 def _fail(message: str, code: int) -> int:
-    sys.stderr.write(f"llm-i2i: {message}\n")
+    sys.stderr.write(f"llm-i2i: {redact(message)}\n")
     return code
 
 

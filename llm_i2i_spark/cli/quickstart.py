@@ -57,7 +57,8 @@ def quickstart_config(workdir: str, settings: Sequence[str]) -> Config:
         f"ingest.items={items}",
     )
     config = load_config([], [*_SETTINGS, *paths, *settings])
-    values = config.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    shown = config.without_secrets()
+    values = shown.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     write_atomically(folder / CONFIG_FILE, yaml.safe_dump(values, sort_keys=False))
     return config
 

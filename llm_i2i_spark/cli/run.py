@@ -119,4 +119,5 @@ def _planned(plan: Plan) -> list[dict[str, Any]]:
 def _config(options: argparse.Namespace, config: Config) -> None:
     from llm_i2i_spark.config.files import commented_yaml
 
-    show(options, config.model_dump(mode="json", by_alias=True), [commented_yaml(config).rstrip()])
+    shown = config.without_secrets()
+    show(options, shown.model_dump(mode="json", by_alias=True), [commented_yaml(shown).rstrip()])

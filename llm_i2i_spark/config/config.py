@@ -10,6 +10,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from llm_i2i_spark.backbones import BACKBONES, find_backbone
+from llm_i2i_spark.base.redaction import redact_value
 from llm_i2i_spark.base.sections.discriminate import DiscriminateConfig
 from llm_i2i_spark.base.sections.evaluate import EvaluateConfig
 from llm_i2i_spark.base.sections.export import ExportConfig
@@ -111,7 +112,8 @@ class Config(Section):
         )
 
     def settings(self, *sections: str) -> dict[str, Any]:
-        """The options of some sections that can change a result, by dotted key.
+        """The options of some sections that can change a result, by dotted key, without secrets: a
+        new password is no other result.
 
         Args:
             sections: names of sections or single keys such as `split.protocol`; without any, all
@@ -120,7 +122,16 @@ class Config(Section):
         values = self.model_dump(mode="json", by_alias=True)
         chosen = sections or tuple(name for name in values if name not in ("lake", "spark"))
         flat = {key: value for name in chosen for key, value in _flatten(name, _at(values, name))}
-        return {key: value for key, value in flat.items() if key not in RUNTIME_KEYS}
+        return {
+            key: redact_value(key, value) for key, value in flat.items() if key not in RUNTIME_KEYS
+        }
+
+    def without_secrets(self) -> Config:
+        """The configuration as it may be shown, and as jobs without Spark get it: their results and
+        digests are the same.
+        """
+        values = self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+        return Config.model_validate(redact_value("", values))
 
     def digest(self, *sections: str) -> str:
         """Hex sha256 of `settings(*sections)`: equal settings, equal digest."""

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.redaction import MASK, redact_value
 from llm_i2i_spark.config.aliases import apply_aliases
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.option_types import with_tables_apart
@@ -178,7 +179,10 @@ def _check_texts(values: Mapping[str, Any], prefix: str = "") -> None:
         for text in (name, value):
             if isinstance(text, str) and ("\0" in text or not _is_unicode(text)):
                 what = "a NUL character" if "\0" in text else "bytes that are not UTF-8"
-                raise ConfigError(f"{ascii(key)[1:-1]} holds {what} ({text!a}); leave it out.")
+                shown = redact_value(key, text)
+                raise ConfigError(f"{ascii(key)[1:-1]} holds {what} ({shown!a}); leave it out.")
+            if prefix == "spark.conf." and text == MASK:
+                raise ConfigError(f"The value of {key} is masked ({MASK}); put the real one there.")
 
 
 def _is_unicode(text: str) -> bool:
@@ -191,7 +195,7 @@ def _is_unicode(text: str) -> bool:
 
 def _explain(error: ValidationError) -> str:
     problem, *others = error.errors()
-    key = ".".join(str(part) for part in problem["loc"])
+    key = full = ".".join(str(part) for part in problem["loc"])
     option = ".".join(str(part) for part in problem["loc"][:-1])
     alternatives = ""
     if key not in known_keys() and option in known_keys():  # an option of several types
@@ -209,5 +213,5 @@ def _explain(error: ValidationError) -> str:
         hint = f"; did you mean {near[0]}?" if near else "; `llm-i2i config` prints all keys."
         return f"There is no option {key}{hint}"
     message = problem["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
-    given = f"(got {problem['input']!r:.200})"
+    given = f"(got {redact_value(full, problem['input'])!r:.200})"
     return f"{key}: {message}{alternatives} {given}." if key else f"{message}."

@@ -13,6 +13,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.base.redaction import redact_value
 from llm_i2i_spark.config.aliases import RENAMED
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.option_types import is_per_table, option_types
@@ -40,7 +41,8 @@ def parse_setting(setting: str) -> dict[str, Any]:
         return nested(path, _read(text, tuple(_alternatives(kind))))
     except ValueError as error:
         raise ConfigError(
-            f"The value of --set {key} is no YAML list or mapping ({error}): {text[:200]!r}; quote"
+            f"The value of --set {key} is no YAML list or mapping ({error}):"
+            f" {redact_value(key, text[:200])!r}; quote"
             " its texts as YAML would."
         ) from None
 

@@ -32,6 +32,7 @@ from llm_i2i_spark.ingest.source_versions import (
     require_unchanged,
 )
 from llm_i2i_spark.ingest.transform import build_items
+from llm_i2i_spark.lake.forgotten import ForgottenUsers
 from llm_i2i_spark.lake.item_statistics import item_statistics
 from llm_i2i_spark.lake.sources import rows_digest
 from llm_i2i_spark.lake.spark_errors import explained
@@ -59,7 +60,8 @@ def execute(run: StageRun) -> None:
     with nanosecond_times(run.spark):
         log = _opened(run, "interactions")
         _check_columns(log, run.config)
-        rows, counts = _checked(run, log, check_interactions(log, ingest), "interactions")
+        wanted = _without_forgotten(run, check_interactions(log, ingest))
+        rows, counts = _checked(run, log, wanted, "interactions")
         good = rows.where(F.col("reason").isNull())
         for sentence in oddities(log, good, counts[None], ingest):
             log_message(f"ingest: {sentence}")
@@ -90,6 +92,17 @@ def _pinned(run: StageRun) -> dict[str, SourceVersion]:
     """The states of the raw tables that the run was planned on."""
     pinned = run.pinned.external_inputs.items()
     return {name: version for name, version in pinned if isinstance(version, SourceVersion)}
+
+
+def _without_forgotten(run: StageRun, checked: DataFrame) -> DataFrame:
+    """The checked rows but those of users who are to be forgotten: they are not even refused, since
+    the table `quarantine` would keep them.
+    """
+    for one in run.pinned.external_inputs.values():
+        if isinstance(one, ForgottenUsers):
+            log_message(f"ingest: leaves out what the log holds of {one.description} to forget")
+            checked = checked.where(~one.condition("user_id", "raw"))
+    return checked
 
 
 def _opened(run: StageRun, table: str) -> Source:

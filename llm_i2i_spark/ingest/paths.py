@@ -10,7 +10,7 @@ from pathlib import Path
 
 from llm_i2i_spark.base.files import is_uri
 
-_TABLE = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
+_TABLE = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}\Z")
 
 
 def local_path(path: str) -> Path | None:

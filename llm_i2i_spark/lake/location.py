@@ -10,7 +10,7 @@ from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.sections.lake import LakeConfig
 
-TABLE_NAME = re.compile(r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}$")
+TABLE_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}\Z")
 
 
 def require_location(config: LakeConfig) -> None:
@@ -43,6 +43,11 @@ def local_root(config: LakeConfig) -> Path | None:
     """The root as a folder of this machine; None where it is a URI or not set."""
     root = lake_root(config)
     return None if root is None or is_uri(root) else Path(root)
+
+
+def quoted_path(path: str) -> str:
+    """The Delta table in a folder as SQL statements name it."""
+    return "delta.`" + path.replace("`", "``") + "`"
 
 
 def retention_properties(config: LakeConfig) -> dict[str, str]:

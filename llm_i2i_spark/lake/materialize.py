@@ -15,6 +15,8 @@ from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.tables import Lake
 
+STAGING_FOLDER = "_staging"
+"""Under the lake's root."""
 STAGING = {
     "compression": "lz4_raw",
     "parquet.enable.dictionary": "false",
@@ -46,7 +48,7 @@ def materialized(lake: Lake, frame: DataFrame, title: str) -> Iterator[DataFrame
         finally:
             cached.unpersist()
         return
-    folder = f"{lake.root}/_staging/{uuid4().hex}"
+    folder = f"{lake.root}/{STAGING_FOLDER}/{uuid4().hex}"
     try:
         with show_task_progress(lake.spark, title):
             frame.write.options(**STAGING).parquet(folder)

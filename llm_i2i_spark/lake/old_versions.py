@@ -10,7 +10,7 @@ from llm_i2i_spark.lake.delta_rs import table_exists, table_version
 from llm_i2i_spark.lake.lost_files import open_table
 
 
-def remove_old_versions(path: str, keep: Sequence[int] = ()) -> None:
+def remove_old_versions(path: str, keep: Sequence[int] = (), full: bool = False) -> int:
     """Remove the data files that neither the latest version of a table needs nor one to keep.
 
     For tables that no other process reads meanwhile: the time for which old versions are kept
@@ -19,9 +19,14 @@ def remove_old_versions(path: str, keep: Sequence[int] = ()) -> None:
     Args:
         path: local folder of the table; nothing happens where there is none.
         keep: versions that stay readable; those that the table does not have are passed over.
+        full: remove also what no version ever named: files of writes that were ended, and those
+            that were lost and set aside.
+
+    Returns:
+        How many files were removed.
     """
     if not table_exists(path):
-        return
+        return 0
     latest = table_version(path) or 0
     # Only listed by delta-rs: it commits nothing to clustered tables, and removing what no version
     # names any more is no change of the table.
@@ -29,8 +34,13 @@ def remove_old_versions(path: str, keep: Sequence[int] = ()) -> None:
         retention_hours=0,
         dry_run=True,
         enforce_retention_duration=False,
+        full=full,
         keep_versions=[version for version in keep if version <= latest] or None,
     )
-    for name in unneeded:
-        for file in (Path(path, name), checksum_file(Path(path, name))):
-            file.unlink(missing_ok=True)
+    files = [Path(path, name) for name in unneeded]
+    if full:
+        files += Path(path).glob(".*.damaged")
+    for file in files:
+        file.unlink(missing_ok=True)
+        checksum_file(file).unlink(missing_ok=True)
+    return len(files)

@@ -10,9 +10,6 @@ from __future__ import annotations
 import atexit
 import logging
 import os
-import re
-import shutil
-import subprocess
 import sys
 import tempfile
 import threading
@@ -24,13 +21,14 @@ from pathlib import Path
 from pyspark.sql import SparkSession
 
 from llm_i2i_spark.base.errors import MissingDependencyError
+from llm_i2i_spark.base.redaction import LOGINS, SECRET_NAMES
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.spark import SparkConfig
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, has_delta, on_databricks
+from llm_i2i_spark.lake.jvm import check_java, output_to, start_jvm, utf8_names
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.lake.session_options import session_options
 
-JAVA_MAJOR = (17, 21)
 LOG_FILE = "spark.log"
 
 _JAVA_OPTIONS = "-Dio.netty.tryReflectionSetAccessible=true -Duser.timezone=UTC"
@@ -46,6 +44,9 @@ _LOCAL_SETTINGS = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "2",
     # Parquet reads a flipped bit silently unless its page checksums are verified.
     "spark.hadoop.parquet.page.verify-checksum.enabled": "true",
+    # What events, plans and the web page show of settings and of paths.
+    "spark.redaction.regex": f"{SECRET_NAMES}|{LOGINS}",
+    "spark.sql.redaction.string.regex": LOGINS,
     # Jobs in a row, nobody waits for a pause: the collector that takes the least time of the cores.
     "spark.driver.extraJavaOptions": f"{_JAVA_OPTIONS} -XX:+UseParallelGC",
 }
@@ -148,29 +149,6 @@ def _require(spark: SparkSession, key: str, value: str) -> None:
         ) from error
 
 
-def check_java() -> None:
-    """Raise a sentence where no fitting Java is found.
-
-    Raises:
-        MissingDependencyError: there is no `java`, or its major version is not one Spark 4 runs on.
-    """
-    home = os.environ.get("JAVA_HOME")
-    java = str(Path(home) / "bin" / "java") if home else shutil.which("java")
-    if not java or not Path(java).exists():
-        where = f"JAVA_HOME={home} holds no bin/java" if home else "no `java` is on the PATH"
-        raise MissingDependencyError(
-            f"Spark needs Java 17 and {where}; install a Java 17 runtime (such as"
-            " openjdk-17-jre-headless)."
-        )
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(?:1\.)?(\d+)', said)
-    if not found or int(found.group(1)) not in JAVA_MAJOR:
-        which = f"Java {found.group(1)}" if found else "an unknown Java"
-        raise MissingDependencyError(
-            f"Spark 4 runs on Java 17 or 21 and {java} is {which}; set JAVA_HOME to a Java 17."
-        )
-
-
 def delta_package() -> str:
     """The Maven coordinate of the Delta jar for the installed delta-spark and pyspark."""
     delta = version("delta-spark")
@@ -197,7 +175,8 @@ def _build_local(config: SparkConfig, log: Path) -> SparkSession:
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
-        with _stderr_to(log), _utf8_for_java():
+        with output_to(log), utf8_names():
+            start_jvm(settings)
             spark = builder.getOrCreate()
     except Exception as error:
         raise MissingDependencyError(_start_failure(log, error)) from error
@@ -225,45 +204,6 @@ def log_file(lake: LakeConfig) -> Path:
     if os.access(log if log.exists() else log.parent, os.W_OK):
         return log
     return Path(tempfile.gettempdir()) / f"llm-i2i-{os.getuid()}-{LOG_FILE}"
-
-
-@contextmanager
-def _utf8_for_java() -> Iterator[None]:
-    """Let a JVM that starts inside open files whose names have letters beyond ASCII: it takes the
-    letters of names from the locale, and Python has its own way under `LC_ALL=C`.
-    """
-    before = os.environ.get("LC_ALL")
-    named = before or os.environ.get("LC_CTYPE") or os.environ.get("LANG") or ""
-    if "utf" not in named.lower():
-        os.environ["LC_ALL"] = "C.UTF-8"
-    try:
-        yield
-    finally:
-        if before is None:
-            os.environ.pop("LC_ALL", None)
-        else:
-            os.environ["LC_ALL"] = before
-
-
-@contextmanager
-def _stderr_to(path: Path) -> Iterator[None]:
-    """Point file descriptors 1 and 2 at a file, so that the JVM started inside inherits it for
-    good.
-    """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    kept = os.dup(1), os.dup(2)
-    try:
-        with path.open("ab") as log:
-            os.dup2(log.fileno(), 1)
-            os.dup2(log.fileno(), 2)
-        yield
-    finally:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        for number, descriptor in enumerate(kept, start=1):
-            os.dup2(descriptor, number)
-            os.close(descriptor)
 
 
 def _start_failure(log: Path, error: Exception) -> str:

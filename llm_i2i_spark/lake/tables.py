@@ -26,6 +26,7 @@ from llm_i2i_spark.lake.location import (
     lake_root,
     local_root,
     missing_table,
+    quoted_path,
     require_location,
     retention_properties,
 )
@@ -235,7 +236,7 @@ class Lake:
 
     def sql_name(self, table: str) -> str:
         """A table as SQL statements name it."""
-        return f"delta.`{self.path(table)}`" if self.root else self._name(table)
+        return quoted_path(self.path(table)) if self.root else self._name(table)
 
     def _name(self, table: str) -> str:
         return f"{self._schema}.{table}"

@@ -17,9 +17,11 @@ def find_result(history: Sequence[Commit], table: str, ingredients: Ingredients)
     """
     contract = TABLES[table]
     scope = contract.scope_of(ingredients.scope)
-    latest = commit_of(history, scope)
-    for commit in history if contract.append else [latest]:
-        if commit is None or commit.record is None:
+    if not contract.append:
+        holds = fingerprint_in(history, scope) == ingredients.fingerprint
+        return commit_of(history, scope) if holds else None
+    for commit in history:
+        if commit.record is None:
             continue
         result = commit.record.result(scope)
         if result is not None and result.fingerprint == ingredients.fingerprint:

@@ -23,6 +23,7 @@ from llm_i2i_spark.base.run_record import (
     ScopeResult,
     commit_of,
     commits_behind,
+    erasures_since,
     fingerprint_in,
     foreign_commit,
 )
@@ -260,6 +261,8 @@ class _Planner:
             differences = ingredients.differences(commit.record)
             if differences:
                 return tuple(differences)
+            if erasures_since(history, commit, scope):
+                return (f"rows of forgotten users were deleted from {table}",)
         return ("its last run did not finish",)
 
     def _history(self, table: str) -> list[Commit]:

@@ -155,7 +155,8 @@ class LakeAccess:
             run_id: of the evaluation, as `runs` lists it.
         """
         if local_root(self._config.lake) is None:
-            rows: Any = self.lake.read("metrics").where(f"run_id = '{run_id}'").collect()
+            written = self.lake.read("metrics")
+            rows: Any = written.where(written["run_id"] == run_id).collect()
             return [row.asDict() for row in rows]
         from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 

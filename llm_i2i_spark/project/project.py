@@ -14,6 +14,7 @@ from llm_i2i_spark.project.experiments import Experiments
 from llm_i2i_spark.project.index_access import IndexAccess
 from llm_i2i_spark.project.results import ProjectRun, ServedIndex
 from llm_i2i_spark.project.user_access import UserAccess
+from llm_i2i_spark.project.user_erasure import UserErasure
 
 if TYPE_CHECKING:
     from llm_i2i_spark.evaluate.compare import Comparison
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from llm_i2i_spark.pipeline.runner import StageOutcome
 
 
-class Project(IndexAccess, UserAccess, AuditAccess, Experiments):
+class Project(IndexAccess, UserAccess, AuditAccess, UserErasure, Experiments):
     """A click log, its catalogue, and all tables that are made from them.
 
     Args:

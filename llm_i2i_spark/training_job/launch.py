@@ -128,8 +128,10 @@ def last_error(log: Path, returncode: int) -> str:
 def _command(folder: Path, config: Config, run: PinnedRun, module: str) -> list[str]:
     settings, pinned = folder / "config.yaml", folder / "run.json"
     settings.write_text(
-        json.dumps(config.model_dump(mode="json", by_alias=True)), encoding="utf-8"
-    )  # JSON is YAML
+        # JSON is YAML. What this process is killed before it can remove holds no secrets.
+        json.dumps(config.without_secrets().model_dump(mode="json", by_alias=True)),
+        encoding="utf-8",
+    )
     pinned.write_text(json.dumps(asdict(run)), encoding="utf-8")
     events = folder / "events.jsonl"
     return [

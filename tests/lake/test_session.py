@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from llm_i2i_spark.base.errors import MissingDependencyError
-from llm_i2i_spark.lake.session import check_java, delta_package
+from llm_i2i_spark.lake.jvm import check_java
+from llm_i2i_spark.lake.session import delta_package
 
 
 def test_no_java_is_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

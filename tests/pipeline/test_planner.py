@@ -10,8 +10,9 @@ import pytest
 
 from llm_i2i_spark.base import stage
 from llm_i2i_spark.base.errors import TableNotFoundError
-from llm_i2i_spark.base.run_record import LOST_FILES, LostFile, ScopeResult
+from llm_i2i_spark.base.run_record import ERASED_ROWS, LOST_FILES, LostFile, ScopeResult
 from llm_i2i_spark.base.variants import BASE_BRANCH
+from llm_i2i_spark.lake.forgotten import forget_users
 from llm_i2i_spark.pipeline.find_results import find_version
 from llm_i2i_spark.pipeline.planner import systems_in
 from tests.pipeline.memory_lake import planned, reasons, to_do
@@ -391,6 +392,38 @@ def test_a_result_that_was_dropped_with_its_files_is_made_again(shop) -> None:
     plan = shop.plan(("real", "llm_i2i"))
     assert to_do(plan) == {"fuse": ["variant=real"]}
     assert reasons(plan, "fuse")["variant=real"] == ("files of fused were missing",)
+
+
+def test_a_result_that_lost_the_rows_of_a_forgotten_user_is_another_one(shop) -> None:
+    shop.run("llm_i2i")
+    shop.run("real")
+    (latest,) = shop.lake.history("fused", 1)
+    erased = replace(latest.record, scopes={}, attributes={ERASED_ROWS: {"variant=real": 3}})
+    shop.lake.commit("fused", erased, "MERGE")
+    plan = shop.plan(("real", "llm_i2i"))
+    assert to_do(plan)["fuse"] == ["variant=real"]
+    assert "i2i" not in to_do(plan)  # made from what fuse makes again, the same as before
+    expected = ("rows of forgotten users were deleted from fused",)
+    assert reasons(plan, "fuse")["variant=real"] == expected
+    # Without the stage that would make it anew, what is there is used: the rows that are left.
+    plan = shop.plan(("real", "llm_i2i"), first="i2i")
+    assert reasons(plan, "i2i")[SWING] == ("fused[variant=real] has changed",)
+    shop.run("real", "llm_i2i")
+    assert shop.plan(("real", "llm_i2i")).up_to_date
+
+
+def test_who_is_forgotten_is_left_out_by_the_next_run(shop) -> None:
+    shop.run()
+    forget_users(shop.folder / "lake", ["u"])
+    plan = shop.plan()
+    assert reasons(plan, "ingest") == {"": ("the source of forgotten_users has changed",)}
+    assert list(to_do(plan)) == REAL_STAGES
+    shop.run()
+    assert shop.plan().up_to_date
+    forget_users(shop.folder / "lake", ["u"])
+    assert shop.plan().up_to_date
+    forget_users(shop.folder / "lake", ["other"])
+    assert list(to_do(shop.plan())) == REAL_STAGES
 
 
 def test_rows_that_something_else_wrote_anew_are_not_those_of_then(shop) -> None:

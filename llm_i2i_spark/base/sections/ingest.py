@@ -6,8 +6,9 @@ import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from llm_i2i_spark.base.redaction import refuse_login
 from llm_i2i_spark.base.sections.section import Section
 
 _GAP = re.compile(r"^[1-9]\d{0,8}[smhd]$")
@@ -75,6 +76,8 @@ class EncodingOptions(PerTable):
     items: str | None = Field(None, description="of the catalogue, likewise")
 
 
+RawPath = Annotated[str | None, AfterValidator(refuse_login)]
+
 Names = Annotated[
     tuple[str, ...],
     BeforeValidator(
@@ -106,12 +109,10 @@ class ExplodeOptions(PerTable):
 class IngestConfig(Section):
     """The raw log and catalogue, how they are written, and how their columns map."""
 
-    interactions: str | None = Field(
+    interactions: RawPath = Field(
         None, description="the raw log: a file, a folder, a pattern such as days/*.csv, or a table"
     )
-    items: str | None = Field(
-        None, description="the raw catalogue, likewise; a log alone is enough"
-    )
+    items: RawPath = Field(None, description="the raw catalogue, likewise; a log alone is enough")
     format: FormatOptions = FormatOptions()
     separator: SeparatorOptions = SeparatorOptions()
     encoding: EncodingOptions = EncodingOptions()

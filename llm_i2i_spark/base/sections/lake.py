@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import AfterValidator, Field
+
+from llm_i2i_spark.base.redaction import refuse_login
 from llm_i2i_spark.base.sections.section import Section
 
 
@@ -12,7 +15,7 @@ class LakeConfig(Section):
     catalog schema.
     """
 
-    root: str | None = Field(
+    root: Annotated[str | None, AfterValidator(refuse_login)] = Field(
         None, description="folder or URI that holds a folder a table; checkpoints and reports too"
     )
     schema_name: str | None = Field(

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
+
+from llm_i2i_spark.base.redaction import redact_value
 
 RUNTIME: dict[str, Any] = {"changes_result": False}
 """`json_schema_extra` of an option that can change time or memory, but no row."""
@@ -16,6 +19,14 @@ class Section(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", populate_by_name=True, allow_inf_nan=False
     )
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """The options as `repr` shows them, in notebooks and failed assertions: without secrets."""
+        for name, value in super().__repr_args__():
+            shown = (
+                value if name is None or isinstance(value, BaseModel) else redact_value(name, value)
+            )
+            yield name, shown
 
 
 def runtime_options(model: type[BaseModel], prefix: str = "") -> set[str]:
