@@ -18,6 +18,7 @@ from llm_i2i_spark.base.contract import result_name, scope_key, scope_of
 from llm_i2i_spark.base.contracts import ITEM_INDEX, TABLES
 from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError
 from llm_i2i_spark.base.run_record import (
+    ERASED_ROWS,
     RESTORED_VERSION,
     Commit,
     Histories,
@@ -145,7 +146,8 @@ def plan_rollback(
 
     Raises:
         TableNotFoundError: no run wrote that version, or files of one are gone.
-        ConfigError: the index was not made from one of `tables`.
+        ConfigError: the index was not made from one of `tables`, or rows of forgotten users would
+            come back.
     """
     history = lake.history(ITEM_INDEX.name)
     origins, found = Origins(lake), {ITEM_INDEX.name: version}
@@ -243,8 +245,21 @@ def _table(lake: Histories, table: str, version: int, read: dict[str, str]) -> T
             f"{table} v{version} cannot come back, since its files are gone; `llm-i2i audit verify`"
             " lists the versions that can, and --table names those to bring back."
         )
+    if _holds_forgotten(history, version):
+        raise ConfigError(
+            f"{table} v{version} holds rows of users that were forgotten since, and they are not"
+            " brought back: make the index again with `llm-i2i run`, or bring its lists back alone"
+            f" with --table {ITEM_INDEX.name}."
+        )
     notes = tuple(_other_results(table, history, version, read))
     return TableRollback(table, history[0].version, version, utc(made.timestamp)[:19] + "Z", notes)
+
+
+def _holds_forgotten(history: Sequence[Commit], version: int) -> bool:
+    """Whether rows that were deleted for forgotten users would come back with a version."""
+    own = {commit.version for commit in commits_behind(history, version)}
+    erasures = [one for one in history if one.record and ERASED_ROWS in one.record.attributes]
+    return any(one.version not in own for one in erasures)
 
 
 def _other_results(

@@ -4,6 +4,7 @@ the rows were made from.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from llm_i2i_spark.audit.origins import Origins
 from llm_i2i_spark.audit.rollback import plan_rollback
 from llm_i2i_spark.audit.runs import list_runs, runs_lines
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.run_record import fingerprint_in
+from llm_i2i_spark.base.run_record import ERASED_ROWS, fingerprint_in
 from llm_i2i_spark.cli.main import main
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.project import Project
@@ -116,3 +117,24 @@ def test_a_version_that_no_run_wrote_is_a_sentence() -> None:
     lake.commit("item_index", None, "CREATE TABLE")
     with pytest.raises(UserError, match="item_index v0 holds no index that a run wrote"):
         plan_rollback(lake, 0)
+
+
+def test_rows_of_forgotten_users_do_not_come_back(tmp_path) -> None:
+    shop = Shop(tmp_path)
+    for name in ("interactions", "items"):
+        (tmp_path / f"{name}.csv").write_text(name)
+    shop.run()
+    record = shop.lake.history("fused")[0].record
+    erasure = replace(record, stage="forget", scopes={}, attributes={ERASED_ROWS: {"": 3}})
+    shop.lake.commit("fused", erasure, "DELETE")
+    shop.given("i2i.swing.a2=7").run()
+    with pytest.raises(UserError, match="fused v0 holds rows of users that were forgotten since"):
+        plan_rollback(shop.lake, 0)
+    assert [one.table for one in plan_rollback(shop.lake, 0, ["item_index"]).tables] == [
+        "item_index"
+    ]
+    shop.lake.commit("fused", record)
+    shop.run()
+    later = shop.lake.history("item_index")[0].version
+    shop.given("i2i.swing.a2=7").run()
+    assert plan_rollback(shop.lake, later).tables  # made after the erasure
