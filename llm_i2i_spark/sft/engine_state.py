@@ -28,6 +28,7 @@ def split(state: Any) -> EngineState:
     Objects that are neither numbers nor text are left out: an engine that was made in the same way
     has its own.
 
+    >>> import torch
     >>> split({"step": torch.tensor(2), "rate": 0.5}).tree
     {'dict': [['step', {'tensor': '0'}], ['rate', {'value': 0.5}]]}
     """

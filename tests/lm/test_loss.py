@@ -82,7 +82,9 @@ def test_gradients_of_the_sampled_softmax_are_those_of_its_definition(
     for one, other in zip(
         found, [one.grad for one in model.parameters() if one.grad is not None], strict=True
     ):
-        torch.testing.assert_close(one, other)
+        # That of the bias is 0 but for rounding: a shift of all scores changes no probability.
+        largest = max(1.0, float(other.abs().max()))
+        torch.testing.assert_close(one, other, atol=1e-5 * largest, rtol=0)
 
 
 def test_the_target_is_never_its_own_negative(model: ItemLanguageModel) -> None:
