@@ -79,13 +79,17 @@ def is_whole_table(path: str) -> bool:
 
 
 def remove_failed_creation(path: str) -> None:
-    """Remove the empty folders of a table whose first commit failed, as on a full disk: Delta takes
-    them for a table, does not make one, and then does not find it.
+    """Remove the folders of a table whose first commit failed, as on a full disk: Delta takes them
+    for a table, does not make one, and then does not find it.
 
     Args:
-        path: of the table; one with any file in it stays as it is.
+        path: of the table; one with a commit or a data file stays as it is.
     """
     log = Path(path, "_delta_log")
+    if any(log.glob("*.json")):
+        return
+    for unfinished in log.glob(".*.tmp*"):  # Delta leaves it where closing it fails
+        unfinished.unlink(missing_ok=True)
     with suppress(OSError):  # not there, or not empty
         for folder in (log / "_staged_commits", log / "_sidecars", log, Path(path)):
             if folder.exists():

@@ -113,7 +113,10 @@ def test_a_damaged_log_is_one_sentence_with_the_command_that_mends_it(
 
 
 def test_folders_of_a_first_commit_that_failed_are_removed_and_nothing_else(tmp_path: Path) -> None:
-    (tmp_path / "fused" / "_delta_log" / "_staged_commits").mkdir(parents=True)
+    log = tmp_path / "fused" / "_delta_log"
+    (log / "_staged_commits").mkdir(parents=True)
+    for name in (f".{0:020}.json.a-b.tmp", f"..{0:020}.json.a-b.tmp.crc"):
+        (log / name).touch()
     remove_failed_creation(str(tmp_path / "fused"))
     assert list(tmp_path.iterdir()) == []
     remove_failed_creation(str(tmp_path / "fused"))
