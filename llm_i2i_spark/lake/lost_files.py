@@ -5,6 +5,7 @@ Spark, and no look into the data files: their names and sizes are compared.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,24 @@ def is_whole_table(path: str) -> bool:
     if f"{0:020}.json" not in names and not any(".checkpoint." in name for name in names):
         raise damaged_log(path, "its first commits are missing")
     return True
+
+
+def remove_failed_creation(path: str) -> None:
+    """Remove the folders of a table whose first commit failed, as on a full disk: Delta takes them
+    for a table, does not make one, and then does not find it.
+
+    Args:
+        path: of the table; one with a commit or a data file stays as it is.
+    """
+    log = Path(path, "_delta_log")
+    if any(log.glob("*.json")):
+        return
+    for unfinished in log.glob(".*.tmp*"):  # Delta leaves it where closing it fails
+        unfinished.unlink(missing_ok=True)
+    with suppress(OSError):  # not there, or not empty
+        for folder in (log / "_staged_commits", log / "_sidecars", log, Path(path)):
+            if folder.exists():
+                folder.rmdir()
 
 
 def damaged_log(path: str, reason: str) -> errors.TableNotFoundError:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Schema
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from llm_i2i_spark.base.contract import Scope
@@ -26,7 +26,7 @@ from llm_i2i_spark.lake.block_checksums import (
     write_block_checksums,
     write_log_checksums,
 )
-from llm_i2i_spark.lake.delta_files import read_file, row_masks
+from llm_i2i_spark.lake.delta_files import file_name, read_file, row_masks
 
 ROWS_AT_ONCE = 1 << 16
 
@@ -56,7 +56,7 @@ def create_table(
             commit_properties=_properties(record, len(rows)),
         )
     except DeltaError as error:
-        _remove_file(path / file.path)
+        _remove_uncommitted(path, file.path)
         if "already exists" in str(error):
             raise CommitFailedError(str(error)) from None
         raise
@@ -83,7 +83,8 @@ def replace_rows(
 
     Raises:
         CommitFailedError: the table has another version meanwhile.
-        OSError, ArrowException: a file that holds rows of other scopes cannot be read.
+        DamagedFileError: a file that holds rows of other scopes cannot be read.
+        OSError: there is no room.
     """
     masks = row_masks(table)
     actions = pa.table(table.get_add_actions(flatten=True)).to_pylist()
@@ -109,7 +110,7 @@ def replace_rows(
             commit_properties=_properties(record, len(rows)),
         )
     except DeltaError:
-        _remove_file(path / file.path)
+        _remove_uncommitted(path, file.path)
         raise
     write_log_checksums(path / "_delta_log")
 
@@ -146,13 +147,31 @@ def _without(rows: pa.Table, scopes: Sequence[Scope]) -> pa.Table:
 def _write_file(path: Path, rows: pa.Table, scope: Sequence[str]) -> AddAction:
     """Write a data file and its checksums to the disk; the action that names it."""
     name = f"part-00000-{uuid.uuid4()}-c000.zstd.parquet"
-    with pq.ParquetWriter(
-        path / name, rows.schema, compression="zstd", write_page_checksum=True
-    ) as writer:
-        writer.write_table(rows, row_group_size=ROWS_AT_ONCE)
-    write_block_checksums(path / name)
+    try:
+        with pq.ParquetWriter(
+            path / name, rows.schema, compression="zstd", write_page_checksum=True
+        ) as writer:
+            writer.write_table(rows, row_group_size=ROWS_AT_ONCE)
+        write_block_checksums(path / name)
+    except OSError:
+        _remove_file(path / name)
+        raise
     state = (path / name).stat()
     return AddAction(name, state.st_size, {}, state.st_mtime_ns // 10**6, True, _stats(rows, scope))
+
+
+def _remove_uncommitted(path: Path, name: str) -> None:
+    """Remove a data file after a commit that failed; one that failed after it was made, as where
+    there was no room for a checkpoint of the log, keeps it.
+    """
+    try:
+        named = {file_name(uri) for uri in DeltaTable(path).file_uris()}
+    except TableNotFoundError:
+        named = set()
+    except DeltaError:
+        return  # nobody can say
+    if name not in named:
+        _remove_file(path / name)
 
 
 def _remove_file(path: Path) -> None:

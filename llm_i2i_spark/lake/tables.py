@@ -30,7 +30,7 @@ from llm_i2i_spark.lake.location import (
     require_location,
     retention_properties,
 )
-from llm_i2i_spark.lake.lost_files import with_losses
+from llm_i2i_spark.lake.lost_files import remove_failed_creation, with_losses
 from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.storage_errors import storage_error
@@ -203,11 +203,11 @@ class Lake:
         else:
             present = self._handle(table.name).toDF().columns
             upgrade_table(self.spark, self.sql_name(table.name), present, table)
-        version = self.version(table.name)
-        assert version is not None
-        return version
+        return self.history(table.name, limit=1)[0].version
 
     def _create(self, table: Table) -> None:
+        if self._is_local:
+            remove_failed_creation(self.path(table.name))
         builder = DeltaTable.createIfNotExists(self.spark).addColumns(contract_schema(table))
         builder = builder.location(self.path(table.name)) if self.root else builder
         builder = builder.tableName(self._name(table.name)) if self._schema else builder

@@ -14,13 +14,16 @@ import pyarrow as pa
 import pytest
 from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
+from safetensors import SafetensorError
 
+from llm_i2i_spark.backbones.blend_engine.combiner_checkpoints import load_combiner, save_combiner
 from llm_i2i_spark.base.errors import LlmI2iError, UserError
 from llm_i2i_spark.base.exports import verify_export
 from llm_i2i_spark.base.full_disk import full_disk
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.cli.main import main
 from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.kernels.combiner import TENSORS, Combiner
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lake.session import log_file
 from llm_i2i_spark.lake.tables import Lake
@@ -94,6 +97,22 @@ def test_an_export(tmp_path: Path, name: str) -> None:
         enlarge(disk)
         assert publish(lakes[1], target).previous == before.generation
         assert verify_export(target) is not None
+
+
+@pytest.mark.parametrize("room", [4, 12, 20])
+def test_a_checkpoint(tmp_path: Path, room: int) -> None:
+    shapes = [(64,), (64,), (64, 32), (32,), (32, 32), (32,), (32,), (1,)]
+    tensors = [np.ones(shape, np.float32) for shape in shapes]
+    combiner = Combiner(**dict(zip(TENSORS, tensors, strict=True)))
+    with small_disk(tmp_path / "disk", room) as disk:
+        folder = disk / "blend-1"
+        with pytest.raises((OSError, SafetensorError)) as caught:
+            save_combiner(folder, combiner, [{"epoch": 1}], {"features": 64})
+        assert str(full_disk(caught.value)).startswith("The disk is full")
+        assert list(disk.iterdir()) == []
+        enlarge(disk)
+        digest = save_combiner(folder, combiner, [{"epoch": 1}], {"features": 64})
+        load_combiner(folder, digest)
 
 
 def test_a_commit_of_spark(spark: SparkSession, tmp_path: Path) -> None:

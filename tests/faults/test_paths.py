@@ -28,7 +28,7 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
 
 
 def test_spark_reads_and_writes_them_under_a_plain_locale(tmp_path: Path) -> None:
-    interactions, items = write_synthetic(tmp_path / NAME / "raw", 40, 30, 7)
+    interactions, items = write_synthetic(tmp_path / NAME / "raw", 40, 120, 7)
     root = tmp_path / NAME / "lake"
     settings = [
         f"lake.root={root}",
@@ -41,7 +41,7 @@ def test_spark_reads_and_writes_them_under_a_plain_locale(tmp_path: Path) -> Non
     command = [sys.executable, "-m", "llm_i2i_spark", "run", "--variants", "real", "--to", "ingest"]
     _run([*command, *arguments], dict(os.environ))
     found = DeltaRsLake(LakeConfig(root=str(root))).read("items", None, ["item_id"])
-    assert len(found) == 30
+    assert len(found) == 120
     assert (root / "spark.log").is_file()
 
 

@@ -17,6 +17,7 @@ from llm_i2i_spark.base.run_record import fingerprint_in
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+from llm_i2i_spark.lake.lost_files import remove_failed_creation
 from llm_i2i_spark.lake.tables import Lake
 from tests.stage_runs import put_rows, record_of
 
@@ -109,6 +110,19 @@ def test_a_damaged_log_is_one_sentence_with_the_command_that_mends_it(
         lake.history("fused")
     assert "\n" not in str(caught.value)
     assert f"`mv '{table}' '{table}.damaged'`; stage fuse then makes it anew." in str(caught.value)
+
+
+def test_folders_of_a_first_commit_that_failed_are_removed_and_nothing_else(tmp_path: Path) -> None:
+    log = tmp_path / "fused" / "_delta_log"
+    (log / "_staged_commits").mkdir(parents=True)
+    for name in (f".{0:020}.json.a-b.tmp", f"..{0:020}.json.a-b.tmp.crc"):
+        (log / name).touch()
+    remove_failed_creation(str(tmp_path / "fused"))
+    assert list(tmp_path.iterdir()) == []
+    remove_failed_creation(str(tmp_path / "fused"))
+    write_deltalake(tmp_path / "fused", pa.table({"n": [1]}))
+    remove_failed_creation(str(tmp_path / "fused"))
+    assert DeltaTable(tmp_path / "fused").version() == 0
 
 
 def test_files_of_a_first_commit_that_never_came_are_no_damage(tmp_path: Path) -> None:
