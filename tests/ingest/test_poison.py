@@ -27,9 +27,7 @@ def lines_of(rows: list[str]) -> bytes:
 def lakes(
     spark: SparkSession, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, tuple[Project, list[str]]]:
-    """A log of clean rows, and one in which the poison stands between them; each as a lake with its
-    fused interactions.
-    """
+    """A log of clean rows, and one in which the poison stands between them; each as a lake."""
     folder = tmp_path_factory.mktemp("poison")
     clean = [
         *ODD,
@@ -51,7 +49,7 @@ def lakes(
         project = Project(
             folder / name, interactions=folder / f"{name}.jsonl", items=folder / "items.jsonl"
         )
-        project.run(("real",), last="fuse")
+        project.run(("real",), last="ingest")
         found[name] = project, rows
     return found
 
@@ -72,7 +70,7 @@ def test_every_poison_row_is_refused_with_its_reason_and_no_clean_one(lakes) -> 
 
 def test_quarantined_rows_leave_every_table_as_it_is(lakes) -> None:
     # All that comes after is made of these.
-    for table in ("interactions", "items", "item_stats", "fused"):
+    for table in ("interactions", "items", "item_stats"):
         clean, mixed = (rows_digest(lakes[name][0].table(table)) for name in ("clean", "mixed"))
         assert clean == mixed, table
 
