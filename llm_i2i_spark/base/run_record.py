@@ -25,13 +25,11 @@ SAME_ROWS = frozenset(
 )
 """Delta's names of operations that leave the rows of a table as they are."""
 LOST_FILES = "lost_files"
-"""Attribute of a run record: how many data files its commit dropped, since they were lost."""
+"""Attribute of a run record: data files that its commit dropped, since they were lost."""
 RESTORED_VERSION = "restored_version"
 """Attribute of a run record: the version of the table whose rows its commit brought back."""
 ERASED_ROWS = "erased_rows"
-"""Attribute of a run record: how many rows of forgotten users its commit deleted, by the scope of
-the result that they belonged to.
-"""
+"""Attribute of a run record: rows of forgotten users that its commit deleted, by scope."""
 ERASED_USERS = "erased_users"
 """Attribute of the same record: the hashes of these users in the lake's list (`lake.forgotten`)."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from llm_i2i_spark.base.files import flush
+from llm_i2i_spark.lake.block_checksums import checksum_file, write_block_checksums
 
 ACTIONS = ("add", "remove", "cdc")
 
@@ -60,15 +61,11 @@ def _replace(file: Path, content: bytes) -> None:
     beside.write_bytes(content)
     os.utime(beside, ns=(times.st_atime_ns, times.st_mtime_ns))
     flush(beside)
-    _sidecar(file).unlink(missing_ok=True)
+    checksum_file(file).unlink(missing_ok=True)
     beside.replace(file)
+    write_block_checksums(file)
 
 
 def _remove(file: Path) -> None:
     file.unlink(missing_ok=True)
-    _sidecar(file).unlink(missing_ok=True)
-
-
-def _sidecar(file: Path) -> Path:
-    """Hadoop's checksum of a file."""
-    return file.with_name(f".{file.name}.crc")
+    checksum_file(file).unlink(missing_ok=True)

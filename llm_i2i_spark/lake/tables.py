@@ -5,8 +5,7 @@ Nothing else touches storage, but for `lake.delta_rs`, which is the same lake wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
@@ -33,10 +32,9 @@ from llm_i2i_spark.lake.location import (
 from llm_i2i_spark.lake.lost_files import remove_failed_creation, with_losses
 from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.spark_progress import show_task_progress
-from llm_i2i_spark.lake.storage_errors import storage_error
 from llm_i2i_spark.lake.surviving_rows import surviving_rows
 from llm_i2i_spark.lake.upgrade import upgrade_table
-from llm_i2i_spark.lake.worker_errors import worker_error
+from llm_i2i_spark.lake.write_errors import explained_write
 
 
 class Lake:
@@ -160,7 +158,7 @@ class Lake:
                 of none of the scopes.
         """
         table, rows = TABLES[record.table], _fit(frame, TABLES[record.table])
-        with _explained_write(record):
+        with explained_write(record):
             before = self._prepare(table)
         lost = self.lost_files(table.name)
         if lost:
@@ -176,7 +174,7 @@ class Lake:
         if table.scope and scopes and not lost:
             writer = writer.option("replaceWhere", _replaced(table, scopes))
         with (
-            _explained_write(record),
+            explained_write(record),
             show_task_progress(self.spark, title or f"{record.stage}: {table.name}"),
         ):
             if self.root:
@@ -240,22 +238,6 @@ class Lake:
 
     def _name(self, table: str) -> str:
         return f"{self._schema}.{table}"
-
-
-@contextmanager
-def _explained_write(record: RunRecord) -> Iterator[None]:
-    """Turn an error of Spark at a commit into one sentence.
-
-    Raises:
-        LlmI2iError: something inside the block failed in Spark.
-    """
-    try:
-        yield
-    except SPARK_ERRORS as error:
-        known = worker_error(error) or storage_error(error)
-        raise known or StageError(
-            f"Stage {record.stage} could not write {record.table} ({spark_reason(error)})."
-        ) from error
 
 
 def contract_schema(table: Table) -> StructType:
