@@ -37,6 +37,12 @@ def add_commands(commands: Any) -> None:
         "--entries", type=int, default=20, help="with --user: entries to show (default: 20)"
     )
     add_one_index(trace)
+    _add_checks(audits)
+    _add_changes(audits)
+
+
+def _add_checks(audits: Any) -> None:
+    """Commands that compare and write no table."""
     diff = add_command(audits, "diff", "what changed between two indexes, and why", _diff)
     diff.add_argument(
         "before",
@@ -53,6 +59,23 @@ def add_commands(commands: Any) -> None:
     verify.add_argument(
         "--quick", action="store_true", help="names and sizes of files alone; no rows are read"
     )
+    replay = add_command(
+        audits, "replay", "the stages of a run again on what they read: the same rows?", _replay
+    )
+    replay.add_argument("run", metavar="RUN", help="its id, as `audit runs` lists it")
+    replay.add_argument(
+        "--stage", action="append", choices=STAGES, help="only this one; may be given again"
+    )
+    replay.add_argument(
+        "--scratch", metavar="FOLDER", help="for the scratch lake (default: below lake.root)"
+    )
+    replay.add_argument(
+        "--other-code", action="store_true", help="replay also a stage whose code has changed"
+    )
+
+
+def _add_changes(audits: Any) -> None:
+    """Commands that change the lake."""
     rollback = add_command(
         audits, "rollback", "the index of a former run back, with what it was made from", _rollback
     )
@@ -67,23 +90,6 @@ def add_commands(commands: Any) -> None:
         help="only this table; may be given again (default: item_index and its inputs)",
     )
     rollback.add_argument("--yes", action="store_true", help="do it; without, the plan is shown")
-    replay = add_command(
-        audits, "replay", "the stages of a run again on what they read: the same rows?", _replay
-    )
-    replay.add_argument("run", metavar="RUN", help="its id, as `audit runs` lists it")
-    replay.add_argument(
-        "--stage", action="append", choices=STAGES, help="only this one; may be given again"
-    )
-    replay.add_argument(
-        "--scratch", metavar="FOLDER", help="for the scratch lake (default: below lake.root)"
-    )
-    replay.add_argument(
-        "--other-code", action="store_true", help="replay also a stage whose code has changed"
-    )
-    _add_forget(audits)
-
-
-def _add_forget(audits: Any) -> None:
     forget = add_command(
         audits, "forget", "all that holds a user; with --yes their erasure, and its proof", _forget
     )
