@@ -250,7 +250,7 @@ def _number(value: float | None) -> str:
 
 
 def _percent(value: float | None) -> str:
-    return "" if value is None else f"{value:+.1%}"
+    return "" if value is None else f"{round(value, 3) + 0.0:+.1%}"  # no -0.0 %
 
 
 def _bounds(bounds: Interval | None, style: str) -> str:
