@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from llm_i2i_spark.audit.origins import Origin
@@ -23,7 +23,7 @@ class Cause:
     Attributes:
         kind: `source` outside the lake, `option`, `model` whose rows are read, `code` of the stage,
             `input` that only one of the two was made from, `unrecorded` where nothing says.
-        stage: that was given it.
+        stage: that was given it; several with commas between.
         name: of the source, the option, the table of the model's rows, or the input; of code the
             stage.
         before: value, or the first digits of the digest; None where the earlier one has none.
@@ -109,13 +109,15 @@ def compare_upstream(
     names = sorted(
         earlier.keys() | later.keys(), key=lambda name: (order.index(name.partition("[")[0]), name)
     )
-    inputs, causes = [], dict[Cause, None]()
+    inputs, causes = [], dict[Cause, dict[str, None]]()
     for name in names:
         old, new = earlier.get(name), later.get(name)
         inputs.append(_versions(old, new))
         for cause in _causes(name, old, new):
-            causes.setdefault(_hashable(cause))
-    return tuple(inputs), tuple(causes)
+            causes.setdefault(_hashable(replace(cause, stage="")), {})[cause.stage] = None
+    return tuple(inputs), tuple(
+        replace(cause, stage=", ".join(stages)) for cause, stages in causes.items()
+    )
 
 
 def _by_name(upstream: Sequence[Origin]) -> dict[str, Origin]:
