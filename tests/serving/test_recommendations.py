@@ -147,4 +147,5 @@ def test_a_file_of_recommendations_holds_every_user_in_order(spark, index, histo
     lines = (tmp_path / "new" / "users.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line) for line in lines] == wanted
     names = sorted(path.name for path in (tmp_path / "new").iterdir())
-    assert names == ["users.jsonl", "users.parquet"]
+    files = ["users.jsonl", "users.parquet"]
+    assert names == [*(f"_{name}.manifest.json" for name in files), *files]
