@@ -18,6 +18,7 @@ from typing import Any
 
 from llm_i2i_spark.base.contract import Scope, scope_key
 from llm_i2i_spark.base.run_record import RunRecord, ScopeResult
+from llm_i2i_spark.base.variants import VARIANT_RULE
 
 PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -75,10 +76,21 @@ class Ingredients:
         for name in before.inputs:
             if name not in self.inputs:
                 found.append(f"{name} is left out")
-        found += _changed_settings(record.settings, self.settings)
+        found += _changed_settings(record.settings, self._told_apart(record))
         if before.code_digest != self.code_digest:
             found.append(f"the code of {self.stage} has changed")
         return found
+
+    def _told_apart(self, record: RunRecord) -> dict[str, Any]:
+        """The settings that a record can be compared by: the rules of several variants whose
+        results one commit holds stand in it under one key.
+        """
+        several = len(record.scopes) > 1
+        return {
+            key: value
+            for key, value in self.settings.items()
+            if not (several and key.startswith(VARIANT_RULE))
+        }
 
 
 def _changed_settings(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:

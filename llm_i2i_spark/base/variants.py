@@ -13,6 +13,9 @@ from typing import Any, Literal
 
 from llm_i2i_spark.base.errors import ConfigError
 
+VARIANT_RULE = "fusion."
+"""What the keys of a variant's rule begin with, among the settings of a result."""
+
 BASE_BRANCH = "base"
 SERVED = "_served"
 SERVED_SETTINGS: Mapping[str, Any] = {"split.protocol": "all"}
@@ -111,7 +114,8 @@ class Variant:
     @property
     def ingredients(self) -> dict[str, str]:
         """The fusion rule as a fingerprint knows it."""
-        return {"fusion.real": self.fusion.real, "fusion.synthetic": self.fusion.synthetic}
+        rule = {"real": self.fusion.real, "synthetic": self.fusion.synthetic}
+        return {VARIANT_RULE + key: value for key, value in rule.items()}
 
     def as_served(self) -> Variant:
         """The same made from all interactions; models and settings stay."""

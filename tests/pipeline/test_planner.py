@@ -75,6 +75,18 @@ def test_a_changed_source_reaches_everything_that_was_made_from_it(shop) -> None
     assert shop.plan().up_to_date
 
 
+def test_the_rules_of_variants_in_one_commit_are_no_reason(shop) -> None:
+    both = ("real", "llm_i2i")
+    shop.run(*both)
+    (shop.folder / "items.csv").write_text("item_id,title\ni,another\n")
+    found = reasons(shop.plan(both), "fuse")
+    assert found["variant=real"] == ("interactions has changed",)
+    assert found["variant=llm_i2i"] == (
+        "interactions has changed",
+        "scored[branch=base] has changed",
+    )
+
+
 def test_a_changed_setting_reaches_its_stage_and_those_after_it(shop) -> None:
     shop.run()
     plan = shop.given("index.size=7").plan()

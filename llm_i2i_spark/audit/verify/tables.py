@@ -12,6 +12,7 @@ from llm_i2i_spark.audit.verify.result import TableVerification
 from llm_i2i_spark.base.contract import Table
 from llm_i2i_spark.base.errors import InputDataError, TableNotFoundError
 from llm_i2i_spark.base.manifest import verify_manifest
+from llm_i2i_spark.base.run_record import ERASED_ROWS
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lake.lost_files import open_table
 from llm_i2i_spark.lake.row_checks import (
@@ -46,7 +47,8 @@ def verify_table(
         files = read_table_files(path)
     except (TableNotFoundError, *QUERY_ERRORS, ValueError, KeyError) as error:
         return _unreadable(contract, f"its log cannot be read: {error}".splitlines()[0])
-    problems = [*_lost(lake, contract.name), *_unreachable(files.versions, retention_days)]
+    erased = _last_erasure(lake, contract.name)
+    problems = [*_lost(lake, contract.name), *_unreachable(files.versions, retention_days, erased)]
     wrong, missing = column_problems(path, contract)
     problems += wrong
     rows = None
@@ -78,17 +80,32 @@ def _state(exists: bool) -> str:
     return "another size" if exists else "missing"
 
 
-def _unreachable(versions: Sequence[VersionState], retention_days: int) -> Iterator[str]:
+def _last_erasure(lake: DeltaRsLake, table: str) -> int:
+    """The latest version that deleted rows of forgotten users; 0 without one."""
+    erasures = (
+        one.version
+        for one in lake.history(table)
+        if one.record and ERASED_ROWS in one.record.attributes
+    )
+    return next(erasures, 0)
+
+
+def _unreachable(
+    versions: Sequence[VersionState], retention_days: int, erased: int
+) -> Iterator[str]:
     """Old versions that the horizon still covers, and that cannot be read.
 
     A version ends when the next one is committed; from then on its files are kept for the time of
-    the retention.
+    the retention, unless they hold rows of users that were forgotten by version `erased`.
     """
     horizon = datetime.now(timezone.utc) - timedelta(days=retention_days)
     gone = [
         old.version
         for old, new in pairwise(versions)
-        if not old.readable and new.time is not None and new.time > horizon
+        if not old.readable
+        and old.version >= erased
+        and new.time is not None
+        and new.time > horizon
     ]
     if gone:
         names = ", ".join(f"v{one}" for one in gone[:NAMED])
