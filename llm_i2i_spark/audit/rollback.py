@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 from llm_i2i_spark import __version__
@@ -17,6 +16,7 @@ from llm_i2i_spark.audit.runs import utc
 from llm_i2i_spark.base.contract import result_name, scope_key, scope_of
 from llm_i2i_spark.base.contracts import ITEM_INDEX, TABLES
 from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError
+from llm_i2i_spark.base.printed import Printed
 from llm_i2i_spark.base.run_record import (
     ERASED_ROWS,
     RESTORED_VERSION,
@@ -62,7 +62,7 @@ class TableRollback:
 
 
 @dataclass(frozen=True)
-class RollbackPlan:
+class RollbackPlan(Printed):
     """What a rollback would do.
 
     Attributes:
@@ -89,15 +89,9 @@ class RollbackPlan:
         same = f"the same as then: {', '.join(self.unchanged)}" if self.unchanged else ""
         return [head, *(one.line() for one in self.tables), *([same] if same else [])]
 
-    def __str__(self) -> str:
-        return "\n".join(self.lines())
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
-
 
 @dataclass(frozen=True)
-class Rollback:
+class Rollback(Printed):
     """What a rollback did.
 
     Attributes:
@@ -125,12 +119,6 @@ class Rollback:
             "undo it with: llm-i2i audit rollback --version"
             f" {self.versions.get(ITEM_INDEX.name, self.plan.index_version + 1) - 1}",
         ]
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines())
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
 
 
 def plan_rollback(

@@ -49,6 +49,7 @@ class YoutubeDnn(EmbeddingBackbone):
 
     name: ClassVar[str] = "youtube_dnn"
     needs_order: ClassVar[bool] = True
+    learns_users: ClassVar[bool] = True
 
     dims: int = Field(64, ge=1, description="numbers of a vector")
     hidden: tuple[PositiveInt, ...] = Field(

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 
 from llm_i2i_spark.base.errors import DamagedFileError
 from llm_i2i_spark.base.files import is_uri, open_atomically, sha256_of, write_atomically
+from llm_i2i_spark.base.json_digest import json_digest
 
 ATTEMPTS = 10
 """To verify a file that others replace meanwhile."""
@@ -118,7 +119,7 @@ def write_export_manifest(path: str | Path, content: ExportedContent) -> None:
     before = [] if is_uri(str(path)) else _contents_before(Path(path))
     contents = list(dict.fromkeys([content, *before]))[:KEPT]
     values = [asdict(one) for one in contents]
-    text = json.dumps({"contents": values, "digest": _digest(values)}, indent=1)
+    text = json.dumps({"contents": values, "digest": json_digest(values)}, indent=1)
     write_atomically(manifest_path(path), text + "\n")
 
 
@@ -155,7 +156,7 @@ def _read(file: Path) -> Sequence[ExportedContent]:
     try:
         values = json.loads(Path(manifest).read_bytes())
         contents = values["contents"]
-        if values["digest"] != _digest(contents):
+        if values["digest"] != json_digest(contents):
             raise ValueError("its digest is another one")
         return [ExportedContent(**one) for one in contents]
     except (ValueError, KeyError, TypeError) as error:
@@ -177,7 +178,3 @@ def _contents_before(path: Path) -> Sequence[ExportedContent]:
 
 def _same(one: os.stat_result, other: os.stat_result) -> bool:
     return (one.st_ino, one.st_mtime_ns) == (other.st_ino, other.st_mtime_ns)
-
-
-def _digest(values: Any) -> str:
-    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()

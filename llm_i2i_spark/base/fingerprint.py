@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from llm_i2i_spark.base.contract import Scope, scope_key
+from llm_i2i_spark.base.json_digest import json_digest
 from llm_i2i_spark.base.run_record import RunRecord, ScopeResult
 from llm_i2i_spark.base.variants import VARIANT_RULE
 
@@ -54,7 +54,7 @@ class Ingredients:
             "settings": dict(self.settings),
             "code": self.code_digest,
         }
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return json_digest(content)
 
     @property
     def result(self) -> ScopeResult:

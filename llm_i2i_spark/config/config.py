@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from llm_i2i_spark.backbones import BACKBONES, find_backbone
+from llm_i2i_spark.base.json_digest import json_digest
 from llm_i2i_spark.base.redaction import redact_value
 from llm_i2i_spark.base.sections.discriminate import DiscriminateConfig
 from llm_i2i_spark.base.sections.evaluate import EvaluateConfig
@@ -135,8 +134,7 @@ class Config(Section):
 
     def digest(self, *sections: str) -> str:
         """Hex sha256 of `settings(*sections)`: equal settings, equal digest."""
-        text = json.dumps(self.settings(*sections), sort_keys=True)
-        return hashlib.sha256(text.encode()).hexdigest()
+        return json_digest(self.settings(*sections))
 
     def with_settings(self, overrides: Mapping[str, Any]) -> Config:
         """A copy with some options changed.

@@ -7,29 +7,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from llm_i2i_spark import __version__
+from llm_i2i_spark.base.pages import render_page
 
 NUMBER = re.compile(r"^[−+-]?\d[\d,.]*(\s?%)?( .*)?$")
 
 
-def render_page(template: str, **values: Any) -> str:
-    """A page of one file: styles and plots inside, nothing fetched from elsewhere.
+def render_experiment(template: str, **values: Any) -> str:
+    """A page from a template of the experiments.
 
     Args:
         template: name of its file.
         values: what it shows, by name.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    packages = ("llm_i2i_spark.experiments", "llm_i2i_spark.evaluate.report")
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["numeric"] = is_numeric
-    return environment.get_template(template).render(**values, version=__version__)
+    shown = {**values, "version": __version__}
+    return render_page("llm_i2i_spark.experiments", template, shown, {"numeric": is_numeric})
 
 
 def is_numeric(cells: Sequence[Sequence[str]], column: int) -> bool:

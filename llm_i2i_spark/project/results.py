@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING, Any
+
+from llm_i2i_spark.base.printed import Printed
 
 if TYPE_CHECKING:
     from llm_i2i_spark.evaluate.metric_rows import MetricRow
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class ProjectRun:
+class ProjectRun(Printed):
     """The result of `Project.run`.
 
     Attributes:
@@ -60,12 +63,12 @@ class ProjectRun:
         return "\n".join(self.lines()) or f"run {self.run_id}"
 
     def _repr_html_(self) -> str:
-        report = f"<p>report: {self.report}</p>" if self.report else ""
-        return f"<pre>{self}</pre>{report}"
+        report = f"<p>report: {escape(str(self.report))}</p>" if self.report else ""
+        return super()._repr_html_() + report
 
 
 @dataclass(frozen=True)
-class ServedIndex:
+class ServedIndex(Printed):
     """The result of `Project.serve`.
 
     Attributes:
@@ -93,12 +96,6 @@ class ServedIndex:
             f"to serve: {' and '.join(names)} in item_index v{index['version']}, made from all"
             " interactions with the models and settings evaluated above",
         ]
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines())
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{self}</pre>"
 
     def _names(self) -> list[str]:
         return list(self.served.summary["variants"])

@@ -67,14 +67,15 @@ class UserAccess(LakeAccess):
 
     def _users_and_model(self, variant: str | None, backbone: str) -> tuple[DataFrame, UserModel]:
         """The interactions that a backbone learned from, and what it learned."""
-        from llm_i2i_spark.backbones.youtube_dnn import YoutubeDnn
+        from llm_i2i_spark.backbones import find_backbone
+        from llm_i2i_spark.backbones.embedding.backbone import EmbeddingBackbone
         from llm_i2i_spark.base.run_record import commit_of
         from llm_i2i_spark.pipeline.planner import systems_in
         from llm_i2i_spark.serving.choice import choose_index
         from llm_i2i_spark.serving.user_vectors import UserModel
 
-        parameters = self._config.i2i.parameters(backbone)
-        if not isinstance(parameters, YoutubeDnn):
+        kind = find_backbone(backbone)
+        if not (issubclass(kind, EmbeddingBackbone) and kind.learns_users):
             raise ConfigError(
                 f"Backbone {backbone} learns no network for users; ask for {BACKBONE}."
             )
@@ -92,6 +93,6 @@ class UserAccess(LakeAccess):
         model = UserModel.from_rows(
             read("item_embeddings", None, scope).select("item_id", "embedding").toArrow(),
             read(USER_NETWORKS.name, None, scope).select("layer", "unit", "weights").toArrow(),
-            commit.record.settings.get(f"i2i.{backbone}.history", parameters.history),
+            commit.record.settings[f"i2i.{backbone}.history"],
         )
         return read("fused", commit.record.reads["fused"], {"variant": chosen}), model

@@ -6,10 +6,10 @@ A template is the text around the items: before the history, around one item, an
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import asdict, dataclass
 from typing import Literal
+
+from llm_i2i_spark.base.json_digest import json_digest
 
 Layout = Literal["instruct", "sequence"]
 
@@ -35,7 +35,7 @@ class Template:
     @property
     def digest(self) -> str:
         """Hex sha256 of the wording."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        return json_digest(asdict(self))
 
 
 GENERATOR = Template(

@@ -8,7 +8,6 @@ very moment in which the file changes.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -28,6 +27,7 @@ from llm_i2i_spark.base.files import (
     require_file_place,
     write_atomically,
 )
+from llm_i2i_spark.base.json_digest import json_digest
 from llm_i2i_spark.serving.array_cache import SERVING_FOLDER
 from llm_i2i_spark.serving.base import Exporter, Generation
 
@@ -135,7 +135,7 @@ class FileExporter(Exporter):
             if isinstance(found, list):  # of a version without digests
                 return found
             entries: list[dict[str, Any]] = found["entries"]
-            if found["digest"] != _digest(entries):
+            if found["digest"] != json_digest(entries):
                 raise ValueError("its digest is another one")
         except FileNotFoundError:
             return []
@@ -147,12 +147,8 @@ class FileExporter(Exporter):
         return entries
 
     def _save(self, entries: list[dict[str, Any]]) -> None:
-        content = {"entries": entries, "digest": _digest(entries)}
+        content = {"entries": entries, "digest": json_digest(entries)}
         write_atomically(self._folder / RECORDS, json.dumps(content, sort_keys=True))
-
-
-def _digest(entries: list[dict[str, Any]]) -> str:
-    return hashlib.sha256(json.dumps(entries, sort_keys=True).encode()).hexdigest()
 
 
 def _stamp(path: Path) -> list[int]:

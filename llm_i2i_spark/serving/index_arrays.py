@@ -9,7 +9,6 @@ so that an item's number orders it among equal scores; lists stand in the order 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import mmap
 import zlib
@@ -22,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from llm_i2i_spark.base.json_digest import json_digest
 from llm_i2i_spark.serving.rows import make_lists
 
 FORMAT = 2
@@ -151,7 +151,7 @@ def open_arrays(folder: Path) -> IndexArrays | None:
 def manifest_digest(manifest: Mapping[str, Any]) -> str:
     """Hex sha256 of all that a manifest says beside it."""
     content = {name: value for name, value in manifest.items() if name != "digest"}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return json_digest(content)
 
 
 def _map(path: Path, kind: str) -> NDArray[Any]:

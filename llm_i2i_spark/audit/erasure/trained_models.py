@@ -5,16 +5,14 @@ results were made from their rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import cast
 
 from llm_i2i_spark.audit.erasure.holdings import TrainedModel
-from llm_i2i_spark.audit.lineage import Lineage, Origin
+from llm_i2i_spark.audit.origins import Origin, Origins
 from llm_i2i_spark.base.contract import scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.run_record import ERASED_USERS
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
-from llm_i2i_spark.lake.tables import Lake
 
 MODEL_TABLES = ("checkpoints", "combiners", "item_embeddings")
 
@@ -31,8 +29,7 @@ class Descent:
 
     def __init__(self, lake: DeltaRsLake, versions: Iterable[int], hashes: frozenset[str]) -> None:
         self._lake = lake
-        # It asks for histories alone, which both lakes have.
-        self._lineage = Lineage(cast(Lake, lake))
+        self._origins = Origins(lake)
         history = lake.history("interactions")
         erased = [
             commit.version
@@ -48,7 +45,7 @@ class Descent:
             live = {(one.written, scope_key(one.scope)) for one in self._present(table)}
             for commit in self._lake.history(table):
                 for key in commit.record.scopes if commit.record else ():
-                    found = self._lineage.find(table, scope_of(key), commit.version)
+                    found = self._origins.find(table, scope_of(key), commit.version)
                     read = None if found is None else self._interactions(found)
                     if read is not None:
                         is_live = (commit.version, key) in live
@@ -78,14 +75,14 @@ class Descent:
             for key in commit.record.scopes
         }
         for key in keys:
-            found = self._lineage.find(table, scope_of(key))
+            found = self._origins.find(table, scope_of(key))
             if found is not None and found.record is not None:
                 yield found
 
     def _interactions(self, origin: Origin) -> int | None:
         """A version of `interactions` with the users that a result was made from; None without."""
         try:
-            for one in self._lineage.inputs(origin):
+            for one in self._origins.inputs(origin):
                 if one.table == "interactions" and self._versions & {one.version, one.written}:
                     return one.version
         except UserError:  # a table that was read is gone, and with it what it held

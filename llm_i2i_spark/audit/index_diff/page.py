@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark import __version__
+from llm_i2i_spark.base.pages import render_page
 
 if TYPE_CHECKING:
     from llm_i2i_spark.audit.index_diff.result import IndexDiff
@@ -16,15 +17,5 @@ def diff_page(diff: IndexDiff) -> str:
     Args:
         diff: what it shows.
     """
-    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
-    packages = ("llm_i2i_spark.audit.index_diff", "llm_i2i_spark.evaluate.report")
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader(package) for package in packages]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    page = environment.get_template("index_diff.html.j2")
-    return page.render(diff=diff, version=__version__)
+    values = {"diff": diff, "version": __version__}
+    return render_page("llm_i2i_spark.audit.index_diff", "index_diff.html.j2", values)

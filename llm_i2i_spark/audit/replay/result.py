@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import Any, Literal
 
 from llm_i2i_spark.base.contract import scope_key
+from llm_i2i_spark.base.printed import Printed
 
 State = Literal["equal", "differs", "not replayed"]
 
@@ -79,7 +79,7 @@ class StageReplay:
 
 
 @dataclass(frozen=True)
-class RunReplay:
+class RunReplay(Printed):
     """The result of `Project.replay_run`.
 
     Attributes:
@@ -107,9 +107,3 @@ class RunReplay:
             lines += stage.lines()
         equal = sum(one.state == "equal" for one in self.stages)
         return [*lines, f"{equal} of {len(self.stages)} stages wrote the same rows again"]
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines())
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"

@@ -4,8 +4,6 @@ the checkpoints of both; or the retrieved examples that voted for it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence
 
 from pyspark.sql import Row
@@ -23,6 +21,7 @@ from llm_i2i_spark.audit.trace.synthetic_origin import (
     SyntheticOrigin,
 )
 from llm_i2i_spark.audit.trace.users import UserItem
+from llm_i2i_spark.base.json_digest import json_digest
 from llm_i2i_spark.config.aliases import RENAMED
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.user_histories import build_histories
@@ -150,7 +149,7 @@ def _decode_digests(config: Config) -> tuple[str, str]:
     keys = ("generate.per_user", "export.history_length", "split.protocol", "split.holdout")
     old_names = {new: old for old, new in RENAMED.items()}
     settings = {old_names.get(key, key): value for key, value in config.settings(*keys).items()}
-    old = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    old = json_digest(settings)
     return config.decode_digest, old
 
 

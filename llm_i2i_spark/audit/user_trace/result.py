@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from html import escape
 from typing import Any
 
 from llm_i2i_spark.base.contract import result_name
+from llm_i2i_spark.base.printed import Printed
 from llm_i2i_spark.prompts.render import clean_text
 
 TITLE_CHARS = 48
@@ -88,7 +88,7 @@ class TouchedEntry:
 
 
 @dataclass(frozen=True)
-class UserTrace:
+class UserTrace(Printed):
     """Everything that a user's rows touched, up to one index.
 
     Attributes:
@@ -144,12 +144,6 @@ class UserTrace:
         if self.is_learned:
             lines.append(f"{self.backbone} is trained: any list may depend on the user a little")
         return lines
-
-    def __str__(self) -> str:
-        return "\n".join(self.lines())
-
-    def _repr_html_(self) -> str:
-        return f"<pre>{escape(str(self))}</pre>"
 
     def _named(self, item: str, title: str | None = None) -> str:
         title = clean_text(title or self.titles.get(item, ""), TITLE_CHARS)

@@ -37,6 +37,8 @@ class EmbeddingBackbone(Backbone):
     reads: ClassVar[tuple[str, ...]] = ("fused", "item_embeddings")
     index_normalize: ClassVar[Literal["none", "row"]] = "row"
     index_popularity_exponent: ClassVar[float] = 0.0
+    learns_users: ClassVar[bool] = False
+    """Whether it also learns a network that makes a user's vector from the last `history` items."""
 
     exponent: float = Field(4.0, gt=0, description="the cosine is raised to it: the lead of few")
     top_k: int = Field(400, ge=1, description="neighbours kept an item")

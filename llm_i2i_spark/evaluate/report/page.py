@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ import pandas as pd
 import yaml
 
 from llm_i2i_spark import __version__
+from llm_i2i_spark.base.pages import render_page
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.compare import Comparison
 from llm_i2i_spark.evaluate.figures import Figure, FigureGroup, RowsByKey, figure_of, rows_by_key
@@ -99,22 +100,14 @@ def render_report(report: Report) -> str:
     """The report as one HTML page: styles, plots and script inside, nothing fetched from
     elsewhere.
     """
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("llm_i2i_spark.evaluate.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
+    filters: dict[str, Callable[..., str]] = {
         "percent": percent,
         "signed_percent": signed_percent,
         "in_a_sentence": _in_a_sentence,
         "reasons": reasons_text,
     }
-    return environment.get_template("report.html.j2").render(**report_context(report))
+    context = report_context(report)
+    return render_page("llm_i2i_spark.evaluate.report", "report.html.j2", context, filters)
 
 
 def report_context(report: Report) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from llm_i2i_spark.experiments.pages import render_page
+from llm_i2i_spark.experiments.pages import render_experiment
 from llm_i2i_spark.experiments.sweeps.page import plot_sweep
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def render_reproduction(result: Reproduction) -> str:
         for sweep in sweeps
     ]
     tables = [{"table": table, "plot": plot_table(table)} for table in result.tables]
-    return render_page("reproduction.html.j2", result=result, tables=tables, figures=figures)
+    return render_experiment("reproduction.html.j2", result=result, tables=tables, figures=figures)
 
 
 def plot_table(table: ReproducedTable) -> str | None:

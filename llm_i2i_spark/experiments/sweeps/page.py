@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.evaluate.slices import SLICE_TITLES
-from llm_i2i_spark.experiments.pages import render_page
+from llm_i2i_spark.experiments.pages import render_experiment
 
 if TYPE_CHECKING:
     from llm_i2i_spark.experiments.sweeps.result import Sweep
@@ -15,7 +15,7 @@ def render_sweep(sweep: Sweep) -> str:
     """The page as HTML."""
     from llm_i2i_spark.experiments.sweeps.result import SWEPT_SLICES, TARGET_WORDS
 
-    return render_page(
+    return render_experiment(
         "sweep.html.j2",
         sweep=sweep,
         cells=sweep.cells(),

@@ -9,7 +9,7 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.evaluate.report.page import settings_shown
 from llm_i2i_spark.evaluate.report.tables import Cell, PageTable
 from llm_i2i_spark.evaluate.slices import SLICE_TITLES
-from llm_i2i_spark.experiments.pages import render_page
+from llm_i2i_spark.experiments.pages import render_experiment
 from llm_i2i_spark.experiments.tuning.plots import plot_history, plot_option
 from llm_i2i_spark.experiments.tuning.result import TuningResult
 from llm_i2i_spark.experiments.tuning.trial import Trial
@@ -24,7 +24,7 @@ def render_search(result: TuningResult, config: Config) -> str:
         config: that all trials share.
     """
     metric, part = result.objective.metric, result.objective.part
-    return render_page(
+    return render_experiment(
         "tuning.html.j2",
         result=result,
         better=result.best is not result.current,

@@ -7,8 +7,6 @@ run find them as they were.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -17,6 +15,7 @@ from typing import Any, Protocol
 from llm_i2i_spark.base.contract import result_name
 from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError
 from llm_i2i_spark.base.external_input import ExternalInput
+from llm_i2i_spark.base.json_digest import json_digest
 from llm_i2i_spark.base.run_record import new_run_id
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.base.variants import Variant
@@ -125,7 +124,7 @@ class TrialLake:
         measured = self.config.settings(*EVALUATE.settings)
         content.append({key: value for key, value in measured.items() if key not in without})
         content.append({"code": EVALUATE.code_digest({})})
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        return json_digest(content)
 
     def with_settings(self, settings: Mapping[str, Any]) -> Config:
         """The settings of one trial.
