@@ -47,19 +47,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         execute: Handler = options.execute
         with optional_imports():
             execute(options, config)
-    except LlmI2iError as error:
-        internal = error.exit_code == 1 and error.__cause__ is not None
-        return _fail(_with_log(log, str(error)) if internal else str(error), error.exit_code)
-    except KeyboardInterrupt:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session is stopped in peace
-        return _fail("Stopped; the same command goes on from the last complete stage.", INTERRUPTED)
     except OutputClosedError:
         return OUTPUT_CLOSED
-    except Exception as error:
-        full = full_disk(error)
-        if full is not None:
-            return _fail(str(full), full.exit_code)
-        return _fail(_with_log(log, _unexpected(error)), 1)
+    except (Exception, KeyboardInterrupt) as error:
+        return _failed(log, error)
     return 0
 
 
@@ -119,6 +110,30 @@ def _load(options: argparse.Namespace) -> Config:
     from llm_i2i_spark.cli.quickstart import quickstart_config
 
     return quickstart_config(options.workdir, options.set)
+
+
+def _failed(log: _Log, error: Exception | KeyboardInterrupt) -> int:
+    """Say in one sentence how a command ended; its exit code."""
+    if isinstance(error, KeyboardInterrupt) or _hides_interrupt(error):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session is stopped in peace
+        return _fail("Stopped; the same command goes on from the last complete stage.", INTERRUPTED)
+    if isinstance(error, LlmI2iError):
+        internal = error.exit_code == 1 and error.__cause__ is not None
+        return _fail(_with_log(log, str(error)) if internal else str(error), error.exit_code)
+    full = full_disk(error)
+    if full is not None:
+        return _fail(str(full), full.exit_code)
+    return _fail(_with_log(log, _unexpected(error)), 1)
+
+
+def _hides_interrupt(error: Exception) -> bool:
+    """Whether Ctrl-C was met on the way to an error: the bridge to the JVM, interrupted in a call,
+    may fail to tidy up.
+    """
+    met: BaseException | None = error
+    while met is not None and not isinstance(met, KeyboardInterrupt):
+        met = met.__cause__ or met.__context__
+    return met is not None
 
 
 def _unexpected(error: Exception) -> str:

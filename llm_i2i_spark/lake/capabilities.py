@@ -5,6 +5,7 @@ below the DataFrame API.
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from py4j.protocol import Py4JError
@@ -97,6 +98,14 @@ def task_counts(spark: SparkSession, seen: dict[int, tuple[int, int]]) -> tuple[
     for stage_id in seen.keys() - active:
         seen[stage_id] = (seen[stage_id][1], seen[stage_id][1])
     return sum(done for done, _ in seen.values()), sum(total for _, total in seen.values())
+
+
+def cancel_jobs(spark: SparkSession) -> None:
+    """End the jobs that run in this session's JVM, where the platform lets its driver do so."""
+    if is_remote():
+        return
+    with suppress(*SPARK_ERRORS, OSError):
+        spark.sparkContext.cancelAllJobs()
 
 
 def jdbc_connection(spark: SparkSession, url: str, driver: str) -> Any | None:

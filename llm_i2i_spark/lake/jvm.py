@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from pyspark import SparkConf, SparkContext
@@ -51,6 +53,19 @@ def start_jvm(settings: Mapping[str, str]) -> None:
     if len(public) < len(settings):
         launch = SparkConf(loadDefaults=False).setAll(list(public.items()))
         SparkContext._ensure_initialized(conf=launch)
+
+
+@contextmanager
+def one_start_at_a_time() -> Iterator[None]:
+    """Let one process of a user start its session at a time: Spark fetches packages into a folder
+    that all sessions of the user share, and two that fetch at once break each other's files.
+    """
+    path = Path(tempfile.gettempdir()) / f"llm-i2i-{os.getuid()}-start.lock"
+    with ExitStack() as stack:
+        with suppress(OSError):  # nothing can be written there, or its file system has no locks
+            lock = stack.enter_context(path.open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

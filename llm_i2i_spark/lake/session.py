@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import logging
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -24,8 +25,8 @@ from llm_i2i_spark.base.errors import MissingDependencyError
 from llm_i2i_spark.base.redaction import LOGINS, SECRET_NAMES
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.spark import SparkConfig
-from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, has_delta, on_databricks
-from llm_i2i_spark.lake.jvm import check_java, output_to, start_jvm, utf8_names
+from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, cancel_jobs, has_delta, on_databricks
+from llm_i2i_spark.lake.jvm import check_java, one_start_at_a_time, output_to, start_jvm, utf8_names
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.lake.session_options import session_options
 
@@ -121,7 +122,7 @@ def _adopt(active: SparkSession, settings: SparkConfig) -> SparkSession:
 def session_settings(spark: SparkSession) -> Iterator[None]:
     """Make the session one in which results are what they are in any other, for the length of the
     block: times are UTC, casts and names follow Spark's defaults. What its owner had set comes back
-    afterwards.
+    afterwards, and where Ctrl-C ends the block its jobs end with it: a notebook's session lives on.
 
     Raises:
         MissingDependencyError: the platform does not allow it.
@@ -129,7 +130,11 @@ def session_settings(spark: SparkSession) -> Iterator[None]:
     with session_options(spark, _RESULT_SETTINGS):
         for key, value in _RESULT_SETTINGS.items():
             _require(spark, key, value)
-        yield
+        try:
+            yield
+        except KeyboardInterrupt:
+            cancel_jobs(spark)
+            raise
 
 
 def _require(spark: SparkSession, key: str, value: str) -> None:
@@ -175,13 +180,31 @@ def _build_local(config: SparkConfig, log: Path) -> SparkSession:
     for key, value in settings.items():
         builder = builder.config(key, value)
     try:
-        with output_to(log), utf8_names():
+        with one_start_at_a_time(), interrupt_handler_kept(), output_to(log), utf8_names():
             start_jvm(settings)
             spark = builder.getOrCreate()
     except Exception as error:
         raise MissingDependencyError(_start_failure(log, error)) from error
     atexit.register(_stop_quietly, spark)
     return spark
+
+
+@contextmanager
+def interrupt_handler_kept() -> Iterator[None]:
+    """Let Ctrl-C be the caller's own affair after a session was started in the block.
+
+    PySpark's handler cancels all jobs from within the signal. It so speaks over the connection that
+    the interrupted call is using, and the KeyboardInterrupt comes out of that call as an error of
+    the bridge, which may mean anything. `session_settings` cancels when it has come.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _delta_jar(config: SparkConfig) -> dict[str, str]:

@@ -155,7 +155,9 @@ def test_an_interrupted_run_ends_with_one_sentence(
     _wait_for("ingest", process)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    # Python ends by the signal itself where it came while a text was executed, as when a dataclass
+    # is made; a shell calls either 130.
+    assert process.returncode in (130, -signal.SIGINT)
     assert out == ""
     assert err.splitlines()[-1].startswith("llm-i2i: Stopped; the same command goes on")
     assert "Traceback" not in err

@@ -1,0 +1,82 @@
+"""Sessions that start at once, and Ctrl-C in a session that was started here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.spark, pytest.mark.faults]
+
+OPEN = """
+import sys
+from pathlib import Path
+from llm_i2i_spark.base.sections.spark import SparkConfig
+from llm_i2i_spark.lake.session import open_session, session_settings
+
+folder = Path(sys.argv[1])
+packages = {"spark.jars.ivy": str(folder / "packages")} if "fetch" in sys.argv else {}
+settings = SparkConfig(master="local[1]", memory="512m", short_jobs=True, conf=packages)
+spark = open_session(settings, folder / "spark.log")
+"""
+
+INTERRUPTED_CALLS = """
+import os, random, signal, threading, time
+
+random.seed(7)
+for _ in range(200):
+    pause = random.random() * 0.003
+    sender = threading.Thread(
+        target=lambda: (time.sleep(pause), os.kill(os.getpid(), signal.SIGINT))
+    )
+    try:
+        sender.start()
+        while True:
+            with session_settings(spark):
+                spark.conf.get("spark.sql.shuffle.partitions", None)
+    except KeyboardInterrupt:
+        print("interrupted")
+    sender.join()
+"""
+
+INTERRUPTED_JOB = """
+import os, signal, threading, time
+
+threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+try:
+    with session_settings(spark):
+        spark.range(1).selectExpr("java_method('java.lang.Thread', 'sleep', 600000L)").collect()
+except KeyboardInterrupt:
+    time.sleep(1.0)
+    print("jobs:", list(spark.sparkContext.statusTracker().getActiveJobsIds()))
+os._exit(0)
+"""
+
+
+def _python(folder: Path, program: str, *options: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(folder), *options],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_two_first_sessions_at_once_both_start(tmp_path: Path) -> None:
+    """Fetching the Delta jar into a folder that is empty before."""
+    show = OPEN + "print(spark.range(7).count())"
+    processes = [_python(tmp_path, show, "fetch") for _ in range(2)]
+    ends = [process.communicate(timeout=300) for process in processes]
+    assert [out for out, _ in ends] == ["7\n", "7\n"], ends
+
+
+def test_ctrl_c_in_a_call_to_the_jvm_is_never_another_error(tmp_path: Path) -> None:
+    out, err = _python(tmp_path, OPEN + INTERRUPTED_CALLS).communicate(timeout=300)
+    assert out.split() == ["interrupted"] * 200, err[-3000:]
+
+
+def test_ctrl_c_ends_the_job_too(tmp_path: Path) -> None:
+    out, err = _python(tmp_path, OPEN + INTERRUPTED_JOB).communicate(timeout=300)
+    assert out == "jobs: []\n", err[-3000:]
