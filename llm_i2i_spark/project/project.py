@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.run_record import new_run_id
 from llm_i2i_spark.base.variants import DEFAULT_VARIANTS, find_variants
+from llm_i2i_spark.lake.leftovers import remove_leftovers
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.project.audit_access import AuditAccess
 from llm_i2i_spark.project.experiments import Experiments
@@ -246,6 +247,9 @@ class Project(IndexAccess, UserAccess, AuditAccess, UserErasure, Experiments):
     ) -> ProjectRun:
         from llm_i2i_spark.pipeline.runner import run_plan, skip_plan
 
+        root = local_root(self._config.lake)
+        if root is not None:
+            remove_leftovers(root)
         run_id, told = new_run_id(), on_stage or (lambda outcome: None)
         if plan.up_to_date and not self._keeps_versions_otherwise():
             outcomes = skip_plan(plan, told)
