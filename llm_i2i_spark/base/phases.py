@@ -8,8 +8,10 @@ happens without these environment variables, which children inherit:
                                        itself (SIGKILL); every process counts for itself
 `LLM_I2I_KILL_AT=PHASE:N:TERM`         with another signal
 `LLM_I2I_KILL_AT=PHASE:N:KILL:parent`  not itself, but the process that started it
-`LLM_I2I_PHASE_LOG=FILE`               every process appends a line a phase: its id, how much work
-                                       begins or ends there (rows, steps), the phase
+`LLM_I2I_KILL_AT=...,...`              whichever comes first
+`LLM_I2I_PHASE_LOG=FILE`               every process appends a line a phase, of fields between tabs:
+                                       its id, the phase, how much work begins or ends there (rows,
+                                       steps), which
 """
 
 from __future__ import annotations
@@ -50,21 +52,26 @@ _counts: Counter[str] = Counter()
 _counting = threading.Lock()
 
 
-def reached(phase: Phase, work: int = 0) -> None:
+def reached(phase: Phase, work: int = 0, of: str = "") -> None:
     """Say that this process has come to a phase.
 
     Args:
         phase: which.
-        work: how much begins or ends here, for the log of phases.
+        work: how much begins or ends here, for the log.
+        of: which piece of work that is, for the log: the same when it is done again.
 
     Raises:
-        ValueError: `LLM_I2I_KILL_AT` names no phase.
+        ValueError: `LLM_I2I_KILL_AT` cannot be read.
     """
     log, kill_at = os.environ.get(PHASE_LOG), os.environ.get(KILL_AT)
     if log:
-        _append(log, f"{os.getpid()} {work} {phase}\n")
+        _append(log, f"{os.getpid()}\t{phase}\t{work}\t{of}\n")
     if kill_at:
-        _kill(phase, kill_at)
+        with _counting:
+            _counts[phase] += 1
+            count = _counts[phase]
+        for one in kill_at.split(","):
+            _kill(phase, count, one)
 
 
 def _append(path: str, line: str) -> None:
@@ -76,14 +83,11 @@ def _append(path: str, line: str) -> None:
         os.close(file)
 
 
-def _kill(phase: Phase, kill_at: str) -> None:
+def _kill(phase: Phase, count: int, kill_at: str) -> None:
     name, number, *more = kill_at.split(":")
     how, whom = (*more, *("KILL", "self")[len(more) :])
     if name not in PHASES:
         raise ValueError(f"{KILL_AT}={kill_at} names no phase; they are {', '.join(PHASES)}")
-    with _counting:
-        _counts[phase] += 1
-        count = _counts[phase]
     if (phase, count) == (name, int(number)):
         process = os.getppid() if whom == "parent" else os.getpid()
         os.kill(process, signal.Signals[f"SIG{how}"])

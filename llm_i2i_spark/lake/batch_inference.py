@@ -128,11 +128,11 @@ def infer_partition(
         if found is not None:
             yield found
             continue
-        reached("batch begins", batch.num_rows)
+        reached("batch begins", batch.num_rows, key)
         if model is None:  # in the loop, so that an empty partition loads no model
             model = load_model(task, task_gpu())
         found = _results(infer_batch(batch, model, task), task)
-        reached("batch inferred", batch.num_rows)
+        reached("batch inferred", batch.num_rows, key)
         if kept:
             kept.write(key, found)
         yield found

@@ -34,5 +34,5 @@ def remove_leftovers(root: Path) -> None:
 def writing_folders(root: Path) -> Iterator[Path]:
     """The folders of a lake in which files are written under hidden names."""
     yield root
-    for pattern in ("*", "*/_delta_log", "*/_serving", f"{INFERENCE_FOLDER}/*"):
+    for pattern in ("*", "*/_delta_log", f"{INFERENCE_FOLDER}/*"):
         yield from (path for path in sorted(root.glob(pattern)) if path.is_dir())

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.run_record import new_run_id
 from llm_i2i_spark.base.variants import DEFAULT_VARIANTS, find_variants
-from llm_i2i_spark.lake.leftovers import remove_leftovers
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.project.audit_access import AuditAccess
 from llm_i2i_spark.project.experiments import Experiments
@@ -245,6 +244,7 @@ class Project(IndexAccess, UserAccess, AuditAccess, UserErasure, Experiments):
         backbones: Sequence[str] | None,
         on_stage: Callable[[StageOutcome], None] | None = None,
     ) -> ProjectRun:
+        from llm_i2i_spark.lake.leftovers import remove_leftovers
         from llm_i2i_spark.pipeline.runner import run_plan, skip_plan
 
         root = local_root(self._config.lake)

@@ -150,8 +150,8 @@ class _TrainingLoop:
 
     def _run_step(self, step: int, batch: NDArray[np.int64], total_weight: float) -> float:
         """One optimizer step on a global batch; Σ w·CE over it."""
-        reached("training step", 1)
         plan, distributed = self._plan, self._distributed
+        reached("training step", 1, f"{plan.role} {step}")
         for group in self._engine.optimizer.param_groups:
             group["lr"] = (
                 plan.learning_rate_at(step, plan.epochs * self.steps) * group["rate_factor"]
