@@ -1,7 +1,7 @@
 # make quickstart   install, make synthetic data, run every stage on it, print the comparison
 # make check        lint, types, import contracts, words, tests without Spark and models: minutes
 # make test         the same and every test: what CI runs
-# make faults       what kills or damages something, with a thousand bit flips and a table of their ends
+# make faults       what kills or damages something, with a thousand bit flips and 200 kills, and a table of their ends
 # make docs         the documentation, into build/site
 # make benchmark    BENCH=swing: measure it, one JSON object a line; ONLY=kernel,skew chooses, REPEAT=5 runs a median
 SHELL := /bin/bash
@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 WORKDIR ?= quickstart
 BENCH ?= swing
 FLIPS ?= 1000
+KILLS ?= 200
 SOURCES := llm_i2i_spark jobs tests docs
 
 .PHONY: install quickstart check test lint docs faults benchmark wheel clean check-machine
@@ -48,7 +49,7 @@ docs: install
 	$(BIN)/mkdocs build --strict
 
 faults: install
-	FLIPS=$(FLIPS) $(BIN)/python -m pytest -m faults
+	FLIPS=$(FLIPS) KILLS=$(KILLS) $(BIN)/python -m pytest -m faults
 
 benchmark: install
 	@$(BIN)/python -m tests.benchmarks.$(BENCH) $(if $(ONLY),--only $(ONLY)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -155,3 +155,5 @@ class StageRun:
         folder = self._inference_folder()
         if error is None and folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # others have results there
+                folder.parent.rmdir()
