@@ -9,6 +9,9 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import signal
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,8 +19,11 @@ from pathlib import Path
 import pytest
 
 from llm_i2i_spark.base.exports import verify_export
-from llm_i2i_spark.base.phases import PHASES
+from llm_i2i_spark.base.phases import KILL_AT, PHASE_LOG, PHASES
+from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.datasets.tables import write_synthetic
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+from llm_i2i_spark.lake.leftovers import remove_leftovers
 from tests.e2e.conftest import RawFiles
 from tests.faults.kills import KilledLake, Start, digests
 from tests.serving.indexes import random_lists, table_rows, write_lake
@@ -144,14 +150,21 @@ class _Choice:
         fewest = min(self.by_phase[phase] for phase in left)
         phase = self._random.choice([one for one in left if self.by_phase[one] == fewest])
         count = self._random.randint(1, self._most[phase])
-        signal = self._random.choice(("KILL", "KILL", "KILL", "TERM"))
+        how = self._random.choice(("KILL", "KILL", "KILL", "TERM"))
         whom = self._random.choice(("self", "parent")) if phase in IN_CHILDREN else "self"
-        return f"{phase}:{count}:{signal}:{whom}"
+        return f"{phase}:{count}:{how}:{whom}"
 
 
-@pytest.mark.parametrize("command", ["index.parquet", "index.jsonl", "lookup"])
+@pytest.mark.parametrize(
+    ("command", "middle"),
+    [
+        ("index.parquet", "export manifest written"),
+        ("index.jsonl", "export written"),
+        ("lookup", "folder complete"),
+    ],
+)
 def test_an_export_or_lookup_that_is_killed_leaves_a_whole_file(
-    note_kills: Note, tmp_path: Path, command: str
+    note_kills: Note, tmp_path: Path, command: str, middle: str
 ) -> None:
     settings = [
         ["--set", f"lake.root={write_lake(tmp_path / name, table_rows(random_lists(30, 5, n)))}"]
@@ -171,8 +184,8 @@ def test_an_export_or_lookup_that_is_killed_leaves_a_whole_file(
     counts = Counter(phase for _, phase in reached)
     expected = _content(target)
     places = [(phase, count) for phase in counts for count in range(1, counts[phase] + 1)]
-    assert set(counts) >= OF_EXPORTS if command != "lookup" else "folder complete" in counts
-    for phase, count in places if WHOLE else places[:: max(1, len(places) // 2)][:2]:
+    assert middle in counts
+    for phase, count in places if WHOLE else [(middle, 1)]:
         shutil.rmtree(tmp_path / "out", ignore_errors=True)
         shutil.rmtree(root / "_serving", ignore_errors=True)
         KilledLake(tmp_path / "old", command_line(0), tmp_path / "tmp").finish()
@@ -192,3 +205,43 @@ def _content(target: Path) -> bytes | None:
         return None
     verify_export(target)
     return target.read_bytes()
+
+
+COMMIT = """
+import sys
+from tests.faults.test_disks import embeddings
+from tests.stage_runs import record_of
+from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+config = load_config([], [f"lake.root={sys.argv[1]}"])
+scope, number = {"variant": "real", "backbone": "bpr"}, int(sys.argv[2])
+record = record_of(config, "item_embeddings", [scope], fingerprint=f"f{number}")
+DeltaRsLake(config.lake).commit(embeddings(number), record)
+"""
+
+
+def test_a_commit_without_a_jvm_that_is_killed_is_there_or_not(tmp_path: Path) -> None:
+    def commit(root: Path, number: int, kill_at: str = "") -> int:
+        environment = {**os.environ, KILL_AT: kill_at, PHASE_LOG: str(tmp_path / "phases")}
+        command = [sys.executable, "-c", COMMIT, str(root), str(number)]
+        return subprocess.run(command, env=environment, check=False).returncode
+
+    old, new = tmp_path / "old", tmp_path / "new"
+    assert commit(old, 1) == 0
+    shutil.copytree(old, new)
+    (tmp_path / "phases").unlink()
+    assert commit(new, 2) == 0
+    phases = [line.split("\t")[1] for line in (tmp_path / "phases").read_text().splitlines()]
+    before, after = digests(old), digests(new)
+    assert before != after
+    committed = phases.index("rows committed")
+    for place in (committed - 1, committed) if not WHOLE else range(len(phases)):
+        root, count = tmp_path / str(place), phases[: place + 1].count(phases[place])
+        shutil.copytree(old, root)
+        assert commit(root, 2, f"{phases[place]}:{count}") == -signal.SIGKILL
+        assert digests(root) == (before if place < committed else after)
+        assert commit(root, 2) == 0
+        assert digests(root) == after
+        assert len(DeltaRsLake(LakeConfig(root=str(root))).history("item_embeddings")) == 2
+        remove_leftovers(root)
+        assert list(root.rglob("*.writing")) == []
