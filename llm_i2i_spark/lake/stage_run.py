@@ -133,10 +133,10 @@ class StageRun:
         return None if folder is None else KeptResults(str(folder), table)
 
     def _inference_folder(self) -> Path | None:
-        root = self.lake.root
-        if root is None or is_uri(root):
+        root, fingerprint = self.lake.root, self.pinned.fingerprint
+        if root is None or is_uri(root) or not fingerprint:
             return None
-        return Path(root) / INFERENCE_FOLDER / self.pinned.fingerprint[:32]
+        return Path(root) / INFERENCE_FOLDER / fingerprint[:32]
 
     def last_commit(self, table: str, scope: Scope) -> Commit | None:
         """The commit that wrote a result as the latest version of a table holds it."""

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from llm_i2i_spark.lake.batch_inference import InferenceTask, infer_partition
+from llm_i2i_spark.lake.batch_inference import (
+    InferenceTask,
+    in_user_buckets,
+    infer,
+    infer_partition,
+)
 from llm_i2i_spark.lake.kept_results import KeptResults
 
 SCHEMA = pa.schema(
@@ -89,3 +97,34 @@ def test_where_nothing_can_be_kept_everything_is_inferred(tmp_path: Path) -> Non
     model = Model()
     model.run(KeptResults(str(tmp_path / "file" / "below"), "candidates"))
     assert model.asked == ["ä", "b", "c"]
+
+
+def load_nothing(task: InferenceTask, gpu: str | None) -> None:
+    """No model."""
+
+
+def name_inference(batch: pa.RecordBatch, model: None, task: InferenceTask) -> dict[str, object]:
+    """Rows that say which inference they are of: no two are equal."""
+    return {
+        "user_id": batch.column("user_id"),
+        "vector": [[uuid4().int % 2**24] for _ in range(batch.num_rows)],
+    }
+
+
+def test_spark_shows_a_model_the_same_batches_again(spark: SparkSession, tmp_path: Path) -> None:
+    kept = KeptResults(str(tmp_path / "f"), "candidates")
+    task = InferenceTask("folder", "m", "p", 8, "auto", SCHEMA)
+
+    def rows(users: int, partitions: int) -> dict[str, list[float]]:
+        frame = spark.range(0, users, 1, partitions).select(
+            F.concat(F.lit("ü"), "id").alias("user_id"),
+            F.array(F.struct(F.lit("A").alias("item_id"), "id")).alias("history"),
+        )
+        buckets = in_user_buckets(frame, 4, 1, ("user_id",))
+        found = infer(buckets, task, load_nothing, name_inference, "test", kept).collect()
+        return {row["user_id"]: row["vector"] for row in found}
+
+    first = rows(50, 1)
+    assert rows(50, 3) == first
+    more = rows(51, 2)
+    assert 50 > sum(more[user] == first[user] for user in first) > 25
