@@ -2,7 +2,7 @@
 # make llm          the same on a smaller shop with a real chat model, SmolLM2-135M: some twenty minutes on two cores
 # make check        lint, types, import contracts, words, tests without Spark and models: minutes
 # make test         the same and every test: what CI runs
-# make faults       what kills or damages something, with a thousand bit flips and a table of their ends
+# make faults       what kills or damages something, with a thousand bit flips and 200 kills, and a table of their ends
 # make docs         the documentation, into build/site
 # make benchmark    BENCH=swing: measure it, one JSON object a line; ONLY=kernel,skew chooses, REPEAT=5 runs a median
 SHELL := /bin/bash
@@ -12,6 +12,7 @@ BIN := $(VENV)/bin
 WORKDIR ?= quickstart
 BENCH ?= swing
 FLIPS ?= 1000
+KILLS ?= 200
 SOURCES := llm_i2i_spark jobs tests docs
 
 .PHONY: install quickstart llm check test lint docs faults benchmark wheel clean check-machine
@@ -53,7 +54,7 @@ docs: install
 	$(BIN)/mkdocs build --strict
 
 faults: install
-	FLIPS=$(FLIPS) $(BIN)/python -m pytest -m faults
+	FLIPS=$(FLIPS) KILLS=$(KILLS) $(BIN)/python -m pytest -m faults
 
 benchmark: install
 	@$(BIN)/python -m tests.benchmarks.$(BENCH) $(if $(ONLY),--only $(ONLY)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))

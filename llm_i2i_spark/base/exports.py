@@ -19,6 +19,7 @@ from typing import Any, BinaryIO
 from llm_i2i_spark.base.errors import DamagedFileError
 from llm_i2i_spark.base.files import is_uri, open_atomically, sha256_of, write_atomically
 from llm_i2i_spark.base.json_digest import json_digest
+from llm_i2i_spark.base.phases import reached
 
 ATTEMPTS = 10
 """To verify a file that others replace meanwhile."""
@@ -95,6 +96,7 @@ def open_export(path: str | Path) -> Iterator[Export]:
     with open_atomically(path) as file:
         export = Export(ExportStream(file))
         yield export
+        reached("export written")
         write_export_manifest(path, export.stream.content(export.rows))
 
 
@@ -121,6 +123,7 @@ def write_export_manifest(path: str | Path, content: ExportedContent) -> None:
     values = [asdict(one) for one in contents]
     text = json.dumps({"contents": values, "digest": json_digest(values)}, indent=1)
     write_atomically(manifest_path(path), text + "\n")
+    reached("export manifest written")
 
 
 def verify_export(path: str | Path) -> ExportedContent | None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
+from llm_i2i_spark.base.phases import reached
+from llm_i2i_spark.base.unfinished import unfinished_file, unfinished_folder, unfinished_name
 
 if TYPE_CHECKING:
     from pyarrow.fs import FileSystem
@@ -142,7 +143,7 @@ def open_in(system: FileSystem, target: str) -> Iterator[BinaryIO]:
         OSError: the place cannot be written to.
     """
     folder, _, name = target.rpartition("/")
-    unfinished = f"{folder}/{_hidden_name(name)}"
+    unfinished = f"{folder}/{unfinished_name(name)}"
     system.create_dir(folder, recursive=True)
     try:
         with system.open_output_stream(unfinished) as file:
@@ -165,13 +166,12 @@ def folder_atomically(target: Path) -> Iterator[Path]:
     Yields:
         The folder to fill, hidden beside the target.
     """
-    unfinished = _beside(target)
-    unfinished.mkdir(parents=True)
-    try:
-        yield unfinished
-        move_into_place(unfinished, target)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    with unfinished_folder(target) as unfinished:
+        try:
+            yield unfinished
+            move_into_place(unfinished, target)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def move_into_place(unfinished: Path, target: Path) -> None:
@@ -184,37 +184,31 @@ def move_into_place(unfinished: Path, target: Path) -> None:
         unfinished: on the same file system as the target.
         target: the name it gets.
     """
-    if unfinished.is_dir() and target.is_dir():
-        old = _beside(target)
+    is_folder = unfinished.is_dir()
+    reached("folder complete" if is_folder else "file complete")
+    if is_folder and target.is_dir():
+        old = target.with_name(unfinished_name(target.name))
         target.rename(old)
         unfinished.rename(target)
-        shutil.rmtree(old)
+        shutil.rmtree(old, ignore_errors=True)
     else:
         os.replace(unfinished, target)
     flush(target.parent)
+    reached("folder in place" if is_folder else "file in place")
 
 
 @contextmanager
 def _open_local(target: Path) -> Iterator[BinaryIO]:
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = _beside(target)
-    try:
-        with unfinished.open("xb") as file:
-            yield file
-        flush(unfinished)
-        move_into_place(unfinished, target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with unfinished_file(target) as unfinished:
+        try:
+            with unfinished.open("wb") as file:
+                yield file
+            flush(unfinished)
+            move_into_place(unfinished, target)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 def _local_path(path: str) -> Path:
     return Path(unquote(urlsplit(path).path) if path.startswith("file:/") else path).expanduser()
-
-
-def _beside(target: Path) -> Path:
-    return target.with_name(_hidden_name(target.name))
-
-
-def _hidden_name(name: str) -> str:
-    # Spark and pyarrow pass over names that begin with a dot, so nobody reads an unfinished file.
-    return f".{name}.{secrets.token_hex(4)}.writing"

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.combine.examples import FlatExamples
 from llm_i2i_spark.combine.network import Network, standardisation, to_combiner
 from llm_i2i_spark.kernels.arrays import Int64Array
@@ -204,6 +205,7 @@ class _Trainer:
             self.optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             self.optimizer.step()
+            reached("training step", 1)
             total += float(loss.detach()) * len(chosen)
             done += len(chosen)
             if not math.isfinite(total):

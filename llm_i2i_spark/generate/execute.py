@@ -43,7 +43,9 @@ def execute(run: StageRun) -> None:
         schema=to_arrow_schema(result_schema(TABLES["candidates"])),
     )
     title = f"generator {checkpoint.digest[:12]}, {settings.per_user} items a user"
-    candidates = infer(users, task, load_generator, propose_batch, title)
+    candidates = infer(
+        users, task, load_generator, propose_batch, title, run.kept_results("candidates")
+    )
     run.write(
         "candidates",
         candidates.select(F.lit(branch).alias("branch"), "*"),
@@ -62,6 +64,7 @@ def execute(run: StageRun) -> None:
         load_generator,
         propose_batch,
         f"generator {checkpoint.digest[:12]}, {settings.per_item} items an item",
+        run.kept_results("item_candidates"),
     ).withColumnsRenamed({"item_id": "neighbor_id", "user_id": "item_id"})
     run.write(
         "item_candidates",

@@ -19,7 +19,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.lake.capabilities import gpu_profile
+from llm_i2i_spark.lake.kept_results import KeptResults
 from llm_i2i_spark.lake.user_histories import user_bucket
 
 
@@ -80,6 +82,7 @@ def infer(
     load_model: LoadModel[Task, Model],
     infer_batch: InferBatch[Model, Task],
     title: str,
+    kept: KeptResults | None = None,
 ) -> DataFrame:
     """Run a model over the partitions of its inputs.
 
@@ -89,13 +92,18 @@ def infer(
         load_model: called once a worker.
         infer_batch: called for every batch of rows.
         title: words for the log: which model runs on what.
+        kept: where results are kept until the stage has committed; None for nowhere.
 
     Returns:
         Rows with the task's schema, not yet computed.
     """
     profile = gpu_profile(inputs.sparkSession)
     log_message(f"  {title}, {'one GPU a task' if profile else 'plain tasks'}")
-    function = partial(infer_partition, task=task, load_model=load_model, infer_batch=infer_batch)
+    if kept is not None and kept.count():
+        log_message(f"  a stopped run has left the results of {kept.count()} batches")
+    function = partial(
+        infer_partition, task=task, load_model=load_model, infer_batch=infer_batch, kept=kept
+    )
     return inputs.mapInArrow(function, from_arrow_schema(task.schema), profile=profile)
 
 
@@ -104,6 +112,7 @@ def infer_partition(
     task: Task,
     load_model: LoadModel[Task, Model],
     infer_batch: InferBatch[Model, Task],
+    kept: KeptResults | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The function that Spark sends to its workers; arguments as in `infer`.
 
@@ -114,9 +123,19 @@ def infer_partition(
     for batch in batches:
         if batch.num_rows == 0:
             continue
+        key = kept.key(batch, task.model_digest, task.prompt_digest) if kept else ""
+        found = kept.read(key) if kept else None
+        if found is not None:
+            yield found
+            continue
+        reached("batch begins", batch.num_rows, key)
         if model is None:  # in the loop, so that an empty partition loads no model
             model = load_model(task, task_gpu())
-        yield _results(infer_batch(batch, model, task), task)
+        found = _results(infer_batch(batch, model, task), task)
+        reached("batch inferred", batch.num_rows, key)
+        if kept:
+            kept.write(key, found)
+        yield found
 
 
 def task_gpu() -> str | None:

@@ -7,16 +7,18 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 from pyspark.sql import DataFrame
 
 from llm_i2i_spark.base.files import is_uri
+from llm_i2i_spark.base.phases import reached
+from llm_i2i_spark.base.unfinished import owned
+from llm_i2i_spark.lake.leftovers import STAGING_FOLDER
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.tables import Lake
 
-STAGING_FOLDER = "_staging"
-"""Under the lake's root."""
 STAGING = {
     "compression": "lz4_raw",
     "parquet.enable.dictionary": "false",
@@ -48,10 +50,18 @@ def materialized(lake: Lake, frame: DataFrame, title: str) -> Iterator[DataFrame
         finally:
             cached.unpersist()
         return
-    folder = f"{lake.root}/{STAGING_FOLDER}/{uuid4().hex}"
-    try:
-        with show_task_progress(lake.spark, title):
-            frame.write.options(**STAGING).parquet(folder)
-        yield lake.spark.read.schema(frame.schema).parquet(folder)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with owned(lambda: _new_folder(Path(f"{lake.root}/{STAGING_FOLDER}"))) as folder:
+        rows = str(folder / "rows")
+        try:
+            with show_task_progress(lake.spark, title):
+                frame.write.options(**STAGING).parquet(rows)
+            reached("rows staged")
+            yield lake.spark.read.schema(frame.schema).parquet(rows)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _new_folder(staging: Path) -> Path:
+    folder = staging / uuid4().hex
+    folder.mkdir(parents=True)
+    return folder

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +14,10 @@ from pyspark.sql import DataFrame, SparkSession
 from llm_i2i_spark.base.contract import Scope, scope_condition
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.run_record import Commit, commit_of
 from llm_i2i_spark.base.stage import PinnedRun, Stage
+from llm_i2i_spark.lake.kept_results import INFERENCE_FOLDER, KeptResults
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
 
@@ -118,6 +122,22 @@ class StageRun:
         """
         return self._staged.enter_context(materialized(self.lake, frame, title))
 
+    def kept_results(self, table: str) -> KeptResults | None:
+        """Where results of a language model are kept until this stage has committed, so that one
+        that is started again goes on from there; None where the lake is not a folder.
+
+        Args:
+            table: that the results are for.
+        """
+        folder = self._inference_folder()
+        return None if folder is None else KeptResults(str(folder), table)
+
+    def _inference_folder(self) -> Path | None:
+        root, fingerprint = self.lake.root, self.pinned.fingerprint
+        if root is None or is_uri(root) or not fingerprint:
+            return None
+        return Path(root) / INFERENCE_FOLDER / fingerprint[:32]
+
     def last_commit(self, table: str, scope: Scope) -> Commit | None:
         """The commit that wrote a result as the latest version of a table holds it."""
         return commit_of(self.lake.history(table), scope)
@@ -132,3 +152,8 @@ class StageRun:
         trace: TracebackType | None,
     ) -> None:
         self._staged.close()
+        folder = self._inference_folder()
+        if error is None and folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # others have results there
+                folder.parent.rmdir()

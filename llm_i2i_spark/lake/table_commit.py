@@ -21,6 +21,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from deltalake.transaction import AddAction, RemoveAction, create_table_with_add_actions
 
 from llm_i2i_spark.base.contract import Scope
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.lake.block_checksums import (
     checksum_file,
     write_block_checksums,
@@ -60,6 +61,7 @@ def create_table(
         if "already exists" in str(error):
             raise CommitFailedError(str(error)) from None
         raise
+    reached("rows committed")
     write_log_checksums(path / "_delta_log")
 
 
@@ -112,6 +114,7 @@ def replace_rows(
     except DeltaError:
         _remove_uncommitted(path, file.path)
         raise
+    reached("rows committed")
     write_log_checksums(path / "_delta_log")
 
 
@@ -156,6 +159,7 @@ def _write_file(path: Path, rows: pa.Table, scope: Sequence[str]) -> AddAction:
     except OSError:
         _remove_file(path / name)
         raise
+    reached("data file written")
     state = (path / name).stat()
     return AddAction(name, state.st_size, {}, state.st_mtime_ns // 10**6, True, _stats(rows, scope))
 

@@ -15,6 +15,7 @@ from pyspark.sql.types import StringType, StructType
 from llm_i2i_spark.base.contract import Scope, Table, scope_condition
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import ConfigError, StageError, TableNotFoundError
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.variants import BASE_BRANCH
@@ -177,10 +178,12 @@ class Lake:
             explained_write(record),
             show_task_progress(self.spark, title or f"{record.stage}: {table.name}"),
         ):
+            reached("table write begins")
             if self.root:
                 writer.save(self.path(table.name))
             else:
                 writer.saveAsTable(self._name(table.name))
+            reached("table written")
         return delta_rs.version_of(self.history(table.name, delta_rs.RECENT), record)
 
     def _surviving(

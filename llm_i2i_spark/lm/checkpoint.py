@@ -24,6 +24,7 @@ from safetensors.torch import load_file, save_file
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.files import folder_atomically
 from llm_i2i_spark.base.manifest import verify_manifest, write_manifest
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.lm.attention import attention_implementation
 from llm_i2i_spark.lm.calibration import Calibration
 from llm_i2i_spark.lm.device import choose_device
@@ -127,19 +128,23 @@ def _write_files(
 ) -> None:
     with without_progress_bars():
         model.backbone.save_pretrained(folder / "backbone")
+    reached("checkpoint file")
     item_tensors = {
         name: tensor.detach().cpu().contiguous()
         for name, tensor in model.state_dict().items()
         if not name.startswith("backbone.")
     }
     save_file(item_tensors, folder / "items.safetensors")
+    reached("checkpoint file")
     vocabulary.save(folder)
+    reached("checkpoint file")
     if tokenizer is not None:
         tokenizer.save_pretrained(folder / "tokenizer")
     if calibration is not None:
         (folder / "calibration.json").write_text(calibration.to_json(), encoding="utf-8")
     for name, text in texts.items():
         (folder / name).write_text(text, encoding="utf-8")
+        reached("checkpoint file")
 
 
 def load_checkpoint(

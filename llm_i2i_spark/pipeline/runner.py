@@ -13,6 +13,7 @@ from llm_i2i_spark.base.contract import result_name, scope_key
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.fingerprint import Ingredients
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.base.run_record import Commit
 from llm_i2i_spark.base.stage import PinnedRun, Stage
 from llm_i2i_spark.config.config import Config
@@ -156,6 +157,7 @@ def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> 
     stage = planned.stage
     started = time.monotonic()
     wanted = [result for result in planned.results if not result.up_to_date]
+    reached("stage begins")
     versions = _resolve_versions(lake, stage, wanted)
     read = ", ".join(f"{table} v{version}" for table, version in versions.items())
     outside = ", ".join(
@@ -168,9 +170,11 @@ def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> 
         log_message(f"  for {names}; {kept} other results are up to date")
     groups = _same_settings(wanted)
     executions = [(one[0].config, _pin(stage, one, versions, run_id)) for one in groups]
+    reached("versions resolved")
     with session_settings(lake.spark):
         execute_all(lake, stage, executions)
     commits = _check_written(lake, stage, wanted)
+    reached("stage committed")
     seconds = time.monotonic() - started
     wrote = ", ".join(f"{table} v{one.version} ({_count(one)})" for table, one in commits.items())
     log_message(f"  wrote {wrote} in {seconds:.0f} s")

@@ -65,7 +65,17 @@ def execute(run: StageRun) -> None:
     users = _users(run, interactions)
     run.write(
         "retrieved",
-        _of_branch(run, infer(users, retrieve, load_retriever, retrieve_batch, title)),
+        _of_branch(
+            run,
+            infer(
+                users,
+                retrieve,
+                load_retriever,
+                retrieve_batch,
+                title,
+                run.kept_results("retrieved"),
+            ),
+        ),
         "retrieve",
         model_digest=checkpoint.digest,
         examples_version=version,
@@ -87,7 +97,17 @@ def _write_examples(
         order=("user_id", "example_id"),
     )
     title = f"generator {task.model_digest[:12]}, {settings.examples:,} in-context examples"
-    examples = run.staged(infer(drawn, task, load_generator, make_examples, title), title)
+    examples = run.staged(
+        infer(
+            drawn,
+            task,
+            load_generator,
+            make_examples,
+            title,
+            run.kept_results("in_context_examples"),
+        ),
+        title,
+    )
     version = run.write(
         "in_context_examples",
         _of_branch(run, examples.drop("vector")),

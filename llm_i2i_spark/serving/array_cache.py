@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from llm_i2i_spark.base.files import folder_atomically
+from llm_i2i_spark.base.unfinished import temporary_folder
 from llm_i2i_spark.serving.array_writer import write_arrays
 from llm_i2i_spark.serving.index_arrays import IndexArrays, open_arrays
 from llm_i2i_spark.serving.index_reader import IndexSource
@@ -63,9 +63,9 @@ def _cache_folder(source: IndexSource, cache: str | Path | None) -> Path | None:
 
 def _temporary(source: IndexSource) -> IndexArrays:
     # The files go with the folder; what is mapped stays readable until this process ends.
-    with tempfile.TemporaryDirectory(prefix="llm-i2i-") as folder:
-        write_arrays(source.batches(), Path(folder), source.origin)
-        found = open_arrays(Path(folder))
+    with temporary_folder("arrays") as folder:
+        write_arrays(source.batches(), folder, source.origin)
+        found = open_arrays(folder)
     assert found is not None
     return found
 

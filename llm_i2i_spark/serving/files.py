@@ -28,6 +28,7 @@ from llm_i2i_spark.base.files import (
     write_atomically,
 )
 from llm_i2i_spark.base.json_digest import json_digest
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.serving.array_cache import SERVING_FOLDER
 from llm_i2i_spark.serving.base import Exporter, Generation
 
@@ -90,6 +91,7 @@ class FileExporter(Exporter):
         path = self._folder / generation
         rows = self.write_file(batches, path)
         flush(path)
+        reached("export written")
         return rows
 
     @abstractmethod

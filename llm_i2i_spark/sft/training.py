@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from llm_i2i_spark.base.errors import ConfigError, StageError
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.lm.loss import LossSums
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.sft.distributed import Distributed
@@ -150,6 +151,7 @@ class _TrainingLoop:
     def _run_step(self, step: int, batch: NDArray[np.int64], total_weight: float) -> float:
         """One optimizer step on a global batch; Σ w·CE over it."""
         plan, distributed = self._plan, self._distributed
+        reached("training step", 1, f"{plan.role} {step}")
         for group in self._engine.optimizer.param_groups:
             group["lr"] = (
                 plan.learning_rate_at(step, plan.epochs * self.steps) * group["rate_factor"]

@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.files import flush, move_into_place, sha256_of
 from llm_i2i_spark.base.manifest import MANIFEST
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import Engine
@@ -91,9 +92,11 @@ class TrainingCheckpoints:
         if self._distributed.is_main:
             weights = {name: one.clone() for name, one in _learned(engine.module).items()}
             save_file(weights, hidden / STATE / WEIGHTS)
+            reached("checkpoint file")
             points = [asdict(point) for point in curve]
             progress = {"world": self._distributed.world_size, "curve": points}
             (hidden / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
+            reached("checkpoint file")
             _write_manifest(hidden)
             move_into_place(hidden, target)
             for old in self._newest_first()[KEPT:]:
@@ -170,7 +173,9 @@ class TrainingCheckpoints:
     def _write_state(self, folder: Path, state: EngineState) -> None:
         name = f"rank-{self._distributed.rank}"
         save_file(state.tensors, folder / f"{name}.safetensors")
+        reached("checkpoint file")
         (folder / f"{name}.json").write_text(json.dumps(state.tree), encoding="utf-8")
+        reached("checkpoint file")
 
     def _read_state(self, folder: Path) -> tuple[dict[str, Any], EngineState]:
         """The weights, and this rank's part of the engine's state."""

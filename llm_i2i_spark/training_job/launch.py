@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import asdict
@@ -17,7 +16,9 @@ from pathlib import Path
 from llm_i2i_spark.base import errors
 from llm_i2i_spark.base.errors import ConfigError, LlmI2iError, StageError
 from llm_i2i_spark.base.files import is_uri
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.base.stage import PinnedRun
+from llm_i2i_spark.base.unfinished import temporary_folder
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.training_job.events import EventReader, EventView
 
@@ -72,10 +73,10 @@ def launch(
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with (
-        tempfile.TemporaryDirectory(prefix=f"llm-i2i-{run.stage}-") as folder,
+        temporary_folder(run.stage) as folder,
         log.open("wb") as output,
     ):
-        command = _command(Path(folder), config, run, module)
+        command = _command(folder, config, run, module)
         child = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -83,9 +84,10 @@ def launch(
             stderr=subprocess.STDOUT,
             env=_environment(),
         )
+        reached("job started")
         view = EventView(run.stage, part)
         try:
-            _follow(child, EventReader(Path(folder) / "events.jsonl"), view, cancelled)
+            _follow(child, EventReader(folder / "events.jsonl"), view, cancelled)
         finally:
             view.close()
             _end(child)
@@ -102,10 +104,16 @@ def launch(
     raise StageError(f"Stage {run.stage} failed: {reason} All of its output is in {log}.")
 
 
-def end_with_parent() -> None:
-    """Let the kernel kill this process when its parent dies, however that happens; Linux only."""
+def end_with_parent(parent: int | None = None) -> None:
+    """Let the kernel kill this process when its parent dies, however that happens; Linux only.
+
+    Args:
+        parent: its process id, where it is known: it may have died before the kernel was asked.
+    """
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if parent is not None and os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGKILL)
 
 
 def last_error(log: Path, returncode: int) -> str:
@@ -144,6 +152,8 @@ def _command(folder: Path, config: Config, run: PinnedRun, module: str) -> list[
         str(pinned),
         "--events",
         str(events),
+        "--parent",
+        str(os.getpid()),
     ]
 
 

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 from deltalake import CommitProperties, write_deltalake
 
+from llm_i2i_spark.audit.erasure.holdings import HeldFile
 from llm_i2i_spark.audit.erasure.matching import Users
-from llm_i2i_spark.audit.erasure.other_files import holds_users, source_files
+from llm_i2i_spark.audit.erasure.other_files import holds_users, other_files, source_files
 from llm_i2i_spark.audit.erasure.survey import EXPERIMENTS, survey_lake
 from llm_i2i_spark.base.contract import UserIds
 from llm_i2i_spark.base.contracts import TABLES
@@ -21,6 +22,7 @@ from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.experiments.experiment_lake import FOLDER
 from llm_i2i_spark.lake.forgotten import forget_users, forgotten_users
+from llm_i2i_spark.lake.kept_results import INFERENCE_FOLDER, KeptResults
 
 
 def found(users: Users, values: list[object], kind: UserIds = "id") -> list[bool]:
@@ -102,6 +104,14 @@ def test_files_of_every_kind_are_looked_into(tmp_path: Path) -> None:
     }
     named = [str(tmp_path / "log.csv"), "catalog.schema.log"]
     assert [one.holds for one in source_files(named, users)] == [True, None]
+
+
+def test_results_that_a_stopped_run_keeps_are_looked_into(tmp_path: Path) -> None:
+    kept = KeptResults(str(tmp_path / INFERENCE_FOLDER / "f"), "candidates")
+    kept.write("k", pa.RecordBatch.from_pydict({"user_id": ["u1", "u2"], "item_id": ["a", "b"]}))
+    (file,) = (Path(kept.folder)).iterdir()
+    assert list(other_files(tmp_path, Users(["u1"]))) == [HeldFile(str(file))]
+    assert list(other_files(tmp_path, Users(["u3"]))) == []
 
 
 def test_a_long_file_is_searched_across_its_blocks(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -70,3 +73,13 @@ def test_a_job_that_is_no_longer_wanted_is_ended(tmp_path, monkeypatch):
         )
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+def test_a_job_whose_parent_died_before_it_began_ends_at_once(tmp_path):
+    parent = subprocess.Popen([sys.executable, "-c", ""])
+    parent.wait()
+    events = ("--events", str(tmp_path / "events"), "--parent", str(parent.pid))
+    job = [sys.executable, "-m", "llm_i2i_spark.sft", "--set", "no.such=option", *events]
+    assert subprocess.run(job, check=False).returncode == -signal.SIGKILL
+    own = [*job[:-1], str(os.getpid())]
+    assert subprocess.run(own, check=False, stderr=subprocess.DEVNULL).returncode == 2

@@ -21,8 +21,9 @@ from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.erase_rows import drop_deleted_in_place, erase_rows
 from llm_i2i_spark.lake.forgotten import FOLDER, forget_users
+from llm_i2i_spark.lake.kept_results import INFERENCE_FOLDER
+from llm_i2i_spark.lake.leftovers import STAGING_FOLDER
 from llm_i2i_spark.lake.log_statistics import drop_statistics
-from llm_i2i_spark.lake.materialize import STAGING_FOLDER
 from llm_i2i_spark.lake.old_versions import remove_old_versions
 from llm_i2i_spark.lake.tables import Lake
 
@@ -100,7 +101,7 @@ def _purge(lake: Lake, users: Users, before: Holdings) -> int:
         log_message(f"forget: {files:,} files of old versions of {folder.name} removed or mended")
         removed += files
     for one in before.other_files:
-        if STAGING_FOLDER in Path(one.path).parts:
+        if {STAGING_FOLDER, INFERENCE_FOLDER} & set(Path(one.path).parts):
             Path(one.path).unlink(missing_ok=True)
             removed += 1
     return removed

@@ -7,10 +7,14 @@ from pathlib import Path
 
 from llm_i2i_spark.audit.verify.result import Leftover
 from llm_i2i_spark.base.manifest import is_complete
+from llm_i2i_spark.base.unfinished import UNFINISHED
+from llm_i2i_spark.lake.kept_results import INFERENCE_FOLDER
+from llm_i2i_spark.lake.leftovers import STAGING_FOLDER, writing_folders
 
 CHECKPOINT_FOLDERS = ("checkpoints_files", "combiners_files")
 _BELOW_ROOT = {
-    "_staging": "rows that a stopped run had staged; may be removed while no run is at work",
+    STAGING_FOLDER: "rows that a stopped run had staged; the next run removes them",
+    INFERENCE_FOLDER: "results of a language model; the run that was stopped goes on from here",
     "_replay": "the scratch lake of a replay that was stopped; may be removed",
 }
 
@@ -43,12 +47,10 @@ def _of_training(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _unfinished(root: Path) -> Iterator[tuple[Path, str]]:
-    """Hidden files and folders that were being written, and data files put aside as damaged."""
-    places = [root, *(root / name for name in (*CHECKPOINT_FOLDERS, "reports"))]
-    for place in places:
-        for path in _entries(place):
-            if path.name.startswith(".") and path.name.endswith(".writing"):
-                yield path, "was being written when its process ended; may be removed"
+    """Hidden files and folders that were being written."""
+    for folder in writing_folders(root):
+        for path in sorted(folder.glob(UNFINISHED)):
+            yield path, "was being written when its process ended; the next run removes it"
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -18,6 +18,7 @@ from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.files import folder_atomically
 from llm_i2i_spark.base.manifest import verify_manifest, write_manifest
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.kernels.combiner import TENSORS, Combiner
 
 WEIGHTS = "combiner.safetensors"
@@ -60,8 +61,10 @@ def save_combiner(
 
     with folder_atomically(Path(folder)) as hidden:
         save_file({name: getattr(combiner, name) for name in TENSORS}, hidden / WEIGHTS)
+        reached("checkpoint file")
         lines = "".join(json.dumps(dict(point), sort_keys=True) + "\n" for point in curve)
         (hidden / TRAINING_CURVE).write_text(lines, encoding="utf-8")
+        reached("checkpoint file")
         return write_manifest(hidden, fields)
 
 

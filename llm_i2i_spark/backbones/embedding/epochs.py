@@ -9,6 +9,7 @@ import numpy as np
 
 from llm_i2i_spark.backbones.embedding.backbone import EmbeddingBackbone, ReportProgress
 from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.kernels.arrays import Float32Array, Int64Array
 from llm_i2i_spark.lm.reproducible import reproducible
 
@@ -47,6 +48,7 @@ def run_epochs(
             for start in range(0, len(order), backbone.batch_size):
                 chosen = order[start : start + backbone.batch_size]
                 loss += step(chosen)
+                reached("training step", 1)
                 weight += float(weights[chosen].sum(dtype=np.float64))
                 done = epoch * len(order) + start + len(chosen)
                 note = f"epoch {epoch + 1}, loss {loss / weight:.4f}"
