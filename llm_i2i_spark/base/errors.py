@@ -46,7 +46,7 @@ class InputDataError(UserError):
 
 class DamagedFileError(UserError):
     """A file of the lake, of a checkpoint or of an export that is missing, or not what was written
-    into it.
+    into it; a jar that is not what was published.
     """
 
 

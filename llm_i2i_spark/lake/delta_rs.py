@@ -102,6 +102,22 @@ def version_of(history: Sequence[Commit], record: RunRecord) -> int:
     )
 
 
+def holds_results(history: Sequence[Commit], record: RunRecord) -> bool:
+    """Whether the latest rows of all scopes of a record are the very results that it names.
+
+    Args:
+        history: the commits of the record's table, latest first.
+        record: who asks, for what.
+    """
+    return bool(history) and all(_is_there(history, key, record) for key in record.scopes)
+
+
+def _is_there(history: Sequence[Commit], key: str, record: RunRecord) -> bool:
+    commit = commit_of(history, scope_of(key))
+    found = commit.record.scopes.get(key) if commit and commit.record else None
+    return found is not None and found.fingerprint == record.scopes[key].fingerprint
+
+
 def _commit(entry: dict[str, Any]) -> Commit:
     metrics = entry.get("operationMetrics") or {}
     # Spark counts output rows; delta-rs, which training jobs commit with, counts added rows.
@@ -250,9 +266,7 @@ class DeltaRsLake:
         history, lost = self.history(record.table), self.lost_files(record.table)
         if lost:
             self._drop(path, lost, with_losses(replace(record, scopes={}), history, lost))
-        elif history and all(
-            _is_there(history, key, record) and usable(scope_of(key)) for key in record.scopes
-        ):
+        elif holds_results(history, record) and all(usable(scope_of(key)) for key in record.scopes):
             return history[0].version, False
         scopes = tuple(scope_of(key) for key in record.scopes if key)
         # Before any file, so that one without a log is known from one whose commit is to come.
@@ -272,12 +286,6 @@ class DeltaRsLake:
                 Path(path, file.name).rename(Path(path, f".{file.name}.damaged"))
         metadata = CommitProperties(custom_metadata={"userMetadata": record.to_json()})
         open_table(path).repair(commit_properties=metadata)
-
-
-def _is_there(history: Sequence[Commit], key: str, record: RunRecord) -> bool:
-    commit = commit_of(history, scope_of(key))
-    found = commit.record.scopes.get(key) if commit and commit.record else None
-    return found is not None and found.fingerprint == record.scopes[key].fingerprint
 
 
 def _has_scope(path: str, scope: Sequence[str]) -> bool:

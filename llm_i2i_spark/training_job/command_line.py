@@ -61,8 +61,8 @@ class JobProgram:
             else discard
         )
         try:
-            if options.events:
-                end_with_parent()
+            if options.parent is not None:
+                end_with_parent(options.parent)
             config = load_config(options.config, options.set)
             lake = DeltaRsLake(config.lake)
             self.prepare(config, given)
@@ -88,7 +88,9 @@ class JobProgram:
 
 
 def parse(arguments: Sequence[str], stage: str, description: str) -> argparse.Namespace:
-    """The arguments that every job understands: `--config`, `--set`, `--run` and `--events`."""
+    """The arguments that every job understands: `--config`, `--set`, `--run`, `--events` and
+    `--parent`.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m llm_i2i_spark.{stage}", description=description
     )
@@ -119,6 +121,12 @@ def parse(arguments: Sequence[str], stage: str, description: str) -> argparse.Na
         type=Path,
         metavar="FILE",
         help="write progress there as lines of JSON, for the process that waits",
+    )
+    parser.add_argument(
+        "--parent",
+        type=int,
+        metavar="PID",
+        help="end with this process, which must be the parent",
     )
     parser.add_argument(
         "--local_rank", "--local-rank", type=int, help=argparse.SUPPRESS

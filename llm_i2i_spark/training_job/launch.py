@@ -102,10 +102,17 @@ def launch(
     raise StageError(f"Stage {run.stage} failed: {reason} All of its output is in {log}.")
 
 
-def end_with_parent() -> None:
-    """Let the kernel kill this process when its parent dies, however that happens; Linux only."""
+def end_with_parent(parent: int) -> None:
+    """Let the kernel kill this process when its parent dies, however that happens (Linux only), and
+    end it now where the parent has died before it could ask for that.
+
+    Args:
+        parent: process id of the one that started this process.
+    """
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # nobody waits for an exit code or an error
 
 
 def last_error(log: Path, returncode: int) -> str:
@@ -144,6 +151,8 @@ def _command(folder: Path, config: Config, run: PinnedRun, module: str) -> list[
         str(pinned),
         "--events",
         str(events),
+        "--parent",
+        str(os.getpid()),
     ]
 
 
