@@ -66,5 +66,11 @@ constraints: install
 	$(INSTALL) --dry-run --ignore-installed --report build/installed.json -c build/installed.txt '.[dev]'
 	$(BIN)/python .ci/constraints.py < build/installed.json > constraints.txt
 
+# A Spark session fetches the jars; one has run on this machine once the tests have.
+sbom: install
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible $(BIN)/python > build/environment.json
+	$(BIN)/python .ci/sbom.py < build/environment.json > build/sbom.json
+
 clean:
 	rm -rf build dist $(WORKDIR) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

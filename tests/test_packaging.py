@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
 
 import llm_i2i_spark
 from llm_i2i_spark.base.extras import EXTRAS
@@ -25,8 +23,6 @@ else:
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "llm_i2i_spark"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-CONSTRAINTS = (ROOT / "constraints.txt").read_text(encoding="ascii")
-LOCKED = re.compile(r"^([a-z0-9-]+)==(\S+) --hash=sha256:[0-9a-f]{64}$", re.MULTILINE)
 OPTIONAL = sorted({module for modules in EXTRAS.values() for module in modules})
 DISTRIBUTIONS = {"delta": "delta-spark", "graphframes": "graphframes-py", "sklearn": "scikit-learn"}
 BROUGHT = {"py4j": "pyspark", "tokenizers": "transformers", "flash_attn": "flash-attn"}
@@ -181,26 +177,3 @@ def _modules_of(node: Any) -> set[str]:
     if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
         return {node.module.split(".")[0]}
     return set()
-
-
-def test_the_locked_versions_are_those_that_are_asked_for() -> None:
-    wanted = [Requirement(one) for one in PROJECT["dependencies"]]
-    for extra in _with_those_it_brings("dev"):
-        wanted += [Requirement(one) for one in PROJECT["optional-dependencies"][extra]]
-    locked = dict(LOCKED.findall(CONSTRAINTS))
-    for one in wanted:
-        if one.name != PROJECT["name"]:
-            assert one.specifier.contains(locked[canonicalize_name(one.name)]), one
-
-
-def test_every_line_of_the_lock_is_a_version_and_a_hash_and_no_address() -> None:
-    lines = [line for line in CONSTRAINTS.splitlines() if not line.startswith("#")]
-    assert len(lines) == len(LOCKED.findall(CONSTRAINTS))
-    assert not re.search(r"://|@|--(?:extra-)?index|--find-links", CONSTRAINTS)
-
-
-def _with_those_it_brings(extra: str) -> set[str]:
-    requirements = " ".join(PROJECT["optional-dependencies"][extra])
-    brought = re.findall(r"llm-i2i-spark\[([\w,]+)\]", requirements)
-    names = {name for found in brought for name in found.split(",")}
-    return {extra}.union(*map(_with_those_it_brings, names))
