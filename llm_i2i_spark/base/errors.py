@@ -64,5 +64,11 @@ class StageError(LlmI2iError):
     """A stage failed on data or in a worker. The message names the stage and the table."""
 
 
+class ConcurrentWriteError(StageError):
+    """Another run committed to a table between the reading and the commit of this one, which left
+    nothing. The same command can be given again.
+    """
+
+
 class AuditError(LlmI2iError):
     """An audit that found something that is not as it must be."""

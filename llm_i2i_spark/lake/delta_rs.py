@@ -23,6 +23,7 @@ from llm_i2i_spark.base.full_disk import full_disk
 from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.arrow_rows import Rows, arrow_rows
+from llm_i2i_spark.lake.commit_attempts import commit_again
 from llm_i2i_spark.lake.delta_files import file_name, read_file, row_masks
 from llm_i2i_spark.lake.location import local_root, missing_table, retention_properties
 from llm_i2i_spark.lake.lost_files import (
@@ -35,8 +36,6 @@ from llm_i2i_spark.lake.table_commit import create_table, replace_rows
 
 RECENT = 100
 """Commits among which one that was just made is looked for."""
-ATTEMPTS = 5
-"""At a commit, where other jobs of the same run write the same table meanwhile."""
 
 
 def table_exists(path: str) -> bool:
@@ -242,19 +241,21 @@ class DeltaRsLake:
             were already there.
 
         Raises:
-            StageError: others committed to the table at every attempt.
+            ConcurrentWriteError: others committed to the table at every attempt.
         """
-        for _ in range(ATTEMPTS):
+
+        def attempt() -> tuple[int, bool]:
             try:
                 return self._commit(rows, record, usable)
             except CommitFailedError as error:
                 if full_disk(error) is not None:
                     raise
-                conflict = error
-        raise errors.StageError(
-            f"Other jobs write {record.table} at the same time ({conflict}); give the same command"
-            " again."
-        ) from conflict
+                raise errors.ConcurrentWriteError(
+                    f"Other jobs write {record.table} at the same time ({error}); give the same"
+                    " command again."
+                ) from error
+
+        return commit_again(record.table, attempt)
 
     def _commit(
         self,
