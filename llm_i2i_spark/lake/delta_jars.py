@@ -9,9 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
-
-from pyspark.sql import SparkSession
 
 from llm_i2i_spark.base.errors import DamagedFileError
 from llm_i2i_spark.base.files import sha256_of
@@ -42,12 +39,6 @@ def fetched_jars(settings: Mapping[str, str]) -> list[Path]:
     """
     ivy = Path(settings.get("spark.jars.ivy") or Path.home() / IVY_FOLDER)
     return [path for path in (ivy / "jars" / name for name in known_jars()) if path.is_file()]
-
-
-def jars_of(spark: SparkSession) -> list[Path]:
-    """The jars on this machine that a session was started with, those of its packages included."""
-    named = spark.sparkContext.getConf().get("spark.jars", "") or ""
-    return [Path(unquote(urlsplit(uri).path)) for uri in named.split(",") if uri]
 
 
 def verify_jars(paths: Iterable[Path]) -> None:

@@ -25,8 +25,14 @@ from llm_i2i_spark.base.errors import DamagedFileError, MissingDependencyError
 from llm_i2i_spark.base.redaction import LOGINS, SECRET_NAMES
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.spark import SparkConfig
-from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, cancel_jobs, has_delta, on_databricks
-from llm_i2i_spark.lake.delta_jars import fetched_jars, jars_of, verify_jars
+from llm_i2i_spark.lake.capabilities import (
+    SPARK_ERRORS,
+    cancel_jobs,
+    has_delta,
+    jars_of,
+    on_databricks,
+)
+from llm_i2i_spark.lake.delta_jars import fetched_jars, verify_jars
 from llm_i2i_spark.lake.jvm import check_java, one_start_at_a_time, output_to, start_jvm, utf8_names
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.lake.session_options import session_options
