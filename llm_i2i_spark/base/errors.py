@@ -46,7 +46,7 @@ class InputDataError(UserError):
 
 class DamagedFileError(UserError):
     """A file of the lake, of a checkpoint or of an export that is missing, or not what was written
-    into it.
+    into it; a jar that is not what was published.
     """
 
 
@@ -62,6 +62,12 @@ class MissingDependencyError(UserError):
 
 class StageError(LlmI2iError):
     """A stage failed on data or in a worker. The message names the stage and the table."""
+
+
+class ConcurrentWriteError(StageError):
+    """Another run committed to a table between the reading and the commit of this one, which left
+    nothing. The same command can be given again.
+    """
 
 
 class AuditError(LlmI2iError):

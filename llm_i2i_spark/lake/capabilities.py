@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote, urlsplit
 
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -63,6 +65,12 @@ def has_delta(spark: SparkSession) -> bool:
     jvm: Any = spark.sparkContext._jvm
     # A class that is not there is taken for a package by the bridge.
     return type(jvm.io.delta.tables.DeltaTable).__name__ == "JavaClass"
+
+
+def jars_of(spark: SparkSession) -> list[Path]:
+    """The jars on this machine that a session was started with, those of its packages included."""
+    named = spark.sparkContext.getConf().get("spark.jars", "") or ""
+    return [Path(unquote(urlsplit(uri).path)) for uri in named.split(",") if uri]
 
 
 def has_graphframes_jvm(spark: SparkSession) -> bool:

@@ -23,6 +23,7 @@ from llm_i2i_spark.base.full_disk import full_disk
 from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.arrow_rows import Rows, arrow_rows
+from llm_i2i_spark.lake.commit_attempts import commit_again
 from llm_i2i_spark.lake.delta_files import file_name, read_file, row_masks
 from llm_i2i_spark.lake.location import local_root, missing_table, retention_properties
 from llm_i2i_spark.lake.lost_files import (
@@ -35,8 +36,6 @@ from llm_i2i_spark.lake.table_commit import create_table, replace_rows
 
 RECENT = 100
 """Commits among which one that was just made is looked for."""
-ATTEMPTS = 5
-"""At a commit, where other jobs of the same run write the same table meanwhile."""
 
 
 def table_exists(path: str) -> bool:
@@ -100,6 +99,22 @@ def version_of(history: Sequence[Commit], record: RunRecord) -> int:
         f"Stage {record.stage} wrote {record.table}, and the table's history does not show it;"
         " another program is writing this lake: start the run again when it has ended."
     )
+
+
+def holds_results(history: Sequence[Commit], record: RunRecord) -> bool:
+    """Whether the latest rows of all scopes of a record are the very results that it names.
+
+    Args:
+        history: the commits of the record's table, latest first.
+        record: who asks, for what.
+    """
+    return bool(history) and all(_is_there(history, key, record) for key in record.scopes)
+
+
+def _is_there(history: Sequence[Commit], key: str, record: RunRecord) -> bool:
+    commit = commit_of(history, scope_of(key))
+    found = commit.record.scopes.get(key) if commit and commit.record else None
+    return found is not None and found.fingerprint == record.scopes[key].fingerprint
 
 
 def _commit(entry: dict[str, Any]) -> Commit:
@@ -226,19 +241,21 @@ class DeltaRsLake:
             were already there.
 
         Raises:
-            StageError: others committed to the table at every attempt.
+            ConcurrentWriteError: others committed to the table at every attempt.
         """
-        for _ in range(ATTEMPTS):
+
+        def attempt() -> tuple[int, bool]:
             try:
                 return self._commit(rows, record, usable)
             except CommitFailedError as error:
                 if full_disk(error) is not None:
                     raise
-                conflict = error
-        raise errors.StageError(
-            f"Other jobs write {record.table} at the same time ({conflict}); give the same command"
-            " again."
-        ) from conflict
+                raise errors.ConcurrentWriteError(
+                    f"Other jobs write {record.table} at the same time ({error}); give the same"
+                    " command again."
+                ) from error
+
+        return commit_again(record.table, attempt)
 
     def _commit(
         self,
@@ -250,9 +267,7 @@ class DeltaRsLake:
         history, lost = self.history(record.table), self.lost_files(record.table)
         if lost:
             self._drop(path, lost, with_losses(replace(record, scopes={}), history, lost))
-        elif history and all(
-            _is_there(history, key, record) and usable(scope_of(key)) for key in record.scopes
-        ):
+        elif holds_results(history, record) and all(usable(scope_of(key)) for key in record.scopes):
             return history[0].version, False
         scopes = tuple(scope_of(key) for key in record.scopes if key)
         # Before any file, so that one without a log is known from one whose commit is to come.
@@ -272,12 +287,6 @@ class DeltaRsLake:
                 Path(path, file.name).rename(Path(path, f".{file.name}.damaged"))
         metadata = CommitProperties(custom_metadata={"userMetadata": record.to_json()})
         open_table(path).repair(commit_properties=metadata)
-
-
-def _is_there(history: Sequence[Commit], key: str, record: RunRecord) -> bool:
-    commit = commit_of(history, scope_of(key))
-    found = commit.record.scopes.get(key) if commit and commit.record else None
-    return found is not None and found.fingerprint == record.scopes[key].fingerprint
 
 
 def _has_scope(path: str, scope: Sequence[str]) -> bool:

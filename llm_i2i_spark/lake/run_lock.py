@@ -1,5 +1,5 @@
-"""One run at a time in a local lake: a lock that the operating system holds for a process, and
-takes back when the process ends, however it ends.
+"""One run at a time in a local lake, one job at a time on an unfinished training: locks that the
+operating system holds for a process, and takes back when the process ends, however it ends.
 
 A lake on an object store has no such lock. There each run reads the versions that hold its own
 results, whatever another run has written since.
@@ -48,7 +48,7 @@ def lake_lock(root: Path | None, command: str) -> Iterator[None]:
         yield
         return
     try:
-        _acquire(descriptor)
+        _acquire(descriptor, "in this lake")
         _write_owner(descriptor, command)
         locked.add(root)
         yield
@@ -57,21 +57,74 @@ def lake_lock(root: Path | None, command: str) -> Iterator[None]:
         os.close(descriptor)  # and with it goes the lock
 
 
+@contextmanager
+def unfinished_work_lock(folder: Path, command: str) -> Iterator[None]:
+    """Let no other process go on with the unfinished work in a folder for the length of the block.
+
+    A job holds it beside the lock of its lake, which is that of the run that started the job: a job
+    that outlives its run is known by this one. Who has done the work removes the folder inside the
+    block; the next one in line finds it gone, and looks whether anything is left to do.
+
+    Args:
+        folder: named by the fingerprint of the result; made where it is missing.
+        command: what the others are told.
+    """
+    descriptor = _lock_in(folder)
+    if descriptor is None:
+        yield
+        return
+    try:
+        _write_owner(descriptor, command)
+        yield
+    finally:
+        with suppress(OSError):
+            if _is_current(descriptor, folder):
+                (folder / LOCK_FILE).unlink()
+                folder.rmdir()  # where nothing was begun
+        os.close(descriptor)
+
+
+def _lock_in(folder: Path) -> int | None:
+    """The locked file in a folder, and not one that its last holder has removed meanwhile."""
+    while True:
+        descriptor = _open(folder)
+        if descriptor is None:
+            return None
+        try:
+            _acquire(descriptor, f"on the training in {folder}")
+            if _is_current(descriptor, folder):
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_current(descriptor: int, folder: Path) -> bool:
+    """Whether an open lock file is the one that others find in its folder."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), (folder / LOCK_FILE).stat())
+    except FileNotFoundError:
+        return False
+
+
 def _open(root: Path) -> int | None:
     """The lock file, made where it is missing; None where the folder cannot be written to: then no
     run can write there either, and its first table says so.
     """
     path = root / LOCK_FILE
     try:
-        root.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        while True:
+            root.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):  # its last holder has removed the folder just now
+                return os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError:
         with suppress(OSError):
             return os.open(path, os.O_RDONLY)  # another user's
     return None
 
 
-def _acquire(descriptor: int) -> None:
+def _acquire(descriptor: int, where: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         return
@@ -80,7 +133,7 @@ def _acquire(descriptor: int) -> None:
     except OSError as error:
         log_message(f"this file system has no locks ({error.strerror}): run one command at a time")
         return
-    log_message(f"at work in this lake is {_owner(descriptor)}; waiting for it (Ctrl-C leaves)")
+    log_message(f"at work {where} is {_owner(descriptor)}; waiting for it (Ctrl-C leaves)")
     started = told = time.monotonic()
     while True:
         time.sleep(POLL_SECONDS)

@@ -21,11 +21,18 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from llm_i2i_spark.base.errors import MissingDependencyError
+from llm_i2i_spark.base.errors import DamagedFileError, MissingDependencyError
 from llm_i2i_spark.base.redaction import LOGINS, SECRET_NAMES
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.spark import SparkConfig
-from llm_i2i_spark.lake.capabilities import SPARK_ERRORS, cancel_jobs, has_delta, on_databricks
+from llm_i2i_spark.lake.capabilities import (
+    SPARK_ERRORS,
+    cancel_jobs,
+    has_delta,
+    jars_of,
+    on_databricks,
+)
+from llm_i2i_spark.lake.delta_jars import fetched_jars, verify_jars
 from llm_i2i_spark.lake.jvm import check_java, one_start_at_a_time, output_to, start_jvm, utf8_names
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.lake.session_options import session_options
@@ -84,6 +91,8 @@ def open_session(settings: SparkConfig, log: Path) -> SparkSession:
     Raises:
         MissingDependencyError: Java is missing or too old, or the Delta jar cannot be found or
             fetched, or the active session has none.
+        DamagedFileError: a jar is not what was published under its name. Sessions that were active
+            before are not looked at.
     """
     active = SparkSession.getActiveSession()
     if active is None and (on_databricks() or "PYSPARK_GATEWAY_PORT" in os.environ):
@@ -179,6 +188,9 @@ def _build_local(config: SparkConfig, log: Path) -> SparkSession:
     builder = SparkSession.builder.appName("llm-i2i").master(config.master)
     for key, value in settings.items():
         builder = builder.config(key, value)
+    # Jars that were fetched before are verified before they are loaded, others right afterwards.
+    known = [Path(config.delta_jar)] if config.delta_jar else fetched_jars(settings)
+    verify_jars(known)
     try:
         with one_start_at_a_time(), interrupt_handler_kept(), output_to(log), utf8_names():
             start_jvm(settings)
@@ -186,6 +198,11 @@ def _build_local(config: SparkConfig, log: Path) -> SparkSession:
     except Exception as error:
         raise MissingDependencyError(_start_failure(log, error)) from error
     atexit.register(_stop_quietly, spark)
+    try:
+        verify_jars(path for path in jars_of(spark) if path not in known)
+    except DamagedFileError:
+        _stop(spark)
+        raise
     return spark
 
 

@@ -13,7 +13,12 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import DamagedFileError, LlmI2iError, StageError
+from llm_i2i_spark.base.errors import (
+    ConcurrentWriteError,
+    DamagedFileError,
+    LlmI2iError,
+    StageError,
+)
 from llm_i2i_spark.base.full_disk import full_disk
 
 _UNREADABLE_FILE = re.compile(
@@ -80,7 +85,7 @@ def storage_error(error: Exception) -> LlmI2iError | None:
     if full is not None:
         return full
     if "DELTA_CONCURRENT" in text or "DELTA_METADATA_CHANGED" in text:
-        return StageError(
+        return ConcurrentWriteError(
             "Another run wrote the same table at the same time; start this run again when that one"
             " has ended."
         )

@@ -102,7 +102,9 @@ def _become_launcher(config: Config, arguments: Sequence[str]) -> None:
         "--nproc-per-node",
         str(processes),
     ]
-    os.execv(sys.executable, [*launcher, "-m", "llm_i2i_spark.sft", *arguments])
+    # The ranks end with their launcher, which ends with the parent of this process.
+    own = ["--parent", str(os.getpid())]
+    os.execv(sys.executable, [*launcher, "-m", "llm_i2i_spark.sft", *arguments, *own])
 
 
 if __name__ == "__main__":

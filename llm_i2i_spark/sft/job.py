@@ -6,9 +6,9 @@ import json
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
@@ -18,7 +18,8 @@ from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.base.files import move_into_place, write_atomically
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake, holds_results
+from llm_i2i_spark.lake.run_lock import unfinished_work_lock
 from llm_i2i_spark.lm.checkpoint import (
     LoadedCheckpoint,
     load_checkpoint,
@@ -35,30 +36,17 @@ from llm_i2i_spark.sft.role_training import RoleTraining
 from llm_i2i_spark.sft.roles import ROLES
 from llm_i2i_spark.sft.roles.base import Role
 from llm_i2i_spark.sft.roles.generator import GENERATOR
-from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
+from llm_i2i_spark.sft.saved_checkpoints import (
+    SavedCheckpoint,
+    checkpoint_folders,
+    lost_checkpoint,
+)
 from llm_i2i_spark.sft.training import train
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter
 
 DIGITS = 12
 """Hexadecimal digits of a digest in names and messages."""
-
-
-@dataclass(frozen=True)
-class SavedCheckpoint:
-    """A checkpoint that is complete and in its final folder.
-
-    Attributes:
-        role: name of the role.
-        path: of the folder.
-        digest: model digest.
-        fields: of the manifest.
-    """
-
-    role: str
-    path: str
-    digest: str
-    fields: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -88,7 +76,8 @@ class Job:
         return self.lake.root / "checkpoints_files" / "_partial" / self.run.fingerprint[:32]
 
     def execute(self) -> int:
-        """Do all that is not yet done.
+        """Do all that is not yet done; where another job is at work on the same result, when that
+        one has ended.
 
         Returns:
             The version of the table `checkpoints` that holds the models of all roles.
@@ -97,6 +86,31 @@ class Job:
             UserError: an input is missing or empty, or a setting does not fit.
             StageError: a loss or a score is NaN or infinite.
         """
+        ours = unfinished_work_lock(self.unfinished, "fine-tuning")
+        with ours if self.distributed.is_main else nullcontext():
+            done = self._committed() if self.distributed.is_main else None
+            version = self.distributed.broadcast(done)
+            return self._train_all() if version is None else version
+
+    def _committed(self) -> int | None:
+        """The version of the table that holds this result, where an earlier job has committed it
+        and no file of its models is damaged.
+        """
+        history = self.lake.history("checkpoints")
+        if not holds_results(history, self.run.record(self.config, "checkpoints")):
+            return None
+        try:
+            for path in checkpoint_folders(self.lake, history[0].version, self.run.scopes[0]):
+                verify_checkpoint(path)
+        except UserError:
+            return None
+        return self._already_there(history[0].version)
+
+    def _already_there(self, version: int) -> int:
+        self.reporter.note(f"checkpoints version {version} already holds the result of this run")
+        return version
+
+    def _train_all(self) -> int:
         catalogue = self._catalogue()
         artifacts = prepare_artifacts(self.config, catalogue, self._histories, self.distributed)
         saved: dict[str, SavedCheckpoint] = {}
@@ -256,9 +270,7 @@ class Job:
             self._require_same_inputs()
             version, added = self.lake.commit(rows, record, self._is_usable)
             if not added:
-                self.reporter.note(
-                    f"checkpoints version {version} already holds the result of this run"
-                )
+                self._already_there(version)
             shutil.rmtree(self.unfinished, ignore_errors=True)
         return self.distributed.broadcast(version)
 

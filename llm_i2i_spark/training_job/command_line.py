@@ -89,8 +89,9 @@ class JobProgram:
 
 
 def parse(arguments: Sequence[str], stage: str, description: str) -> argparse.Namespace:
-    """The arguments that every job understands: `--config`, `--set`, `--run`, `--events`
-    and `--parent`."""
+    """The arguments that every job understands: `--config`, `--set`, `--run`, `--events` and
+    `--parent`.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m llm_i2i_spark.{stage}", description=description
     )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from llm_i2i_spark.lake.run_lock import LOCK_FILE, lake_lock
+from llm_i2i_spark.lake.run_lock import LOCK_FILE, lake_lock, unfinished_work_lock
 
 HOLDER = """
 import sys
@@ -101,3 +104,25 @@ def test_a_folder_that_cannot_be_written_to_is_not_locked(tmp_path: Path) -> Non
     (tmp_path / "file").touch()
     with lake_lock(tmp_path / "file" / "lake", "run"):
         pass
+
+
+def test_who_waits_for_a_training_does_not_take_the_lock_of_a_folder_that_is_gone(
+    tmp_path: Path,
+) -> None:
+    folder, at_work, most = tmp_path / "fingerprint", [0], [0]
+
+    def train() -> None:
+        for _ in range(8):
+            with unfinished_work_lock(folder, "fine-tuning"):
+                at_work[0] += 1
+                most[0] = max(most[0], at_work[0])
+                time.sleep(0.001)
+                at_work[0] -= 1
+                shutil.rmtree(folder)
+                time.sleep(0.001)
+
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(train) for _ in range(4)]:
+            done.result(60)
+    assert most[0] == 1
+    assert not folder.exists()

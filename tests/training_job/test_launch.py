@@ -8,7 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
+import psutil
 import pytest
 
 from llm_i2i_spark.base.errors import ConfigError, StageError
@@ -75,11 +77,50 @@ def test_a_job_that_is_no_longer_wanted_is_ended(tmp_path, monkeypatch):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-def test_a_job_whose_parent_died_before_it_began_ends_at_once(tmp_path):
-    parent = subprocess.Popen([sys.executable, "-c", ""])
-    parent.wait()
-    events = ("--events", str(tmp_path / "events"), "--parent", str(parent.pid))
-    job = [sys.executable, "-m", "llm_i2i_spark.sft", "--set", "no.such=option", *events]
-    assert subprocess.run(job, check=False).returncode == -signal.SIGKILL
-    own = [*job[:-1], str(os.getpid())]
-    assert subprocess.run(own, check=False, stderr=subprocess.DEVNULL).returncode == 2
+LAUNCHER = """
+import sys
+from pathlib import Path
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.training_job.launch import launch
+from tests.stage_runs import pinned_run
+root = Path(sys.argv[1])
+config = Config.model_validate({"lake": {"root": str(root / "lake")}})
+launch(config, pinned_run("sft"), root / "sft.log", module="job_that_starts_late")
+"""
+
+JOB_THAT_STARTS_LATE = """
+import os, time
+from pathlib import Path
+from llm_i2i_spark.training_job.command_line import JobProgram
+
+def execute(config, run, lake, reporter):
+    (root / "worked").touch()
+    return 0
+
+root, launcher = Path(__file__).parent, os.getppid()
+(root / "pid").write_text(str(os.getpid()))
+while os.getppid() == launcher:  # until the launcher is killed
+    time.sleep(0.01)
+JobProgram("sft", "fine-tuning", "checkpoints", "", execute).main()
+"""
+
+
+def test_a_job_whose_launcher_was_killed_before_it_ran_does_nothing(tmp_path, monkeypatch):
+    (tmp_path / "job_that_starts_late.py").write_text(JOB_THAT_STARTS_LATE)
+    root = str(Path(__file__).resolve().parents[2])
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), root]))
+    launcher = subprocess.Popen([sys.executable, "-c", LAUNCHER, str(tmp_path)])
+    pid = _wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    job = psutil.Process(int(pid))
+    launcher.send_signal(signal.SIGKILL)
+    launcher.wait()
+    _wait_for(lambda: not job.is_running() or job.status() == psutil.STATUS_ZOMBIE)
+    assert not (tmp_path / "worked").exists()
+
+
+def _wait_for(condition):
+    deadline = time.monotonic() + 60
+    while not (found := condition()):
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.02)
+    return found

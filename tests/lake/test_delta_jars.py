@@ -1,0 +1,77 @@
+"""The jars that Spark fetches for Delta are those that were published, or no session is opened."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from llm_i2i_spark.base.errors import DamagedFileError
+from llm_i2i_spark.lake.delta_jars import known_jars, verify_jars
+from llm_i2i_spark.lake.session import delta_package
+
+OPEN = """
+import sys
+from pathlib import Path
+from llm_i2i_spark.base.errors import DamagedFileError
+from llm_i2i_spark.base.sections.spark import SparkConfig
+from llm_i2i_spark.lake.session import open_session
+
+key, value, folder = sys.argv[1:]
+given = {"delta_jar": value} if key == "delta_jar" else {"conf": {key: value}}
+settings = SparkConfig(master="local[1]", memory="512m", short_jobs=True, **given)
+try:
+    open_session(settings, Path(folder) / "spark.log")
+except DamagedFileError as error:
+    print(error)
+"""
+STORAGE = "delta-storage-4.4.0.jar"
+FETCHED = f"io.delta_{STORAGE}"
+SMALL = "com.google.code.findbugs_jsr305-3.0.2.jar"
+
+
+def said_at_the_start(tmp_path: Path, key: str, value: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", OPEN, key, str(value), str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=250,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_the_installed_version_is_known() -> None:
+    _, artifact, version = delta_package().split(":")
+    assert f"{artifact}-{version}.jar" in known_jars()
+    assert f"io.delta_{artifact}-{version}.jar" in known_jars()
+    assert all(len(sha256) == 64 for sha256 in known_jars().values())
+
+
+def test_a_jar_that_is_not_known_is_not_looked_at(tmp_path: Path) -> None:
+    for name in (FETCHED, "io.delta_delta-storage-9.9.9.jar"):
+        (tmp_path / name).write_bytes(b"another one")
+    verify_jars([tmp_path / "io.delta_delta-storage-9.9.9.jar", tmp_path / "absent.jar"])
+    with pytest.raises(DamagedFileError, match=FETCHED):
+        verify_jars(tmp_path.iterdir())
+
+
+def test_a_wrong_jar_is_refused_before_a_jvm_starts(tmp_path: Path) -> None:
+    (tmp_path / "ivy" / "jars").mkdir(parents=True)
+    (tmp_path / "ivy" / "jars" / FETCHED).write_bytes(b"another one")
+    (tmp_path / STORAGE).write_bytes(b"another one")
+    fetched = said_at_the_start(tmp_path, "spark.jars.ivy", tmp_path / "ivy")
+    assert f"The jar {tmp_path / 'ivy' / 'jars' / FETCHED} is not the one that was" in fetched
+    assert f"published as {STORAGE}" in said_at_the_start(tmp_path, "delta_jar", tmp_path / STORAGE)
+    assert not (tmp_path / "spark.log").exists()
+
+
+@pytest.mark.spark
+def test_a_wrong_jar_among_those_of_a_session_ends_it(tmp_path: Path) -> None:
+    """As where the first session of a machine has fetched it just now."""
+    (tmp_path / SMALL).write_bytes(b"another one")
+    assert f"The jar {tmp_path / SMALL} is not" in said_at_the_start(
+        tmp_path, "spark.jars", tmp_path / SMALL
+    )
