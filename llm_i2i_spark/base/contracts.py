@@ -277,3 +277,5 @@ TABLES: dict[str, Table] = {
     )
 }
 """Every table by name, in pipeline order."""
+MODEL_TABLES = (CHECKPOINTS.name, COMBINERS.name, ITEM_EMBEDDINGS.name)
+"""Those of what was learned: a row a model, or a row an item of one."""
