@@ -1,5 +1,6 @@
-"""What a result was computed with beyond its inputs and options: libraries, processor, GPUs. Sums of
-floating-point numbers may end otherwise on others.
+"""What a result was computed with beyond its inputs and options: libraries, processor, GPUs.
+
+With others, sums of floating-point numbers may end otherwise.
 """
 
 from __future__ import annotations

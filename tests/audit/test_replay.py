@@ -66,7 +66,9 @@ def _add_training(project: Project, run_id: str) -> None:
     lake = DeltaRsLake(project.config.lake)
     commit = commit_of(lake.history("fused"), {"variant": "real"})
     result = ScopeResult("f", {"sft_generator[branch=base]": "g"}, "c")
-    record = replace(commit.record, stage="sft", table="checkpoints", scopes={"branch=base": result})
+    record = replace(
+        commit.record, stage="sft", table="checkpoints", scopes={"branch=base": result}
+    )
     metadata = CommitProperties(custom_metadata={"userMetadata": record.to_json()})
     row = pa.table({"branch": ["base"], "role": ["generator"]})
     write_deltalake(f"{project.root}/checkpoints", row, commit_properties=metadata)

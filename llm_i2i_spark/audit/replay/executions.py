@@ -79,8 +79,8 @@ def executions_of(
 
 
 def is_training(stage: Stage) -> bool:
-    """Whether a stage trains a model: that takes long, and ends the same to the bit only on the same
-    kind of machine.
+    """Whether a stage trains a model: that takes long, and only on the same kind of machine it ends
+    the same to the bit.
     """
     return any(table in MODEL_TABLES for table in stage.writes)
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -84,13 +85,16 @@ def main() -> int:
         project.lake.spark.range(10).count()  # Spark's start is no part of a command
         rows = project.table("fused").count()
         for name in options.only.split(","):
-            function: Callable[[int], None] = getattr(work, name)
-            costs = []
-            for turn in range(options.repeat):
-                costs.append(measure(lambda turn=turn: function(turn), folder / "lake"))
-                log_message(f"  {name} {turn + 1}/{options.repeat} {costs[-1]}")
-            _report(name, rows, costs)
+            _report(name, rows, _costs(getattr(work, name), options.repeat, folder / "lake"))
     return 0
+
+
+def _costs(work: Callable[[int], None], repeat: int, lake: Path) -> list[Cost]:
+    costs = []
+    for turn in range(repeat):
+        costs.append(measure(partial(work, turn), lake))
+        log_message(f"  {turn + 1}/{repeat} {costs[-1]}")
+    return costs
 
 
 def _report(name: str, rows: int, costs: list[Cost]) -> None:
@@ -114,12 +118,16 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(prog="audit", description=__doc__)
     parser.add_argument(
-        "--only", default=",".join(NAMES), help=f"some of {', '.join(NAMES)}, or lake: make it alone"
+        "--only",
+        default=",".join(NAMES),
+        help=f"some of {', '.join(NAMES)}, or lake: make it alone",
     )
     parser.add_argument("--repeat", type=int, default=3, help="calls behind each median")
     parser.add_argument("--scale", type=float, default=1.0, help="of users and items")
     parser.add_argument("--folder", default=None, help="for the lake")
-    parser.add_argument("--keep", default=None, help="a folder for a lake that stays, and is gone on")
+    parser.add_argument(
+        "--keep", default=None, help="a folder for a lake that stays, and is gone on"
+    )
     return parser.parse_args(arguments)
 
 

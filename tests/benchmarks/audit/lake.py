@@ -65,15 +65,19 @@ def write_lake(folder: Path, scale: float, spark: Mapping[str, Any]) -> Project:
 
 def _interactions(project: Project, log: Path) -> DataFrame:
     rows = _clicks(project, log)
-    return rows.repartition("user_id").sortWithinPartitions("user_id", "ts").select(
-        "user_id",
-        "item_id",
-        "ts",
-        "position",
-        F.lit("click").alias("event"),
-        F.lit(1.0).alias("weight"),
-        F.when(F.col("position") < HELD_OUT, "test").otherwise("train").alias("fold"),
-        F.lit(False).alias("held_back"),
+    return (
+        rows.repartition("user_id")
+        .sortWithinPartitions("user_id", "ts")
+        .select(
+            "user_id",
+            "item_id",
+            "ts",
+            "position",
+            F.lit("click").alias("event"),
+            F.lit(1.0).alias("weight"),
+            F.when(F.col("position") < HELD_OUT, "test").otherwise("train").alias("fold"),
+            F.lit(False).alias("held_back"),
+        )
     )
 
 
