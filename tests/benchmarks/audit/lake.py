@@ -8,6 +8,7 @@ of `i2i` and the lists of `index`, in buckets of users as `generate` and `discri
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -58,8 +59,9 @@ def write_lake(folder: Path, scale: float, spark: Mapping[str, Any]) -> Project:
     for (table, number), (scope, rows) in TABLES_OF_LOG.items():
         written = [one for one in project.histories.history(table) if one.record]
         if len(written) <= number:
-            log_message(f"{table} ...")
+            started = time.monotonic()
             _write(project, table, scope, rows(project, log))
+            log_message(f"{table} written in {time.monotonic() - started:.1f} s")
     return project
 
 
