@@ -121,7 +121,7 @@ def test_a_replay_of_the_lake_says_what_its_lookups_return(finished: Finished, h
         assert recall < whole["l2p_item"]["value"] <= whole["l2p"]["value"] <= 1
 
 
-def test_models_trained_again_are_the_same_and_propose_and_judge_the_same(
+def test_models_that_are_trained_a_second_time_are_the_same_and_so_is_what_they_say(
     finished: Finished, here: Any
 ) -> None:
     stages = ("sft", "generate", "discriminate")
