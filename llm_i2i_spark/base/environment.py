@@ -41,7 +41,7 @@ def environment() -> dict[str, str]:
 
 
 def changes_since(before: dict[str, str], after: dict[str, str]) -> tuple[str, ...]:
-    """What is another one than before, a sentence each; empty where nothing is.
+    """What is another one than before, a sentence each, by name; empty where nothing is.
 
     Args:
         before: of a run record; empty where it names none.
@@ -53,7 +53,7 @@ def changes_since(before: dict[str, str], after: dict[str, str]) -> tuple[str, .
     """
     return tuple(
         f"{name} was {before.get(name, NONE)} and is {after.get(name, NONE)}"
-        for name in dict.fromkeys([*before, *after])
+        for name in sorted({*before, *after})
         if before.get(name) != after.get(name)
     )
 

@@ -132,8 +132,8 @@ def test_a_stage_whose_rows_were_changed_differs_and_says_how_many(spoiled) -> N
     replay = project.replay_run(run_id, ["index"])
     (stage,) = replay.stages
     assert stage.environment == (
-        f"numpy was 1.0 and is {np.__version__}",
         f"gpu was A100 and is {environment()['gpu']}",
+        f"numpy was 1.0 and is {np.__version__}",
     )
     assert stage.environment[0] in str(replay)
     (table,) = stage.tables

@@ -126,15 +126,15 @@ def test_models_that_are_trained_a_second_time_are_the_same_and_so_is_what_they_
 ) -> None:
     stages = ("sft", "generate", "discriminate")
     named = [part for stage in stages for part in ("--stage", stage)]
-    run_id = finished.summary["run_id"]
+    files = finished.lake / "checkpoints_files"
+    run_id, before = finished.summary["run_id"], sorted(files.rglob("*"))
     found = json.loads(here.run("audit", "replay", "--json", run_id, *named, *finished.arguments))
     assert [(one["stage"], one["state"]) for one in found["stages"]] == [
         (stage, "equal") for stage in stages
     ]
     rows = {one["table"]: one["rows"] for stage in found["stages"] for one in stage["tables"]}
     assert (rows["checkpoints"], rows["candidates"]) == (2, 150 * 5)
-    files = finished.lake / "checkpoints_files"
-    assert len([one for one in files.iterdir() if not one.name.startswith("_")]) == 2
+    assert sorted(files.rglob("*")) == before
 
 
 def test_the_rival_is_made_beside_the_others_by_the_same_models(
