@@ -62,13 +62,13 @@ def test_rows_lie_in_the_order_of_what_they_are_looked_up_by(
 ) -> None:
     lake = Lake(spark, config.lake)
     (row,) = _fused(spark).limit(1).collect()
-    rows = [{**row.asDict(), "item_id": str(number * 7 % 100)} for number in range(100)]
+    rows = [{**row.asDict(), "user_id": str(number * 7 % 100)} for number in range(100)]
     frame = spark.createDataFrame(rows, contract_schema(TABLES["fused"])).repartition(2)
     put_rows(lake, config, "fused", frame)
     files = [pq.read_table(one) for one in Path(lake.path("fused")).glob("*.parquet")]
-    items = [file["item_id"].to_pylist() for file in files]
-    assert sum(map(len, items)) == 100
-    assert items == [sorted(one) for one in items]
+    users = [file["user_id"].to_pylist() for file in files]
+    assert sum(map(len, users)) == 100
+    assert users == [sorted(one) for one in users]
 
 
 def test_a_retried_write_adds_nothing(spark: SparkSession, config: Config) -> None:

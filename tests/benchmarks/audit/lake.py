@@ -1,8 +1,9 @@
 """A lake of ten million fused rows, written by the package's own writer.
 
 The rows are drawn, and given to the writer in the partitions in which the stages hand theirs over:
-by user as the window of `ingest` leaves them, by pair as the join of `fuse`, by item as the blocks
-of `i2i` and the lists of `index`, in buckets of users as `generate` and `discriminate`.
+by user as the window of `ingest` leaves them, by pair as the joins of `fuse`, real rows first, by
+item as the blocks of `i2i` and the lists of `index`, in buckets of users as `generate` and
+`discriminate`.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.contract import result_name, scope_key
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.run_record import ScopeResult
+from llm_i2i_spark.base.run_record import ScopeResult, commit_of
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.lake.batch_inference import in_user_buckets
@@ -132,6 +133,7 @@ def _scored(project: Project, log: Path) -> DataFrame:
 
 def _fused(project: Project, log: Path) -> DataFrame:
     rows = _both(project, log).repartition("user_id", "item_id")
+    rows = rows.sortWithinPartitions("source", "user_id", "item_id")
     is_real = F.col("source") == "real"
     return rows.select(
         F.lit("llm_i2i").alias("variant"),
@@ -236,9 +238,10 @@ def _write(project: Project, table: str, scope: Mapping[str, str], rows: DataFra
         version = lake.version(name)
         assert version is not None
         own = BRANCH if TABLES[name].scope == ("branch",) else TABLES[name].scope_of(dict(scope))
-        record = next(one.record for one in lake.history(name) if one.record)
+        commit = commit_of(lake.history(name), own)
+        assert commit is not None and commit.record is not None
         reads[name] = version
-        inputs[result_name(name, own)] = record.scopes[scope_key(own)].fingerprint
+        inputs[result_name(name, own)] = commit.record.scopes[scope_key(own)].fingerprint
     settings = [key.format(**scope) for key in stage.settings]
     number = len(lake.history(table))
     name = hashlib.sha256(f"{table} {number}".encode()).hexdigest()
