@@ -239,7 +239,8 @@ def _write(project: Project, table: str, scope: Mapping[str, str], rows: DataFra
         assert version is not None
         own = BRANCH if TABLES[name].scope == ("branch",) else TABLES[name].scope_of(dict(scope))
         commit = commit_of(lake.history(name), own)
-        assert commit is not None and commit.record is not None
+        assert commit is not None
+        assert commit.record is not None
         reads[name] = version
         inputs[result_name(name, own)] = commit.record.scopes[scope_key(own)].fingerprint
     settings = [key.format(**scope) for key in stage.settings]
