@@ -10,10 +10,16 @@ from llm_i2i_spark.audit.origins import Origin, Origins, recorded
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import TableNotFoundError
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
+from llm_i2i_spark.lake.session_options import session_options
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.tables import Lake
 
 __all__ = ["Lineage", "Origin", "recorded"]
+
+MOST_LOOKED_UP = 500
+"""Ids in a condition up to which each is compared with the statistics of files and their pages."""
+LOOK_UP = {"spark.sql.parquet.pushdown.inFilterThreshold": str(MOST_LOOKED_UP)}
+# Of more than 10, Spark's default, the least and the greatest are: that rules nothing out.
 
 _FILES_GONE = (
     "FAILED_READ_FILE",
@@ -85,7 +91,10 @@ class Lineage(Origins):
     def _collect(self, frame: DataFrame, versions: Mapping[str, int]) -> list[Row]:
         named = ", ".join(f"{table} v{version}" for table, version in versions.items())
         try:
-            with show_task_progress(self._lake.spark, f"audit: {named}"):
+            with (
+                session_options(self._lake.spark, LOOK_UP),
+                show_task_progress(self._lake.spark, f"audit: {named}"),
+            ):
                 return frame.collect()
         except SPARK_ERRORS as error:
             if not any(word in str(error) for word in _FILES_GONE):

@@ -56,7 +56,8 @@ class Table:
             the others as they are; empty where the table holds one result.
         checks: SQL conditions that the engine enforces on every write, by name.
         retired_checks: names of conditions that tables of earlier versions still enforce.
-        cluster_by: columns of liquid clustering, where the table is read by key.
+        cluster_by: columns of liquid clustering, by which the rows of a file are ordered, where the
+            table is read by key.
         append: whether runs only add rows.
         change_feed: whether Delta keeps what each commit changed, for a stage that follows changes.
         other_user_ids: further columns in which ids of users stand, see `user_ids`.

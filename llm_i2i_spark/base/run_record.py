@@ -69,6 +69,8 @@ class RunRecord:
         started: when the stage began with the work of this commit, likewise; empty where it does
             not say.
         attributes: what else the stage has to say.
+        environment: libraries and machine, as `base.environment` names them; empty where it does
+            not say.
     """
 
     run_id: str
@@ -83,6 +85,7 @@ class RunRecord:
     started: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     attributes: dict[str, Any] = field(default_factory=dict)
+    environment: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The record as one line of JSON with sorted keys."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from llm_i2i_spark import __version__
 from llm_i2i_spark.base.contract import Scope, scope_key
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.environment import environment
 from llm_i2i_spark.base.external_input import ExternalInput
 from llm_i2i_spark.base.fingerprint import code_digest, imported_modules
 from llm_i2i_spark.base.run_record import Histories, RunRecord, ScopeResult, now
@@ -142,6 +143,7 @@ class PinnedRun:
             created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             started=self.started,
             attributes=attributes,
+            environment=dict(environment()),
         )
 
     @classmethod

@@ -72,6 +72,9 @@ def _add_checks(audits: Any) -> None:
     replay.add_argument(
         "--other-code", action="store_true", help="replay also a stage whose code has changed"
     )
+    replay.add_argument(
+        "--train", action="store_true", help="train models again too; --stage sft does it for one"
+    )
 
 
 def _add_changes(audits: Any) -> None:
@@ -158,11 +161,11 @@ def _rollback(options: argparse.Namespace, config: Config) -> None:
 
 def _replay(options: argparse.Namespace, config: Config) -> None:
     found = open_project(config).replay_run(
-        options.run, options.stage, options.scratch, options.other_code
+        options.run, options.stage, options.scratch, options.other_code, options.train
     )
     show(options, found.to_dict(), found.lines())
     if not found.is_equal:
-        rest = [one.stage for one in found.stages if one.state != "equal"]
+        rest = [one.stage for one in found.stages if one.state not in ("equal", "left out")]
         raise AuditError(f"Not shown to be the same: {', '.join(rest)}.")
 
 

@@ -132,6 +132,7 @@ class AuditAccess(LakeAccess):
         stages: Sequence[str] | None = None,
         scratch: str | Path | None = None,
         other_code: bool = False,
+        train: bool = False,
     ) -> RunReplay:
         """Execute the stages of a run again, each on the versions and with the options that its
         record names, in a scratch lake, and compare the rows with those that the run wrote.
@@ -142,6 +143,8 @@ class AuditAccess(LakeAccess):
             scratch: folder for the scratch lake; None for one below `lake.root`, where no data is
                 copied. It is removed at the end.
             other_code: whether to replay also a stage whose code has changed since.
+            train: whether to train models again too, in stages `sft`, `combine` and `embed`; one
+                that `stages` names is replayed in any case.
 
         Raises:
             UserError: there is no such run, or the lake is not a folder of this machine.
@@ -152,7 +155,7 @@ class AuditAccess(LakeAccess):
         self._require_local("A replay links")
         by_name = {stage.name: stage for stage in STAGES}
         place = Path(scratch) if scratch is not None else None
-        return replay_run(self.lake, self.config, by_name, run, stages, place, other_code)
+        return replay_run(self.lake, self.config, by_name, run, stages, place, other_code, train)
 
     @optional_imports()
     def trace_user(
@@ -188,8 +191,8 @@ class AuditAccess(LakeAccess):
     def _require_local(self, what: str) -> None:
         if local_root(self._config.lake) is None:
             raise ConfigError(
-                f"{what} the files of a lake in a folder of this machine (on Databricks below"
-                " /Volumes); for an object store, mount it and name the folder."
+                f"{what} the files of a lake in a folder of this machine: set lake.root to one (on"
+                " Databricks below /Volumes; mount an object store)."
             )
 
     def _index_versions(self, before: int, after: int) -> IndexVersions:

@@ -54,7 +54,9 @@ class UserErasure(LakeAccess):
             >>> project.forget("u1", yes=True, purge=True).after.live_rows  # doctest: +SKIP
         """
         from llm_i2i_spark.audit.erasure import erase_users, survey_lake
+        from llm_i2i_spark.audit.erasure.survey import require_local_root
 
+        require_local_root(self._config.lake)  # before Spark starts
         ids = [users] if isinstance(users, str) else list(users)
         sources = self._raw_files()
         if not yes:

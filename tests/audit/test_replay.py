@@ -9,6 +9,8 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
@@ -18,7 +20,10 @@ from llm_i2i_spark.audit.replay.executions import (
     pin,
     recorded_config,
 )
+from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.environment import environment
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.run_record import ScopeResult, commit_of
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake, table_history
 from llm_i2i_spark.lake.row_digest import row_digest
 from llm_i2i_spark.lake.version_link import link_version
@@ -56,13 +61,30 @@ def _reason(project: Project, run_id: str, stage: str) -> str:
     return str(found.value)
 
 
-def test_every_stage_writes_the_same_rows_again_and_the_lake_stays_as_it_is(finished) -> None:
-    project, run_id = finished
+def _add_training(project: Project, run_id: str) -> None:
+    """A commit that says of stage sft what the runner makes it say, of the same run."""
+    lake = DeltaRsLake(project.config.lake)
+    commit = commit_of(lake.history("fused"), {"variant": "real"})
+    result = ScopeResult("f", {"sft_generator[branch=base]": "g"}, "c")
+    record = replace(
+        commit.record, stage="sft", table="checkpoints", scopes={"branch=base": result}
+    )
+    metadata = CommitProperties(custom_metadata={"userMetadata": record.to_json()})
+    row = pa.table({"branch": ["base"], "role": ["generator"]})
+    write_deltalake(f"{project.root}/checkpoints", row, commit_properties=metadata)
+
+
+def test_every_stage_writes_the_same_rows_again_and_the_lake_stays_as_it_is(spoiled) -> None:
+    project, run_id = spoiled
+    _add_training(project, run_id)
     before = _tree(project.root)
     other = project.with_settings({"index.size": 9, "split.holdout": "none"})  # the record's count
     replay = other.replay_run(run_id)
-    assert [(one.stage, one.state, one.reason) for one in replay.stages] == [
-        (stage, "equal", "") for stage in ("ingest", "fuse", "i2i", "index")
+    stages = [(one.stage, one.state, one.reason.partition(";")[0]) for one in replay.stages]
+    assert stages == [
+        ("ingest", "equal", ""),
+        ("sft", "left out", "it trains a model"),
+        *((stage, "equal", "") for stage in ("fuse", "i2i", "index")),
     ]
     assert replay.is_equal
     tables = [table for one in replay.stages for table in one.tables]
@@ -74,10 +96,24 @@ def test_every_stage_writes_the_same_rows_again_and_the_lake_stays_as_it_is(fini
         "item_similarity",
         "item_index",
     ]
-    assert str(replay).endswith("4 of 4 stages wrote the same rows again")
+    assert str(replay).endswith("4 of 5 stages wrote the same rows again, 1 left out")
     json.dumps(replay.to_dict())
     assert _tree(project.root) == before
     assert not Path(project.root, "_replay").exists()
+
+
+def test_a_training_is_replayed_where_that_is_asked_for(spoiled) -> None:
+    project, run_id = spoiled
+    _add_training(project, run_id)
+    for table in TABLES.keys() - {"checkpoints"}:
+        shutil.rmtree(f"{project.root}/{table}", ignore_errors=True)
+    nothing = project.replay_run(run_id)
+    assert [one.state for one in nothing.stages] == ["left out"]
+    assert not nothing.is_equal
+    for asked in ({"train": True}, {"stages": ["sft"]}):
+        (training,) = project.replay_run(run_id, **asked).stages
+        assert training.state == "not replayed"
+        assert training.reason.startswith("the code of sft is another one than that of the run")
 
 
 def test_a_stage_whose_rows_were_changed_differs_and_says_how_many(spoiled) -> None:
@@ -88,10 +124,18 @@ def test_a_stage_whose_rows_were_changed_differs_and_says_how_many(spoiled) -> N
         "item_index", None, ["variant", "backbone", "item_id", "neighbors"]
     )
     shutil.rmtree(path)
-    metadata = CommitProperties(custom_metadata={"userMetadata": commit.record.to_json()})
+    elsewhere = replace(
+        commit.record, environment={**commit.record.environment, "numpy": "1.0", "gpu": "A100"}
+    )
+    metadata = CommitProperties(custom_metadata={"userMetadata": elsewhere.to_json()})
     write_deltalake(path, rows.slice(1), commit_properties=metadata)
     replay = project.replay_run(run_id, ["index"])
     (stage,) = replay.stages
+    assert stage.environment == (
+        f"gpu was A100 and is {environment()['gpu']}",
+        f"numpy was 1.0 and is {np.__version__}",
+    )
+    assert stage.environment[0] in str(replay)
     (table,) = stage.tables
     assert (stage.state, replay.is_equal) == ("differs", False)
     assert (table.rows, table.rows_again, table.differing) == (4, 5, 0)
@@ -127,8 +171,6 @@ def test_an_unknown_run_is_a_sentence(finished) -> None:
         executions_of(lake, BY_NAME, "nobody")
     with pytest.raises(UserError, match="has a commit of stage sft of a run"):
         executions_of(lake, BY_NAME, run_id, ["sft"])
-    with pytest.raises(UserError, match="A replay links the files of a lake in a folder"):
-        Project("s3://bucket/lake").replay_run("r")
 
 
 def test_a_linked_version_is_that_version_and_shares_its_files(history, tmp_path) -> None:

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from llm_i2i_spark.audit.user_trace import trace_user
+from llm_i2i_spark.audit.user_trace import follow, trace_user
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.cli.main import main
 from llm_i2i_spark.project import Project
@@ -15,7 +15,7 @@ from tests.audit.example_lake import PROPOSED, VOTES
 pytestmark = pytest.mark.spark
 
 
-def test_rows_proposals_models_and_entries_of_a_user(history) -> None:
+def test_rows_proposals_models_and_entries_of_a_user(history, monkeypatch) -> None:
     found = Project(config=history.config).trace_user("u4", entries=3)
     assert (found.variant, found.backbone, found.index_version) == ("llm_i2i", "swing", 2)
     assert {one.table: (one.version, one.rows) for one in found.rows} == {
@@ -40,6 +40,9 @@ def test_rows_proposals_models_and_entries_of_a_user(history) -> None:
     supports = [one.support for one in found.entries]
     assert supports == sorted(supports)
     assert (len(found.entries), found.models, found.is_learned) == (3, (), False)
+    # A user of more items than are looked up one by one.
+    monkeypatch.setattr(follow, "MOST_LOOKED_UP", 1)
+    assert Project(config=history.config).trace_user("u4", entries=3) == found
     json.dumps(found.to_dict())
 
 

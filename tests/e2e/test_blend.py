@@ -74,3 +74,6 @@ def test_a_blend_is_trained_on_what_its_models_have_not_seen_and_explains_itself
     trace = here.run("audit", "trace", *arguments[:-2], *ends[:3], first, *ends[4:])
     assert "mixture" in trace
     assert "combiner_examples" in here.run("audit", "runs", *arguments[:-2])
+    again = here.run("audit", "replay", done["run_id"], "--stage", "combine", *arguments[:-2])
+    assert "combiners v" in again
+    assert "1 of 1 stages wrote the same rows again" in again

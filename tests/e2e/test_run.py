@@ -123,6 +123,22 @@ def test_a_replay_of_the_lake_says_what_its_lookups_return(finished: Finished, h
         assert recall < whole["l2p_item"]["value"] <= whole["l2p"]["value"] <= 1
 
 
+def test_models_that_are_trained_a_second_time_are_the_same_and_so_is_what_they_say(
+    finished: Finished, here: Any
+) -> None:
+    stages = ("sft", "generate", "discriminate")
+    named = [part for stage in stages for part in ("--stage", stage)]
+    files = finished.lake / "checkpoints_files"
+    run_id, before = finished.summary["run_id"], sorted(files.rglob("*"))
+    found = json.loads(here.run("audit", "replay", "--json", run_id, *named, *finished.arguments))
+    assert [(one["stage"], one["state"]) for one in found["stages"]] == [
+        (stage, "equal") for stage in stages
+    ]
+    rows = {one["table"]: one["rows"] for stage in found["stages"] for one in stage["tables"]}
+    assert (rows["checkpoints"], rows["candidates"]) == (2, 150 * 5)
+    assert sorted(files.rglob("*")) == before
+
+
 def test_the_rival_is_made_beside_the_others_by_the_same_models(
     finished: Finished, here: Any, tmp_path: Path
 ) -> None:
@@ -148,6 +164,8 @@ def test_the_rival_is_made_beside_the_others_by_the_same_models(
     edge = max(edges.to_pylist(), key=lambda row: row["synthetic_share"])
     ends = ("--item", edge["item_id"], "--neighbor", edge["neighbor_id"], "--variant", "llm_cf")
     assert "of the votes; compared by generator" in here.run("audit", "trace", *arguments, *ends)
+    again = here.run("audit", "replay", done["run_id"], "--stage", "retrieve", *arguments)
+    assert "1 of 1 stages wrote the same rows again" in again
 
 
 def test_the_discriminator_in_sql_says_what_its_stage_wrote(

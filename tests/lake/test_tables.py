@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -54,6 +55,20 @@ def test_a_write_is_one_commit_with_its_record_and_old_versions_stay_readable(
     assert (latest.record.run_id, latest.record.reads) == ("r2", {"interactions": 4})
     assert {row["weight"] for row in lake.read("fused", first).collect()} == {1.0}
     assert {row["item_id"] for row in lake.read("fused").collect()} == {"i1", "007"}
+
+
+def test_rows_lie_in_the_order_of_what_they_are_looked_up_by(
+    spark: SparkSession, config: Config
+) -> None:
+    lake = Lake(spark, config.lake)
+    (row,) = _fused(spark).limit(1).collect()
+    rows = [{**row.asDict(), "user_id": str(number * 7 % 100)} for number in range(100)]
+    frame = spark.createDataFrame(rows, contract_schema(TABLES["fused"])).repartition(2)
+    put_rows(lake, config, "fused", frame)
+    files = [pq.read_table(one) for one in Path(lake.path("fused")).glob("*.parquet")]
+    users = [file["user_id"].to_pylist() for file in files]
+    assert sum(map(len, users)) == 100
+    assert users == [sorted(one) for one in users]
 
 
 def test_a_retried_write_adds_nothing(spark: SparkSession, config: Config) -> None:

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator
 from llm_i2i_spark.audit.erasure.holdings import TrainedModel
 from llm_i2i_spark.audit.origins import Origin, Origins
 from llm_i2i_spark.base.contract import scope_key, scope_of
-from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.contracts import MODEL_TABLES, TABLES
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.run_record import ERASED_USERS
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
-
-MODEL_TABLES = ("checkpoints", "combiners", "item_embeddings")
 
 
 class Descent:

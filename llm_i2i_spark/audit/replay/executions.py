@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from llm_i2i_spark.base.contract import result_name, scope_of, split_result_name
-from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.contracts import MODEL_TABLES, TABLES
 from llm_i2i_spark.base.errors import ConfigError, UserError
 from llm_i2i_spark.base.external_input import ExternalInput
 from llm_i2i_spark.base.run_record import Commit, Histories, RunRecord, fingerprint_in
@@ -76,6 +76,13 @@ def executions_of(
             f"No table has a commit{which} of a run {run_id}; `llm-i2i audit runs` lists the runs."
         )
     return sorted(found, key=lambda one: order.index(one.stage.name))
+
+
+def is_training(stage: Stage) -> bool:
+    """Whether a stage trains a model: that takes long, and only on the same kind of machine it ends
+    the same to the bit.
+    """
+    return any(table in MODEL_TABLES for table in stage.writes)
 
 
 class CannotReplayError(UserError):

@@ -14,13 +14,15 @@ from llm_i2i_spark.audit.replay.executions import (
     CannotReplayError,
     Execution,
     executions_of,
+    is_training,
     pin,
     recorded_config,
 )
-from llm_i2i_spark.audit.replay.result import RunReplay, StageReplay, TableReplay
+from llm_i2i_spark.audit.replay.result import RunReplay, StageReplay, State, TableReplay
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contract import scope_condition
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.environment import changes_since, environment
 from llm_i2i_spark.base.errors import LlmI2iError
 from llm_i2i_spark.base.stage import PinnedRun, Stage
 from llm_i2i_spark.config.config import Config
@@ -35,6 +37,7 @@ from llm_i2i_spark.lake.version_link import link_version
 
 NOT_COMPARED = {"checkpoints": ("path", "manifest"), "combiners": ("path", "manifest")}
 """Columns that name the lake in which a row was made; the model's digest stands beside them."""
+NO_TRAINING = "it trains a model; --train, or --stage with its name, trains it again"
 FOLDER = "_replay"
 """Below the root of a lake: scratch lakes."""
 
@@ -47,6 +50,7 @@ def replay_run(
     only: Sequence[str] | None = None,
     scratch: Path | None = None,
     other_code: bool = False,
+    train: bool = False,
 ) -> RunReplay:
     """Execute the stages of a run again, and compare what they write with what the run wrote.
 
@@ -59,6 +63,8 @@ def replay_run(
         scratch: folder for the scratch lake; None for one below the root of the lake, where no data
             is copied. It is removed at the end.
         other_code: whether to replay a stage whose code is another one than then.
+        train: whether to replay also those that train a model; one that `only` names is replayed
+            in any case.
 
     Raises:
         ConfigError: there is no such run.
@@ -68,7 +74,10 @@ def replay_run(
     with _scratch_folder(lake, scratch) as folder, session_settings(lake.spark):
         for number, one in enumerate(executions, start=1):
             log_message(f"[{number}/{len(executions)}] replay of {one.stage.name}")
-            found.append(_replay(lake, config, one, folder / str(number), other_code))
+            if is_training(one.stage) and not train and only is None:
+                found.append(_unmade(one, "left out", NO_TRAINING))
+            else:
+                found.append(_replay(lake, config, one, folder / str(number), other_code))
     return RunReplay(run_id, tuple(found))
 
 
@@ -85,12 +94,10 @@ def _replay(
             for table, commit in execution.commits.items()
         )
     except (CannotReplayError, LlmI2iError) as error:
-        return StageReplay(
-            execution.stage.name, execution.scopes, "not replayed", str(error), 0.0, ()
-        )
+        return _unmade(execution, "not replayed", str(error))
     except SPARK_ERRORS as error:
         reason = f"it failed in Spark ({spark_reason(error)})"
-        return StageReplay(execution.stage.name, execution.scopes, "not replayed", reason, 0.0, ())
+        return _unmade(execution, "not replayed", reason)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     equal = all(table.is_equal for table in tables)
@@ -101,7 +108,18 @@ def _replay(
         "",
         time.monotonic() - started,
         tables,
+        () if equal else _other_environment(execution),
     )
+
+
+def _unmade(execution: Execution, state: State, reason: str) -> StageReplay:
+    return StageReplay(execution.stage.name, execution.scopes, state, reason, 0.0, ())
+
+
+def _other_environment(execution: Execution) -> tuple[str, ...]:
+    """What a difference may come from that is neither input nor option."""
+    then = execution.record.environment
+    return changes_since(then, environment()) if then else ()
 
 
 def _execute(

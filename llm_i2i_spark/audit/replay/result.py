@@ -8,7 +8,7 @@ from typing import Any, Literal
 from llm_i2i_spark.base.contract import scope_key
 from llm_i2i_spark.base.printed import Printed
 
-State = Literal["equal", "differs", "not replayed"]
+State = Literal["equal", "differs", "not replayed", "left out"]
 
 
 @dataclass(frozen=True)
@@ -56,10 +56,13 @@ class StageReplay:
     Attributes:
         stage: its name.
         scopes: the results that it made.
-        state: whether the replay wrote the same rows; `not replayed` where it could not be done.
-        reason: why it could not; empty otherwise.
+        state: whether the replay wrote the same rows; `not replayed` where it could not be done,
+            `left out` where nobody asked for it.
+        reason: why it was not; empty otherwise.
         seconds: that it took, wall clock.
         tables: what it wrote, then and now.
+        environment: of one that differs, which libraries and which parts of the machine are other
+            ones than then; empty where none is, or where nothing says what they were.
     """
 
     stage: str
@@ -68,6 +71,7 @@ class StageReplay:
     reason: str
     seconds: float
     tables: tuple[TableReplay, ...]
+    environment: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """For a terminal."""
@@ -75,7 +79,8 @@ class StageReplay:
         head = f"{self.stage:<13} {self.state:<12} {names}".rstrip()
         if self.reason:
             return [head, f"  {self.reason}"]
-        return [head, *(f"  {table.line()}" for table in self.tables)]
+        tables = [f"  {table.line()}" for table in self.tables]
+        return [head, *tables, *(f"  {change}" for change in self.environment)]
 
 
 @dataclass(frozen=True)
@@ -93,8 +98,9 @@ class RunReplay(Printed):
 
     @property
     def is_equal(self) -> bool:
-        """Whether every stage was replayed and wrote the same rows."""
-        return all(one.state == "equal" for one in self.stages)
+        """Whether every stage that was not left out was replayed and wrote the same rows."""
+        states = {one.state for one in self.stages} - {"left out"}
+        return states == {"equal"}
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -106,4 +112,6 @@ class RunReplay(Printed):
         for stage in self.stages:
             lines += stage.lines()
         equal = sum(one.state == "equal" for one in self.stages)
-        return [*lines, f"{equal} of {len(self.stages)} stages wrote the same rows again"]
+        left = sum(one.state == "left out" for one in self.stages)
+        rest = f", {left} left out" if left else ""
+        return [*lines, f"{equal} of {len(self.stages)} stages wrote the same rows again{rest}"]

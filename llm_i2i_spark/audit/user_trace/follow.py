@@ -11,7 +11,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.audit.lineage import Lineage, Origin
+from llm_i2i_spark.audit.lineage import MOST_LOOKED_UP, Lineage, Origin
 from llm_i2i_spark.audit.user_trace.result import (
     SyntheticRow,
     TouchedEntry,
@@ -115,14 +115,21 @@ def _entries(
     lineage: Lineage, index: Origin, items: DataFrame, limit: int
 ) -> tuple[int, tuple[TouchedEntry, ...]]:
     """Neighbours in lists of the user's items that the user has too."""
-    lists = lineage.frame(index, "item_index").join(F.broadcast(items), "item_id")
+    some = lineage.collect(items.limit(MOST_LOOKED_UP + 1), index, "fused")
+    named = [row["item_id"] for row in some]
+
+    def of_user(rows: DataFrame, item: str = "item_id") -> DataFrame:
+        """The rows with an item of the user. Where these are few, files and pages are skipped."""
+        if len(named) <= MOST_LOOKED_UP:
+            return rows.where(F.col(item).isin(named))
+        return rows.join(F.broadcast(items.withColumnRenamed("item_id", item)), item, "left_semi")
+
+    lists = of_user(lineage.frame(index, "item_index"))
     entries = lists.select("item_id", F.explode("neighbors").alias("n")).select(
         "item_id", F.col("n.item_id").alias("neighbor_id"), "n.rank", "n.score"
     )
-    both = entries.join(
-        F.broadcast(items.withColumnRenamed("item_id", "neighbor_id")), "neighbor_id"
-    )
-    similar = lineage.frame(index, "item_similarity")
+    both = of_user(entries, "neighbor_id")
+    similar = of_user(lineage.frame(index, "item_similarity"))
     support = similar.select("item_id", "neighbor_id", "support")
     ends = ["item_id", "neighbor_id"]
     listed = both.join(support, ends, "left").orderBy(
