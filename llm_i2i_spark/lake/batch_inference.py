@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.base.errors import LlmI2iError, StageError
 from llm_i2i_spark.lake.capabilities import gpu_profile
 from llm_i2i_spark.lake.user_histories import user_bucket
 
@@ -109,6 +110,9 @@ def infer_partition(
 
     Yields:
         A batch of results for each batch of inputs.
+
+    Raises:
+        StageError: the model fails on a row, whose `user_id` is named.
     """
     model: Model | None = None
     for batch in batches:
@@ -116,7 +120,34 @@ def infer_partition(
             continue
         if model is None:  # in the loop, so that an empty partition loads no model
             model = load_model(task, task_gpu())
-        yield _results(infer_batch(batch, model, task), task)
+        try:
+            columns = infer_batch(batch, model, task)
+        except LlmI2iError:
+            raise
+        except Exception as error:
+            raise _of_one_row(batch, model, task, infer_batch, error) from error
+        yield _results(columns, task)
+
+
+def _of_one_row(
+    batch: pa.RecordBatch,
+    model: Model,
+    task: Task,
+    infer_batch: InferBatch[Model, Task],
+    error: Exception,
+) -> Exception:
+    """The error of a batch, with the row that it comes from where a row alone brings it about."""
+    for row in range(batch.num_rows):
+        alone = batch.slice(row, 1)
+        try:
+            infer_batch(alone, model, task)
+        except Exception:
+            key, said = alone.column("user_id")[0].as_py(), str(error).partition("\n")[0]
+            return StageError(
+                f"The model fails on the row of {key} ({type(error).__name__}: {said}); as it would"
+                " again, leave that id out of the log, and report it."
+            )
+    return error
 
 
 def task_gpu() -> str | None:

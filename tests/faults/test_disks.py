@@ -49,6 +49,7 @@ def embeddings(number: int) -> pa.Table:
 
 
 @pytest.mark.parametrize("room", [4, 16, 36, 60, 64, 68, 72])
+@pytest.mark.faults("F13", end="error")
 def test_a_commit_without_a_jvm(tmp_path: Path, room: int) -> None:
     with small_disk(tmp_path / "disk", room) as disk:
         config = load_config([], [f"lake.root={disk / 'lake'}"])
@@ -84,6 +85,7 @@ def _vectors_of(number: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", ["index.parquet", "index.jsonl"])
+@pytest.mark.faults("F13", end="error")
 def test_an_export(tmp_path: Path, name: str) -> None:
     lakes = [write_lake(tmp_path / str(n), table_rows(random_lists(60 * n, 7, n))) for n in (1, 9)]
     with small_disk(tmp_path / "disk", 44) as disk:
@@ -100,6 +102,7 @@ def test_an_export(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("room", [4, 12, 20])
+@pytest.mark.faults("F13", end="error")
 def test_a_checkpoint(tmp_path: Path, room: int) -> None:
     shapes = [(64,), (64,), (64, 32), (32,), (32, 32), (32,), (32,), (1,)]
     tensors = [np.ones(shape, np.float32) for shape in shapes]
@@ -115,6 +118,7 @@ def test_a_checkpoint(tmp_path: Path, room: int) -> None:
         load_combiner(folder, digest)
 
 
+@pytest.mark.faults("F13", end="error")
 def test_a_commit_of_spark(spark: SparkSession, tmp_path: Path) -> None:
     rows = [("real", f"u{n}", f"i{n}", 1 / (n + 1), "real", None, None, n) for n in range(3_000)]
     with small_disk(tmp_path / "disk", 1 << 14) as disk:
@@ -136,6 +140,7 @@ def _fill(disk: Path, kilobytes: int) -> Path:
     return filling
 
 
+@pytest.mark.faults("F14", end="same")
 def test_a_lake_that_cannot_be_written_to_is_looked_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

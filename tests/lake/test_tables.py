@@ -56,6 +56,7 @@ def test_a_write_is_one_commit_with_its_record_and_old_versions_stay_readable(
     assert {row["item_id"] for row in lake.read("fused").collect()} == {"i1", "007"}
 
 
+@pytest.mark.faults("F6", end="same")
 def test_a_retried_write_adds_nothing(spark: SparkSession, config: Config) -> None:
     lake = Lake(spark, config.lake)
     record = record_of(config, "metrics")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -198,6 +199,7 @@ def test_without_deepspeed_the_weights_are_the_same_to_the_bit(max_norm, one_ran
 
 
 @pytest.mark.parametrize("engine", ["plain", "deepspeed"])
+@pytest.mark.faults("F17", end="same")
 def test_a_damaged_checkpoint_is_skipped_and_the_one_before_gives_the_same_weights(
     engine, one_rank, tmp_path
 ):
@@ -246,6 +248,7 @@ def two_checkpoints(one_rank, tmp_path_factory):
     ["progress.json", "state/weights.safetensors", "state/rank-0.safetensors", "state/rank-0.json"],
 )
 @pytest.mark.parametrize("damage", ["flip", "lack"])
+@pytest.mark.faults("F17", end="same")
 def test_every_file_of_a_checkpoint_is_verified(name, damage, two_checkpoints, one_rank, tmp_path):
     folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
     damaged = folder / "epoch-00004" / name
@@ -261,6 +264,7 @@ def test_every_file_of_a_checkpoint_is_verified(name, damage, two_checkpoints, o
     assert ("was changed" if damage == "flip" else "not whole") in texts_of(notes)[0]
 
 
+@pytest.mark.faults("F17", end="same")
 def test_flipped_bits_of_a_manifest_are_found_or_harmless(two_checkpoints, one_rank, tmp_path):
     folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
     manifest = folder / "epoch-00004" / MANIFEST
@@ -309,6 +313,7 @@ def test_a_planted_pickle_never_runs(name, two_checkpoints, one_rank, tmp_path):
     "progress",
     ['{"world": 1}', '{"world": 1, "curve": [7]}', '{"world": 1, "curve": []}', "[" * 9999],
 )
+@pytest.mark.faults("F17", end="same")
 def test_a_crafted_curve_is_skipped(progress, two_checkpoints, one_rank, tmp_path):
     folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
     (folder / "epoch-00004" / "progress.json").write_text(progress)
@@ -327,6 +332,7 @@ def test_a_crafted_curve_is_skipped(progress, two_checkpoints, one_rank, tmp_pat
     ],
     ids=["a number", "no parameters"],
 )
+@pytest.mark.faults("F17", end="error")
 def test_a_crafted_state_stops_one_start_and_not_the_next(
     tree, two_checkpoints, one_rank, tmp_path
 ):
@@ -340,6 +346,7 @@ def test_a_crafted_state_stops_one_start_and_not_the_next(
     assert texts_of(notes) == ["resumed the generator after epoch 3"]
 
 
+@pytest.mark.faults("F18", end="same")
 def test_a_checkpoint_of_another_number_of_ranks_is_not_taken(two_checkpoints):
     notes = []
     two = Distributed(0, 2, CPU)
@@ -348,6 +355,7 @@ def test_a_checkpoint_of_another_number_of_ranks_is_not_taken(two_checkpoints):
     assert "written by 1 ranks, and there are 2" in notes[0]["text"]
 
 
+@pytest.mark.faults("F19", end="error")
 def test_an_exploding_loss_stops_the_training(one_rank, tmp_path):
     model = make_model()
     objective = make_objective(model, lambda n: float("inf"))
@@ -355,10 +363,23 @@ def test_an_exploding_loss_stops_the_training(one_rank, tmp_path):
         run(model, objective, make_plan(), one_rank, tmp_path)
 
 
+@pytest.mark.faults("F19", end="error")
+def test_a_learning_rate_that_blows_up_stops_the_training_and_keeps_no_state_of_it(
+    one_rank, tmp_path
+):
+    settings = RESUMED.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(StageError, match="not a number in epoch"):
+        train_resumed(settings, one_rank, tmp_path)
+    for folder in tmp_path.glob("epoch-*"):
+        loss = json.loads((folder / "progress.json").read_text())["curve"][-1]["loss"]
+        assert np.isfinite(loss)
+
+
 @pytest.mark.parametrize(
     ("objective_weight", "world_size", "sentence"),
     [(0.0, 1, "no example with a weight above 0"), (1.0, 64, "too few for 128 ranks")],
 )
+@pytest.mark.faults("F19", end="error")
 def test_nothing_to_train_on(objective_weight, world_size, sentence, tmp_path):
     model = make_model()
     with pytest.raises(UserError, match=sentence):
