@@ -17,9 +17,9 @@ from pyspark.sql import SparkSession
 from safetensors import SafetensorError
 
 from llm_i2i_spark.backbones.blend_engine.combiner_checkpoints import load_combiner, save_combiner
+from llm_i2i_spark.base.disk_errors import disk_error
 from llm_i2i_spark.base.errors import LlmI2iError, UserError
 from llm_i2i_spark.base.exports import verify_export
-from llm_i2i_spark.base.full_disk import full_disk
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.cli.main import main
 from llm_i2i_spark.config.files import load_config
@@ -67,7 +67,7 @@ def test_a_commit_without_a_jvm(tmp_path: Path, room: int) -> None:
             except (DeltaError, OSError, LlmI2iError) as error:
                 full = error
         assert not isinstance(full, LlmI2iError)
-        assert str(full_disk(full)).startswith("The disk is full"), repr(full)
+        assert str(disk_error(full)).startswith("The disk is full"), repr(full)
         if committed:
             assert _vectors(lake) == _vectors_of(committed - 1)
         enlarge(disk)
@@ -93,7 +93,7 @@ def test_an_export(tmp_path: Path, name: str) -> None:
         before = publish(lakes[0], target)
         with pytest.raises(OSError) as caught:  # noqa: PT011
             publish(lakes[1], target)
-        assert str(full_disk(caught.value)).startswith("The disk is full")
+        assert str(disk_error(caught.value)).startswith("The disk is full")
         assert live(target) == before
         assert verify_export(target) is not None
         enlarge(disk)
@@ -111,7 +111,7 @@ def test_a_checkpoint(tmp_path: Path, room: int) -> None:
         folder = disk / "blend-1"
         with pytest.raises((OSError, SafetensorError)) as caught:
             save_combiner(folder, combiner, [{"epoch": 1}], {"features": 64})
-        assert str(full_disk(caught.value)).startswith("The disk is full")
+        assert str(disk_error(caught.value)).startswith("The disk is full")
         assert list(disk.iterdir()) == []
         enlarge(disk)
         digest = save_combiner(folder, combiner, [{"epoch": 1}], {"features": 64})
@@ -131,6 +131,24 @@ def test_a_commit_of_spark(spark: SparkSession, tmp_path: Path) -> None:
             filling.unlink()
             put_rows(lake, config, "fused", rows, fingerprint="f")
             assert lake.read("fused").count() == 3_000
+
+
+@pytest.mark.faults("F14", end="error")
+def test_a_commit_of_spark_to_a_lake_that_cannot_be_written_to(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    config = load_config([], [f"lake.root={tmp_path / 'lake'}"])
+    rows = [("real", "u", "i", 1.0, "real", None, None, 0)]
+    put_rows(Lake(spark, config.lake), config, "fused", rows)
+    with read_only(tmp_path / "lake", tmp_path / "closed") as place:
+        closed = load_config([], [f"lake.root={place}"])
+        lake = Lake(spark, closed.lake)
+        for table, more in (("fused", rows), ("items", [("i", "an item", None, None, "an item", {})])):
+            with pytest.raises(UserError, match=r"may not read or write .*read-only") as caught:
+                put_rows(lake, closed, table, more, fingerprint="f")
+            assert str(place) in str(caught.value)
+            assert "\n" not in str(caught.value)
+        assert lake.read("fused").count() == 1
 
 
 def _fill(disk: Path, kilobytes: int) -> Path:
