@@ -43,7 +43,7 @@ def test_giants_are_refused_or_capped_to_the_same_rows(spark: SparkSession, tmp_
         return str(row_digest(lake.read("item_similarity")))
 
     capped = similarities(*CAPS, "i2i.blocks=1")
-    with pytest.raises(ConfigError, match=r"One item has 4,0\d\d users.*set i2i.max_users_per_item"):
+    with pytest.raises(ConfigError, match=r"One item has 4,.*set i2i\.max_users_per_item"):
         similarities(BUDGET)
     assert str(row_digest(lake.read("item_similarity"))) == capped
     assert similarities(*CAPS, "i2i.block_bytes=1000000") == capped
