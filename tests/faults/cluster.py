@@ -1,7 +1,7 @@
 """Stages on a cluster of two executors on this machine, and what is killed while they run.
 
-A program: `python -m tests.faults.cluster FOLDER GROUP`, which prints the end of each scenario as a
-line of JSON. The reference of each is the same stage in the same session without a fault.
+A program: `python -m tests.faults.cluster FOLDER GROUP [NAME ...]`, which prints the end of each
+scenario as a line of JSON. The reference of each is the same stage in the same session without a fault.
 """
 
 from __future__ import annotations
@@ -242,10 +242,12 @@ def of_models(cluster: Cluster) -> Iterator[Scenario]:
 GROUPS = {"similarities": of_similarities, "models": of_models}
 
 
-def main(folder: Path, group: str) -> None:
-    """Run the scenarios of a group."""
+def main(folder: Path, group: str, *names: str) -> None:
+    """Run the scenarios of a group, or some of them."""
     cluster = Cluster(folder)
     for one in GROUPS[group](cluster):
+        if names and one.name not in names:
+            continue
         cluster.spark.sparkContext.setJobGroup(one.name, one.name)
         cluster.spark.conf.set(IDLE, "15" if one.strike.fault == "hang" else "0")
         end: dict[str, Any] = {"name": one.name, "error": None, "same": None}
@@ -261,4 +263,4 @@ def main(folder: Path, group: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2])
+    main(Path(sys.argv[1]), *sys.argv[2:])

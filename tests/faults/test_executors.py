@@ -45,8 +45,9 @@ class Cluster:
         while name not in self.ends:
             line = self.process.stdout.readline()
             assert line, self.errors.read_text()[-3000:]
-            end = json.loads(line)
-            self.ends[end["name"]] = end
+            if line.startswith("{"):  # libraries print lines of their own
+                end = json.loads(line)
+                self.ends[end["name"]] = end
         return self.ends[name]
 
 
