@@ -1,7 +1,8 @@
 """Stages on a cluster of two executors on this machine, and what is killed while they run.
 
 A program: `python -m tests.faults.cluster FOLDER GROUP [NAME ...]`, which prints the end of each
-scenario as a line of JSON. The reference of each is the same stage in the same session without a fault.
+scenario as a line of JSON. The reference of each is the same stage in the same session without a
+fault.
 """
 
 from __future__ import annotations
