@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import to_arrow_schema
@@ -31,11 +32,9 @@ from llm_i2i_spark.i2i.stage import STAGE
 from llm_i2i_spark.lake.batch_inference import InferenceTask, infer
 from llm_i2i_spark.lake.row_digest import row_digest
 from llm_i2i_spark.lake.session import open_session
-from llm_i2i_spark.lake.tables import Lake, result_schema
-from llm_i2i_spark.lm.checkpoint import save_checkpoint
+from llm_i2i_spark.lake.tables import Lake, contract_schema, result_schema
 from llm_i2i_spark.prompts.templates import DISCRIMINATOR, GENERATOR
 from tests.faults.strikes import Striking
-from tests.lm.conftest import Small
 from tests.stage_runs import put_rows, run_stage
 
 ITEMS = 60
@@ -70,25 +69,40 @@ class Cluster:
             folder / "spark.log",
         )
         self.lake = Lake(self.spark, self.config.lake)
-        self.digests = {
-            "generator": self._checkpoint("generator"),
-            "discriminator": self._checkpoint("discriminator"),
-        }
 
-    def _checkpoint(self, role: str) -> str:
-        made = Small.checkpoint(ITEMS, template=GENERATOR if role == "generator" else DISCRIMINATOR)
-        fields = {"role": role, "max_items": 20, "max_length": 1024}
-        return save_checkpoint(self.folder / role, made.model, made.vocabulary, None, fields, None)
+    def put_models(self) -> None:
+        """A generator and a discriminator with random weights, and the items that they know."""
+        from llm_i2i_spark.lm.checkpoint import save_checkpoint  # takes seconds to import
+        from tests.lm.conftest import Small
+
+        self.digests = {}
+        for template in (GENERATOR, DISCRIMINATOR):
+            made = Small.checkpoint(ITEMS, template=template)
+            role = made.manifest["role"]
+            self.digests[role] = save_checkpoint(
+                self.folder / role, made.model, made.vocabulary, None, made.manifest, None
+            )
+        items = [{"item_id": one.item_id, "text": one.text} for one in Small.items(ITEMS)]
+        self.items = self.spark.createDataFrame(pa.Table.from_pylist(items))
 
     def put_clicks(self) -> None:
         """Table `fused` of 300 users."""
         draw = random.Random(3)
         rows = [
-            ("real", f"u{user}", f"i{item:02}", 1.0, "real", None, None, place)
+            {
+                "variant": "real",
+                "user_id": f"u{user}",
+                "item_id": f"i{item:02}",
+                "weight": 1.0,
+                "source": "real",
+                "position": place,
+            }
             for user in range(300)
             for place, item in enumerate(draw.sample(range(ITEMS), 6))
         ]
-        self.fused = put_rows(self.lake, self.config, "fused", rows)
+        schema = to_arrow_schema(contract_schema(TABLES["fused"]))
+        frame = self.spark.createDataFrame(pa.Table.from_pylist(rows, schema))  # without a worker
+        self.fused = put_rows(self.lake, self.config, "fused", frame, [{"variant": "real"}])
 
     def similarities(self, split: Any = None, kernel: Any = None) -> str:
         """Stage i2i, with functions in the place of those that its workers run; the digest of what
@@ -111,10 +125,6 @@ class Cluster:
             block_engine.split_lists, block_engine.similar_in_block = own
         return self.digest("item_similarity")
 
-    def _items(self) -> Any:
-        rows = [(item.item_id, item.text) for item in Small.items(ITEMS)]
-        return self.spark.createDataFrame(rows, "item_id string, text string")
-
     def candidates(self, propose: Any = propose_batch, load: Any = load_generator) -> str:
         """What stage generate makes of users with one item each."""
         task = GenerateTask(
@@ -127,7 +137,7 @@ class Cluster:
             decode_digest="decode",
             per_user=7,
         )
-        rows = infer(item_inputs(self._items(), 3, 1), task, load, propose, "generator")
+        rows = infer(item_inputs(self.items, 3, 1), task, load, propose, "generator")
         return self._written("candidates", rows)
 
     def scores(self, score: Any = score_batch) -> str:
@@ -140,7 +150,7 @@ class Cluster:
             device="cpu",
             schema=to_arrow_schema(result_schema(TABLES["scored"])),
         )
-        inputs = item_inputs(self._items(), 3, 1).withColumn(
+        inputs = item_inputs(self.items, 3, 1).withColumn(
             "requests",
             F.expr(
                 "transform(sequence(0, 4), n -> named_struct('prefix_length', 1, 'item_id',"
@@ -227,6 +237,7 @@ def of_similarities(cluster: Cluster) -> Iterator[Scenario]:
 
 def of_models(cluster: Cluster) -> Iterator[Scenario]:
     """Those of the stages that ask a model."""
+    cluster.put_models()
     proposed = cluster.candidates()
     for fault in ("workers", "executor", "hang", "abort"):
         name = f"{fault} in generate"
