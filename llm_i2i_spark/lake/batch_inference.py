@@ -125,29 +125,28 @@ def infer_partition(
         except LlmI2iError:
             raise
         except Exception as error:
-            raise _of_one_row(batch, model, task, infer_batch, error) from error
+            row = _failing_row(batch, model, task, infer_batch)
+            if row is None:
+                raise
+            said = str(error).partition("\n")[0]
+            raise StageError(
+                f"The model fails on the row of {row} ({type(error).__name__}: {said}); as it would"
+                " again, leave that id out of the log, and report it."
+            ) from error
         yield _results(columns, task)
 
 
-def _of_one_row(
-    batch: pa.RecordBatch,
-    model: Model,
-    task: Task,
-    infer_batch: InferBatch[Model, Task],
-    error: Exception,
-) -> Exception:
-    """The error of a batch, with the row that it comes from where a row alone brings it about."""
+def _failing_row(
+    batch: pa.RecordBatch, model: Model, task: Task, infer_batch: InferBatch[Model, Task]
+) -> str | None:
+    """The `user_id` of the first row that fails alone, too; None where none does."""
     for row in range(batch.num_rows):
         alone = batch.slice(row, 1)
         try:
             infer_batch(alone, model, task)
         except Exception:
-            key, said = alone.column("user_id")[0].as_py(), str(error).partition("\n")[0]
-            return StageError(
-                f"The model fails on the row of {key} ({type(error).__name__}: {said}); as it would"
-                " again, leave that id out of the log, and report it."
-            )
-    return error
+            return str(alone.column("user_id")[0].as_py())
+    return None
 
 
 def task_gpu() -> str | None:

@@ -95,7 +95,8 @@ def rows_of(reports: Iterable[pytest.TestReport]) -> list[Row]:
         if last:
             for count in COUNTS & known.keys():
                 row.counts[count] = row.counts.get(count, 0) + known[count]
-    return sorted(rows.values(), key=lambda row: (int(row.faults[0][1:]), row.test))
+    ended = (row for row in rows.values() if row.cases)
+    return sorted(ended, key=lambda row: (int(row.faults[0][1:]), row.test))
 
 
 def terminal_lines(rows: list[Row]) -> list[str]:
