@@ -13,10 +13,16 @@ from llm_i2i_spark.base.errors import UserError
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _FULL_WORDS = ("No space left on device", "Disk quota exceeded")
 _REFUSED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_REFUSED_WORDS = ("Permission denied", "Read-only file system", "AccessDeniedException")
+_REFUSED_WORDS = {
+    "ead-only file system": "read-only file system",
+    "Permission denied": "permission denied",
+    "AccessDeniedException": "permission denied",
+    "Mkdirs failed to create": "the folder cannot be made",  # all that Hadoop says of either
+}
 _PATHS = (
     r"Failed to open local file '([^']+)'",  # pyarrow
     r"IO error for operation on (/[^\n]+)",  # delta-rs
+    r"Mkdirs failed to create (?:file:)?(/.+?) \(exists",
     r"(?:FileNotFoundException|AccessDeniedException): (/[^\n]+?)(?: \(|\n|$)",  # the JVM
 )
 
@@ -36,10 +42,10 @@ def disk_error(error: BaseException) -> UserError | None:
                 f"The disk is full{where}: make room and give the same command again, which goes on"
                 " from the last complete stage."
             )
-        if number in _REFUSED or any(word in text for word in _REFUSED_WORDS):
-            why = "read-only file system" if "ead-only" in text else "permission denied"
+        why = next((why for word, why in _REFUSED_WORDS.items() if word in text), None)
+        if why or number in _REFUSED:
             return UserError(
-                f"This user may not read or write {_path(cause)} ({why}): change its owner or its"
+                f"This user may not read or write {_path(cause)} ({why or 'not permitted'}): change its owner or its"
                 " rights, or name another folder, and give the same command again."
             )
     return None
