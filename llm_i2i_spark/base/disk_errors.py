@@ -45,8 +45,8 @@ def disk_error(error: BaseException) -> UserError | None:
         why = next((why for word, why in _REFUSED_WORDS.items() if word in text), None)
         if why or number in _REFUSED:
             return UserError(
-                f"This user may not read or write {_path(cause)} ({why or 'not permitted'}): change its owner or its"
-                " rights, or name another folder, and give the same command again."
+                f"This user may not read or write {_path(cause)} ({why or 'not permitted'}): change"
+                " its owner or its rights, or name another folder, and give the same command again."
             )
     return None
 
