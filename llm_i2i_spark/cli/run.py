@@ -36,6 +36,12 @@ def add_commands(commands: Any) -> None:
         default="quickstart",
         help="folder for everything it makes (default: quickstart)",
     )
+    quickstart.add_argument(
+        "--chat-model",
+        action="store_true",
+        help="fine-tune a pretrained chat model of 135 million parameters (extra smollm2) on a"
+        " smaller log, in place of the compact model",
+    )
     run = add_command(
         commands,
         "run",

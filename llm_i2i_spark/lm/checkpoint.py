@@ -4,7 +4,7 @@ free of code.
 backbone/             config.json and model.safetensors, as `transformers` writes them
 items.safetensors     item embeddings, text projection and text features, label head
 vocabulary.json, codes.safetensors
-tokenizer/            of a Hugging Face base model
+tokenizer/            of a Hugging Face base model that reads prompts
 calibration.json      of a discriminator, and reliability.json, how well it holds
 training.jsonl        the training curve
 manifest.json         fields of the run, and sha256 and size of every other file; written last
@@ -53,7 +53,7 @@ class LoadedCheckpoint:
     Attributes:
         model: on `device`, in evaluation mode.
         vocabulary: of the catalogue that it was trained on.
-        tokenizer: None for the compact model.
+        tokenizer: None in layout `sequence`.
         calibration: None where the checkpoint has none.
         manifest: fields given to `save_checkpoint`.
         device: where the model is.
@@ -80,6 +80,7 @@ class LoadedCheckpoint:
             self.template,
             int(self.manifest["max_items"]),
             int(self.manifest["max_length"]),
+            self.model.bos,
         )
 
 
@@ -98,7 +99,7 @@ def save_checkpoint(
         folder: of the checkpoint; an existing one is replaced.
         model: with all weights (under ZeRO-2 every rank has them, and one rank saves).
         vocabulary: of the catalogue.
-        tokenizer: None for the compact model.
+        tokenizer: None in layout `sequence`.
         manifest_fields: kept in the manifest; `max_items` and `max_length` are needed to encode
             histories as in training, `role` says what the model was trained for.
         calibration: of a discriminator.

@@ -1,9 +1,9 @@
 """Histories and scoring requests as token ids, the same for training and inference, in two layouts.
 
-Layout `sequence` (no tokenizer): BOS, then item tokens. A scoring request adds the candidate's
-tokens, marked as such, and a query: the last visible token once more, at the same position, marked
-as a query. Layout `instruct`: a chat prompt with titles and item tokens. In both, a history is
-encoded item by item, so that a request can see any part of it.
+Layout `sequence` (no tokenizer): a token for the beginning, then item tokens. A scoring request
+adds the candidate's tokens, marked as such, and a query: the last visible token once more, at the
+same position, marked as a query. Layout `instruct`: a chat prompt with titles and item tokens. In
+both, a history is encoded item by item, so that a request can see any part of it.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class Encoder:
         template: wording of the prompts in layout `instruct`.
         max_items: number of latest items of a history that are shown.
         max_length: tokens of a prompt or scoring request; older items are left out until it fits.
+        bos: token id that a history begins with in layout `sequence`.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class Encoder:
         template: Template,
         max_items: int,
         max_length: int,
+        bos: int = BOS,
     ) -> None:
         self.vocabulary, self.tokenizer = vocabulary, tokenizer
         self.max_items, self.max_length = max_items, max_length
@@ -87,7 +89,7 @@ class Encoder:
         self._all_tokens = vocabulary_size + vocabulary.n_tokens
         self._template = template
         self._before, self._after = (
-            (_token_array([BOS]), _token_array([]))
+            (_token_array([bos]), _token_array([]))
             if tokenizer is None
             else self._chat_frame(tokenizer)
         )

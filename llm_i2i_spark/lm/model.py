@@ -118,6 +118,17 @@ class ItemLanguageModel(nn.Module):
         nn.init.normal_(self.text_projection.weight, std=embedding_std / FEATURE_SCALE)
         nn.init.zeros_(self.text_projection.bias)
 
+    @property
+    def bos(self) -> int:
+        """Token id that a history of item tokens begins with: the backbone's own for the beginning
+        of a text, or for its end where it has none, as Qwen.
+        """
+        config = self.backbone.config
+        for token in (config.bos_token_id, config.eos_token_id):
+            if isinstance(token, int):
+                return token
+        return BOS
+
     def forward(
         self,
         tokens: Tensor,

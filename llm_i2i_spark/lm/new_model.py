@@ -42,7 +42,7 @@ def build_model(
         config: the settings of fine-tuning.
         n_item_tokens: T, number of item tokens of the vocabulary.
         token_features: [T, F] of `ItemVocabulary.token_features`.
-        tokenizer: of the base model; None for the compact model.
+        tokenizer: of the base model, to be asked in words; None in layout `sequence`.
         seed: of all weights that start at random.
 
     Raises:
@@ -56,8 +56,6 @@ def build_model(
         torch.manual_seed(seed)
         if config.base_model is None:
             return ItemLanguageModel(_compact_backbone(config), token_features, config.dropout)
-        if tokenizer is None:
-            raise ValueError("a base model needs its tokenizer")
         return _pretrained_model(config, Path(config.base_model), token_features, tokenizer)
 
 
@@ -100,7 +98,7 @@ def _pretrained_model(
     config: SftConfig,
     folder: Path,
     token_features: NDArray[np.float32],
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase | None,
 ) -> ItemLanguageModel:
     check_model_folder(folder)
     precision = _precision(config)
@@ -121,9 +119,10 @@ def _pretrained_model(
     require_all_weights(folder, loading)
     std = float(causal.get_input_embeddings().weight.detach().float().std())
     model = ItemLanguageModel(causal.base_model, token_features, embedding_std=std)
-    for unused in (model.label_head.marks, model.label_head.scale):
-        unused.requires_grad_(False)  # a chat model is asked in words
-    _start_from_words(model.label_head.linear, causal.get_output_embeddings(), tokenizer)
+    if tokenizer is not None:
+        for unused in (model.label_head.marks, model.label_head.scale):
+            unused.requires_grad_(False)  # it is asked in words
+        _start_from_words(model.label_head.linear, causal.get_output_embeddings(), tokenizer)
     return model.to(precision)
 
 

@@ -1,5 +1,5 @@
 """Frozen text features of the catalogue: TF-IDF reduced by a truncated SVD, or the mean-pooled
-hidden states of a sentence encoder.
+hidden states of a sentence encoder or a causal language model.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def embed_texts(texts: Sequence[str], dims: int, encoder: str | None, seed: int)
     Args:
         texts: one an item; cleaned and cut to 1,000 characters here.
         dims: number of columns at most.
-        encoder: directory of a sentence encoder; None for TF-IDF and SVD.
+        encoder: directory of a sentence encoder or causal LM; None for TF-IDF and SVD.
         seed: of the randomised SVD.
 
     Returns:
@@ -81,7 +81,9 @@ def _reduce_dimensions(rows: NDArray[np.float32], dims: int, seed: int) -> Featu
 
 
 def _encoder_features(texts: Sequence[str], dims: int, folder: Path, seed: int) -> Features:
-    """Mean of the encoder's last hidden states over the tokens of each text."""
+    """Mean of the encoder's last hidden states over the tokens of each text, less what all texts
+    have in common: most of it, where a causal language model made them.
+    """
     from transformers import AutoModel, AutoTokenizer
 
     check_model_folder(folder)
@@ -99,6 +101,9 @@ def _encoder_features(texts: Sequence[str], dims: int, folder: Path, seed: int) 
         output_loading_info=True,
     )
     require_all_weights(folder, loading, UNREAD_WEIGHTS)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.padding_side = "right"  # no token of a text then sees one
     model.to(device).eval()
     order = sorted(range(len(texts)), key=lambda index: (len(texts[index]), index))
     features: Features = np.zeros((len(texts), model.config.hidden_size), np.float32)
@@ -116,4 +121,7 @@ def _encoder_features(texts: Sequence[str], dims: int, folder: Path, seed: int) 
             states = model(**batch).last_hidden_state
         mask = batch["attention_mask"][..., None].to(states.dtype)
         features[indices] = ((states * mask).sum(1) / mask.sum(1).clamp(min=1)).cpu().numpy()
+    has_text = np.array([bool(text) for text in texts])
+    features[~has_text] = 0
+    features[has_text] -= features[has_text].mean(axis=0) if has_text.sum() > 1 else 0
     return _reduce_dimensions(features, dims, seed) if features.shape[1] > dims else features

@@ -44,7 +44,7 @@ class ModelArtifacts:
 
     Attributes:
         config: of the run.
-        tokenizer: of the base model; None for the compact one.
+        tokenizer: of the base model in layout `instruct`; None in `sequence`.
         vocabulary: item tokens of the catalogue.
         features: [T, F] text features of the item tokens.
         base_digest: hex sha256 over the base model's files; None for the compact one.
@@ -98,6 +98,7 @@ class ModelArtifacts:
             role.template,
             role.max_items(self.config),
             self.config.sft.max_length,
+            model.bos,
         )
 
     def as_checkpoint(
@@ -155,14 +156,14 @@ def prepare_artifacts(
         InputDataError: the base model's folder is not usable.
     """
     base_model = config.sft.base_model
-    tokenizer = base_tokenizer(base_model) if base_model else None
+    tokenizer = base_tokenizer(base_model) if base_model and config.layout == "instruct" else None
     computed: tuple[ItemVocabulary, Features, Features | None] | None = None
     if distributed.is_main:
         item_ids = sorted(catalogue)
         features = embed_texts(
             [catalogue[item_id] for item_id in item_ids],
             config.sft.text_dims,
-            config.sft.text_encoder,
+            _text_encoder(config),
             config.seed,
         )
         vocabulary = build_vocabulary(config.sft, item_ids, features, config.seed)
@@ -192,6 +193,14 @@ def prepare_artifacts(
         base_digest=folder_digest(Path(base_model)) if base_model else None,
         embeddings=embeddings,
     )
+
+
+def _text_encoder(config: Config) -> str | None:
+    """The folder of the model that reads the texts; a base model that is shown item tokens alone
+    knows them by what it makes of their texts itself.
+    """
+    own = config.sft.base_model if config.layout == "sequence" else None
+    return config.sft.text_encoder or own
 
 
 def _starts_from_swing(

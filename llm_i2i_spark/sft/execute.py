@@ -37,13 +37,10 @@ def check_layout(config: Config) -> None:
     """See that the layout of the examples is one that the model reads.
 
     Raises:
-        ConfigError: `instruct` without a base model, or `sequence` with one.
+        ConfigError: `instruct` without a base model.
     """
-    base_model = config.sft.base_model
-    if (config.layout == "instruct") != (base_model is not None):
-        wanted = (
-            "needs sft.base_model" if base_model is None else "cannot be used with sft.base_model"
-        )
+    if config.layout == "instruct" and config.sft.base_model is None:
         raise ConfigError(
-            f"export.layout={config.layout} {wanted}: set export.layout=auto and run export again."
+            "export.layout=instruct needs sft.base_model: set export.layout=auto and run export"
+            " again."
         )

@@ -52,6 +52,22 @@ def test_the_figures_are_those_of_the_runs_that_made_them(
 
 @pytest.mark.spark
 @pytest.mark.lm
+def test_rows_whose_rule_kept_nothing_are_said_to_be_the_log_as_it_is(
+    lake: Project, reproduction: Reproduction
+) -> None:
+    (table,) = reproduction.tables
+    hard = lake.with_settings({"evaluate.target": "test", **MODES["hard"]})
+    there = hard.run(("real", "llm_i2i"), ("swing",))
+    share = {
+        row["variant"]: row["value"] for row in there.metrics if row["name"] == "synthetic_share"
+    }
+    titles = {row.title for row in table.rows if row.mode == "hard"}
+    assert {row.title for row in table.bare} == (set() if share["llm_i2i"] else titles)
+    assert ("kept no synthetic row" in table.paragraph()) == (not share["llm_i2i"])
+
+
+@pytest.mark.spark
+@pytest.mark.lm
 def test_both_modes_are_rows_and_a_second_call_runs_nothing(
     lake: Project, reproduction: Reproduction
 ) -> None:

@@ -71,6 +71,17 @@ def test_a_row_that_no_user_has_an_item_for_is_empty_beside_its_published_values
     assert table.paragraph() == "No published gain can be compared with one made here."
 
 
+def test_rows_that_are_nothing_but_the_log_are_named_once() -> None:
+    rows = {row: {} for row in rows_of(4)}
+    bare = tuple(row for row in rows if row.mode == "hard")
+    said = ReproducedTable("toys", published_tables()[4], (42,), 10, rows, bare).paragraph()
+    assert said.endswith(
+        " The published rule (hard) kept no synthetic row, + LLM-I2I, all items; + LLM-I2I, long"
+        " tail; + LLM-I2I, other items is the log as it is there."
+    )
+    assert "kept no" not in ReproducedTable("t", published_tables()[4], (42,), 10, rows).paragraph()
+
+
 def test_each_part_is_compared_with_the_whole_method_as_the_paper_does() -> None:
     published = published_tables()[5]
     rows = {

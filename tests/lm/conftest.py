@@ -73,11 +73,16 @@ class Small:
         max_items: int = 20,
         max_length: int = 1024,
         base: Path | None = None,
+        layout: str = "instruct",
         seed: int = 3,
     ) -> LoadedCheckpoint:
-        """A checkpoint with random weights, as training would hand it on."""
+        """A checkpoint with random weights, as training would hand it on; without a base model of
+        layout `sequence` in any case.
+        """
         words = Small.vocabulary(n, kind)
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(base) if base else None
+        tokenizer = (
+            PreTrainedTokenizerFast.from_pretrained(base) if base and layout == "instruct" else None
+        )
         config = SMALL.model_copy(update={"base_model": str(base) if base else None})
         model = build_model(
             config, words.n_tokens, words.token_features(Small.features(n)), tokenizer, seed

@@ -49,14 +49,26 @@ def histories_of(small: type) -> list[list[Item]]:
     return [items[:3], [], items[5:6], items[10:28], items[7:9], items[2:3]]
 
 
-CASES = [("atomic", None), ("codes", None), ("atomic", "llama"), ("codes", "qwen2")]
+CASES = [
+    ("atomic", None, "sequence"),
+    ("codes", None, "sequence"),
+    ("atomic", "llama", "instruct"),
+    ("codes", "qwen2", "instruct"),
+    ("atomic", "qwen2", "sequence"),
+    ("codes", "llama", "sequence"),
+]
 
 
-@pytest.mark.parametrize(("kind", "family"), CASES)
+@pytest.mark.parametrize(("kind", "family", "layout"), CASES)
 def test_the_whole_catalogue_is_ranked_as_by_enumeration(
-    small: type, base_model_folder: Callable[[str], Path], kind: str, family: str | None
+    small: type,
+    base_model_folder: Callable[[str], Path],
+    kind: str,
+    family: str | None,
+    layout: str,
 ) -> None:
-    checkpoint = small.checkpoint(kind=kind, base=base_model_folder(family) if family else None)
+    base = base_model_folder(family) if family else None
+    checkpoint = small.checkpoint(kind=kind, base=base, layout=layout)
     histories = histories_of(small)[: 2 if family else 6]
     for history, proposals in zip(
         histories, propose(checkpoint, histories, [()] * len(histories), 30, 400), strict=True

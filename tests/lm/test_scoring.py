@@ -59,24 +59,29 @@ def requests_of(small: type) -> tuple[list[list[Item]], list[list[ScoringRequest
 
 
 CASES = [
-    ("atomic", None),
-    ("codes", None),
-    ("atomic", "llama"),
-    ("codes", "llama"),
-    ("atomic", "qwen2"),
+    ("atomic", None, "sequence"),
+    ("codes", None, "sequence"),
+    ("atomic", "llama", "instruct"),
+    ("codes", "llama", "instruct"),
+    ("atomic", "qwen2", "instruct"),
+    ("codes", "llama", "sequence"),
+    ("atomic", "qwen2", "sequence"),
 ]
 
 
-@pytest.mark.parametrize(("kind", "family"), CASES)
+@pytest.mark.parametrize(("kind", "family", "layout"), CASES)
 def test_shared_prefixes_equal_separate_prompts(
     small: type,
     base_model_folder: Callable[[str], Path],
     monkeypatch: pytest.MonkeyPatch,
     kind: str,
     family: str | None,
+    layout: str,
 ) -> None:
     base = base_model_folder(family) if family else None
-    checkpoint = small.checkpoint(kind=kind, template=DISCRIMINATOR, max_items=4, base=base)
+    checkpoint = small.checkpoint(
+        kind=kind, template=DISCRIMINATOR, max_items=4, base=base, layout=layout
+    )
     histories, requests = requests_of(small)
     expected = [
         [float(score_alone(checkpoint, h, q).diff()) for q in row]

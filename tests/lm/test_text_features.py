@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import torch
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.lm import text_features
 from llm_i2i_spark.lm.text_features import embed_texts
 
 TEXTS = [
@@ -65,13 +68,40 @@ def encoder(
 
 
 @pytest.mark.lm
-def test_a_sentence_encoder_reads_each_text_apart_from_its_batch(encoder: Path) -> None:
-    features = embed_texts(TEXTS, 32, str(encoder), seed=0)
-    assert features.shape == (60, 16)
-    np.testing.assert_allclose(
-        features[7], embed_texts(TEXTS[7:8], 32, str(encoder), seed=0)[0], atol=1e-5
-    )
-    assert embed_texts(TEXTS, 4, str(encoder), seed=0).shape == (60, 4)
+@pytest.mark.parametrize("family", ["bert", "llama"])
+def test_an_encoder_reads_each_text_apart_from_its_batch(
+    family: str,
+    encoder: Path,
+    base_model_folder: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = str(encoder if family == "bert" else base_model_folder("llama"))
+    texts = [*TEXTS, "soap", "a brush " * 40]
+    features = embed_texts(texts, 64, folder, seed=0)
+    assert len(features) == 62
+    monkeypatch.setattr(text_features, "ENCODER_BATCH", 1)
+    np.testing.assert_allclose(features, embed_texts(texts, 64, folder, seed=0), atol=1e-5)
+    assert embed_texts(TEXTS, 4, folder, seed=0).shape == (60, 4)
+
+
+@pytest.mark.lm
+def test_texts_of_an_encoder_lie_around_the_origin_and_empty_ones_on_it(encoder: Path) -> None:
+    features = embed_texts([*TEXTS, ""], 64, str(encoder), seed=0)
+    assert not features[-1].any()
+    assert np.linalg.norm(features[:-1].mean(axis=0)) < 0.2
+
+
+@pytest.mark.lm
+def test_a_tokenizer_without_padding_is_given_one(
+    tmp_path: Path, base_model_folder: Callable[[str], Path]
+) -> None:
+    folder = Path(shutil.copytree(base_model_folder("llama"), tmp_path / "base"))
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    expected = embed_texts(TEXTS, 64, str(folder), seed=0)
+    tokenizer.pad_token = None
+    tokenizer.padding_side = "left"
+    tokenizer.save_pretrained(folder)
+    np.testing.assert_allclose(embed_texts(TEXTS, 64, str(folder), seed=0), expected, atol=1e-5)
 
 
 def test_an_encoder_with_code_is_refused(tmp_path: Path) -> None:

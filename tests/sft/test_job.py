@@ -6,6 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from deltalake import DeltaTable
@@ -16,9 +17,12 @@ from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.run_record import RunRecord
 from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lm.checkpoint import load_checkpoint
 from llm_i2i_spark.lm.decoding import propose
+from llm_i2i_spark.lm.model import FEATURE_SCALE
+from llm_i2i_spark.lm.text_features import embed_texts
 from llm_i2i_spark.metrics.reliability import Reliability
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.roles import ROLES
@@ -190,24 +194,37 @@ def base_model(folder, texts):
         num_hidden_layers=1,
         num_attention_heads=2,
         num_key_value_heads=2,
+        bos_token_id=2,
+        eos_token_id=3,
     )
     torch.manual_seed(0)
     LlamaForCausalLM(shape).save_pretrained(folder)
 
 
-def test_layout_instruct_trains_a_chat_model(tiny, run_here, tmp_path):
-    root = tiny.write_lake(tmp_path / "lake", "instruct")
+@pytest.mark.parametrize("layout", ["instruct", "sequence"])
+def test_a_base_model_is_fine_tuned_in_either_layout(tiny, run_here, tmp_path, layout):
+    root = tiny.write_lake(tmp_path / "lake", layout)
     texts = lake_of(root).read("items", 0, ["item_id", "text"]).column("text").to_pylist()
     base_model(tmp_path / "base", texts)
     config = tiny.write_config(
-        root, {"base_model": str(tmp_path / "base"), "epochs": 3, "max_length": 256}
+        root,
+        {"base_model": str(tmp_path / "base"), "epochs": 3, "max_length": 256},
+        export={"layout": layout},
     )
     run_here(config)
     rows = committed(root)
     generator = load(rows["generator"])
-    assert generator.manifest["layout"] == "instruct"
+    assert generator.manifest["layout"] == layout
     assert len(generator.manifest["base_model_digest"]) == 64
-    assert generator.tokenizer is not None
+    assert (generator.tokenizer is not None) == (layout == "instruct")
+    assert generator.model.bos == 2  # as the base model's settings say
+    reads_texts = str(tmp_path / "base") if layout == "sequence" else None
+    dims = load_config([config]).sft.text_dims
+    np.testing.assert_allclose(
+        generator.model.scaled_features / FEATURE_SCALE,
+        embed_texts(texts, dims, reads_texts, seed=42),
+        atol=1e-5,
+    )
     curve = [
         json.loads(line)
         for line in (Path(rows["generator"]["path"]) / "training.jsonl").read_text().splitlines()

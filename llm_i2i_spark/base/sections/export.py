@@ -21,7 +21,11 @@ class ExportConfig(Section):
         ),
     )
     layout: Literal["auto", "instruct", "sequence"] = Field(
-        "auto", description="auto: instruct with sft.base_model, sequence without"
+        "auto",
+        description=(
+            "sequence: item tokens alone, every item of a user a target; instruct: a prompt with"
+            " titles and one target; auto: instruct with sft.base_model, sequence without"
+        ),
     )
     sequence_length: int = Field(
         50,

@@ -27,7 +27,11 @@ class SftConfig(Section):
         ),
     )
     text_encoder: str | None = Field(
-        None, description="directory of a sentence encoder; None: TF-IDF + SVD of the catalogue"
+        None,
+        description=(
+            "directory of a sentence encoder or causal LM; None: a base model that reads item"
+            " tokens alone (export.layout=sequence), else TF-IDF + SVD of the catalogue"
+        ),
     )
     text_dims: int = Field(
         256, ge=1, description="dimensions of the text features, where TF-IDF + SVD makes them"

@@ -26,6 +26,7 @@ from llm_i2i_spark.experiments.reproduction.rows import FIGURES, TableRow, rows_
 from llm_i2i_spark.experiments.sweeps.presets import find_preset
 from llm_i2i_spark.experiments.sweeps.result import Sweep
 from llm_i2i_spark.experiments.sweeps.sweep import TARGETS, sweep_arms
+from llm_i2i_spark.metrics.synthetic_share import SyntheticShare
 
 TEST = TARGETS["test"]
 SWEPT_METRIC = "recall@10"
@@ -178,7 +179,19 @@ def _table(
         }
         for row in rows_of(number)
     }
-    return ReproducedTable(name, published, seeds, _users(found), figures)
+    bare = tuple(row for row in figures if _keeps_nothing(row, seeds, project, found))
+    return ReproducedTable(name, published, seeds, _users(found), figures, bare)
+
+
+def _keeps_nothing(row: TableRow, seeds: Sequence[int], project: ArmProject, found: Found) -> bool:
+    """Whether the published rule has let no synthetic row into the index of a row."""
+    arms = (found[_with_seed(row.arm(), seed, project).name] for seed in seeds)
+    return row.mode == "hard" and not any(
+        one["value"]
+        for arm in arms
+        for one in arm.rows
+        if (one["variant"], one["name"]) == (row.variant, SyntheticShare.name)
+    )
 
 
 def _users(found: Found) -> int:

@@ -41,6 +41,7 @@ class ReproducedTable:
         seeds: that the figures were made with.
         users: of the evaluation.
         rows: figures by metric, for each row.
+        bare: rows without a single synthetic row, since the published rule kept none.
     """
 
     data: str
@@ -48,6 +49,7 @@ class ReproducedTable:
     seeds: tuple[int, ...]
     users: int
     rows: Mapping[TableRow, Mapping[str, TableFigure]]
+    bare: tuple[TableRow, ...] = ()
 
     @property
     def title(self) -> str:
@@ -86,7 +88,18 @@ class ReproducedTable:
         return [tuple(line[column] for column in used) for line in lines]
 
     def paragraph(self) -> str:
-        """What holds of the published gains, by rule."""
+        """What holds of the published gains, by rule, and which rows are nothing but the log."""
+        return " ".join(one for one in (self._verdicts(), self._said_of_bare()) if one)
+
+    def _said_of_bare(self) -> str:
+        if not self.bare:
+            return ""
+        names = "; ".join(dict.fromkeys(row.title for row in self.bare))
+        return (
+            f"The published rule (hard) kept no synthetic row, {names} is the log as it is there."
+        )
+
+    def _verdicts(self) -> str:
         gains = {
             (row, metric): figure
             for row, figures in self.rows.items()
@@ -194,6 +207,7 @@ class Reproduction:
                     "rows": [
                         {"title": row.title, "mode": row.mode, "metric": metric}
                         | {"variant": row.variant, "backbone": row.backbone, "slice": row.part}
+                        | {"kept_no_synthetic_row": row in table.bare}
                         | _entry(figure)
                         for row, figures in table.rows.items()
                         for metric, figure in figures.items()
