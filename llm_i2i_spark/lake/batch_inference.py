@@ -120,20 +120,26 @@ def infer_partition(
             continue
         if model is None:  # in the loop, so that an empty partition loads no model
             model = load_model(task, task_gpu())
-        try:
-            columns = infer_batch(batch, model, task)
-        except LlmI2iError:
+        yield _results(_columns(batch, model, task, infer_batch), task)
+
+
+def _columns(
+    batch: pa.RecordBatch, model: Model, task: Task, infer_batch: InferBatch[Model, Task]
+) -> Columns:
+    """What a model says of a batch; a row that it fails on is named."""
+    try:
+        return infer_batch(batch, model, task)
+    except LlmI2iError:
+        raise
+    except Exception as error:
+        row = _failing_row(batch, model, task, infer_batch)
+        if row is None:
             raise
-        except Exception as error:
-            row = _failing_row(batch, model, task, infer_batch)
-            if row is None:
-                raise
-            said = str(error).partition("\n")[0]
-            raise StageError(
-                f"The model fails on the row of {row} ({type(error).__name__}: {said}); as it would"
-                " again, leave that id out of the log, and report it."
-            ) from error
-        yield _results(columns, task)
+        said = str(error).partition("\n")[0]
+        raise StageError(
+            f"The model fails on the row of {row} ({type(error).__name__}: {said}); as it would"
+            " again, leave that id out of the log, and report it."
+        ) from error
 
 
 def _failing_row(

@@ -65,12 +65,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             terminalreporter.write_line(line)
     if rows and _faults_alone(terminalreporter.config):
         write_report(rows, terminalreporter.config.rootpath / "build")
-    _show_flips(terminalreporter)
+    if _counts:
+        _show_flips(terminalreporter)
 
 
 def _show_flips(terminalreporter: pytest.TerminalReporter) -> None:
-    if not _counts:
-        return
     rows = {**_counts, "all": sum(_counts.values(), Counter())}
     terminalreporter.write_sep("=", "bit flips")
     terminalreporter.write_line(f"{'':36}{'flips':>7}" + "".join(f"{one:>12}" for one in OUTCOMES))
