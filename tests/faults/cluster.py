@@ -261,7 +261,7 @@ def main(folder: Path, group: str, *names: str) -> None:
         if names and one.name not in names:
             continue
         cluster.spark.sparkContext.setJobGroup(one.name, one.name)
-        cluster.spark.conf.set(IDLE, "15" if one.strike.fault == "hang" else "0")
+        cluster.spark.conf.set(IDLE, "30" if one.strike.fault == "hang" else "0")
         end: dict[str, Any] = {"name": one.name, "error": None, "same": None}
         try:
             end["same"] = one.run(one.strike) == one.expected
