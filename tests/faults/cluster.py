@@ -100,7 +100,7 @@ class Cluster:
             for user in range(300)
             for place, item in enumerate(draw.sample(range(ITEMS), 6))
         ]
-        schema = to_arrow_schema(contract_schema(TABLES["fused"]))
+        schema = to_arrow_schema(contract_schema(TABLES["fused"]), timezone="UTC")
         frame = self.spark.createDataFrame(pa.Table.from_pylist(rows, schema))  # without a worker
         self.fused = put_rows(self.lake, self.config, "fused", frame, [{"variant": "real"}])
 
