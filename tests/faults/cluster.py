@@ -221,7 +221,7 @@ def of_similarities(cluster: Cluster) -> Iterator[Scenario]:
     similar = cluster.similarities()
     for name, function, fault, place in (
         ("executor in map", block_engine.split_lists, "executor", "split"),
-        ("executor after shuffle", block_engine.similar_in_block, "executor", "kernel"),
+        ("executors after shuffle", block_engine.similar_in_block, "all executors", "kernel"),
         ("failure after kernel", block_engine.similar_in_block, "no file", "kernel"),
         ("memory in kernel", block_engine.similar_in_block, "memory", "kernel"),
     ):

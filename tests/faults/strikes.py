@@ -62,20 +62,34 @@ class Striking:
         return sum(map(int, (self.folder / "rows").read_text().split()))
 
 
-def _kill_executor() -> None:
+def _executor() -> psutil.Process:
     """The JVM whose daemon has forked this worker."""
     executor = psutil.Process(os.getppid()).parent()
     assert executor is not None
-    executor.kill()
+    return executor
+
+
+def _driver() -> psutil.Process:
+    """The JVM that has started the executors."""
+    driver = _executor().parent()
+    assert driver is not None
+    return driver
+
+
+def _kill_executor() -> None:
+    _executor().kill()
+
+
+def _kill_all_executors() -> None:
+    """With them go all shuffle files, as there is no shuffle service."""
+    for process in _driver().children():
+        if any("ExecutorBackend" in word for word in process.cmdline()):
+            process.kill()
 
 
 def _kill_all_workers() -> None:
     """Those of all executors, this one last."""
-    executor = psutil.Process(os.getppid()).parent()
-    assert executor is not None
-    driver = executor.parent()
-    assert driver is not None
-    for process in driver.children(recursive=True):
+    for process in _driver().children(recursive=True):
         parent = process.parent()
         if parent and "pyspark.daemon" in parent.cmdline() and process.pid != os.getpid():
             process.kill()
@@ -105,6 +119,7 @@ BEFORE = ("memory",)
 """What strikes before the function works, not after it."""
 FAULTS: dict[str, Callable[[], None]] = {
     "executor": _kill_executor,
+    "all executors": _kill_all_executors,
     "workers": _kill_all_workers,
     "hang": _hang,
     "abort": os.abort,
