@@ -16,9 +16,9 @@ from pathlib import Path
 from types import FrameType
 
 from llm_i2i_spark.base.console import set_console
+from llm_i2i_spark.base.disk_errors import disk_error
 from llm_i2i_spark.base.errors import LlmI2iError
 from llm_i2i_spark.base.extras import optional_imports
-from llm_i2i_spark.base.full_disk import full_disk
 from llm_i2i_spark.base.redaction import redact
 from llm_i2i_spark.cli.options import Handler
 from llm_i2i_spark.cli.parser import build_parser
@@ -120,9 +120,9 @@ def _failed(log: _Log, error: Exception | KeyboardInterrupt) -> int:
     if isinstance(error, LlmI2iError):
         internal = error.exit_code == 1 and error.__cause__ is not None
         return _fail(_with_log(log, str(error)) if internal else str(error), error.exit_code)
-    full = full_disk(error)
-    if full is not None:
-        return _fail(str(full), full.exit_code)
+    met = disk_error(error)
+    if met is not None:
+        return _fail(str(met), met.exit_code)
     return _fail(_with_log(log, _unexpected(error)), 1)
 
 

@@ -19,6 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.base.errors import LlmI2iError, StageError
 from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.lake.capabilities import gpu_profile
 from llm_i2i_spark.lake.kept_results import KeptResults
@@ -118,6 +119,9 @@ def infer_partition(
 
     Yields:
         A batch of results for each batch of inputs.
+
+    Raises:
+        StageError: the model fails on a row, whose `user_id` is named.
     """
     model: Model | None = None
     for batch in batches:
@@ -131,11 +135,43 @@ def infer_partition(
         reached("batch begins", batch.num_rows, key)
         if model is None:  # in the loop, so that an empty partition loads no model
             model = load_model(task, task_gpu())
-        found = _results(infer_batch(batch, model, task), task)
+        found = _results(_columns(batch, model, task, infer_batch), task)
         reached("batch inferred", batch.num_rows, key)
         if kept:
             kept.write(key, found)
         yield found
+
+
+def _columns(
+    batch: pa.RecordBatch, model: Model, task: Task, infer_batch: InferBatch[Model, Task]
+) -> Columns:
+    """What a model says of a batch; a row that it fails on is named."""
+    try:
+        return infer_batch(batch, model, task)
+    except LlmI2iError:
+        raise
+    except Exception as error:
+        row = _failing_row(batch, model, task, infer_batch)
+        if row is None:
+            raise
+        said = str(error).partition("\n")[0]
+        raise StageError(
+            f"The model fails on the row of {row} ({type(error).__name__}: {said}); as it would"
+            " again, leave that id out of the log, and report it."
+        ) from error
+
+
+def _failing_row(
+    batch: pa.RecordBatch, model: Model, task: Task, infer_batch: InferBatch[Model, Task]
+) -> str | None:
+    """The `user_id` of the first row that fails alone, too; None where none does."""
+    for row in range(batch.num_rows):
+        alone = batch.slice(row, 1)
+        try:
+            infer_batch(alone, model, task)
+        except Exception:
+            return str(alone.column("user_id")[0].as_py())
+    return None
 
 
 def task_gpu() -> str | None:

@@ -19,7 +19,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from llm_i2i_spark.base import errors
 from llm_i2i_spark.base.contract import Scope, scope_of
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.full_disk import full_disk
+from llm_i2i_spark.base.disk_errors import disk_error
 from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord, commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.arrow_rows import Rows, arrow_rows
@@ -248,7 +248,7 @@ class DeltaRsLake:
             try:
                 return self._commit(rows, record, usable)
             except CommitFailedError as error:
-                if full_disk(error) is not None:
+                if disk_error(error) is not None:
                     raise
                 raise errors.ConcurrentWriteError(
                     f"Other jobs write {record.table} at the same time ({error}); give the same"

@@ -23,9 +23,13 @@ _TASK_FAILED = re.compile(r"^Job aborted due to stage failure: .*?(?:\(executor 
 _SQL_STATE = re.compile(r"\s*SQLSTATE: \w{5};?\s*$")
 _MODULE = re.compile(r"^(?:\w+\.)+(?=\w+: )")
 _SAYS_NOTHING = "An error occurred while calling"
+_FEWER = "give it more memory beside Spark's heap, or run fewer tasks at once"
 _HINTS = {
+    "CUDA out of memory": "set the stage's batch_tokens lower",
     "OutOfMemoryError": "set spark.memory higher",
     "Java heap space": "set spark.memory higher",
+    "MemoryError": f"a Python worker had too little memory: {_FEWER}",
+    "exited unexpectedly": f"a Python worker died, mostly for want of memory: {_FEWER}",
     "Relative path in absolute URI": "the name of a file holds a colon: rename it",
     "No space left on device": "make room on the disk",
 }

@@ -13,13 +13,13 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from llm_i2i_spark.base.contracts import TABLES
+from llm_i2i_spark.base.disk_errors import disk_error
 from llm_i2i_spark.base.errors import (
     ConcurrentWriteError,
     DamagedFileError,
     LlmI2iError,
     StageError,
 )
-from llm_i2i_spark.base.full_disk import full_disk
 
 _UNREADABLE_FILE = re.compile(
     r"(?:reading file|Checksum error:) (?:file:/*)?(/?.+?\.parquet)\b", re.DOTALL
@@ -81,9 +81,9 @@ def storage_error(error: Exception) -> LlmI2iError | None:
         error: of a Spark action.
     """
     text = str(error)
-    full = full_disk(error)
-    if full is not None:
-        return full
+    refused = disk_error(error)
+    if refused is not None:
+        return refused
     if "DELTA_CONCURRENT" in text or "DELTA_METADATA_CHANGED" in text:
         return ConcurrentWriteError(
             "Another run wrote the same table at the same time; start this run again when that one"

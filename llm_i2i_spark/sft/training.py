@@ -66,7 +66,7 @@ def train(
 
     Raises:
         ConfigError: there are no examples to train on, or too few for so many ranks.
-        StageError: the loss is NaN or infinite.
+        StageError: the loss or a weight is NaN or infinite.
     """
     _check_weights(objective.weights, plan, distributed.world_size)
     engine = open_engine(model, plan, distributed)
@@ -74,10 +74,11 @@ def train(
     loop = _TrainingLoop(engine, objective, plan, distributed, reporter, len(curve))
     for epoch in range(len(curve), plan.epochs):
         loss = loop.run_epoch(epoch)
-        if not math.isfinite(loss):
-            advice = "lower its learning_rate, or set sft.precision=fp32."
+        wrong = _not_numbers(loss, model)
+        if wrong:
             raise StageError(
-                f"The {plan.role}'s loss is not a number in epoch {epoch + 1}: {advice}"
+                f"The {plan.role}'s {wrong} in epoch {epoch + 1}: lower its learning_rate, or set"
+                " sft.precision=fp32."
             )
         rate = plan.learning_rate_at((epoch + 1) * loop.steps - 1, plan.epochs * loop.steps)
         curve.append(CurvePoint(plan.role, epoch + 1, loss, rate))
@@ -104,6 +105,16 @@ def _check_weights(weights: NDArray[np.float64], plan: TrainingPlan, world_size:
             f"{len(weights)} examples are too few for {slots} ranks and accumulation steps: set"
             " sft.nproc_per_node=1."
         )
+
+
+def _not_numbers(loss: float, model: ItemLanguageModel) -> str | None:
+    """What of an epoch is NaN or infinite; the weights after its last step are in no loss yet."""
+    if not math.isfinite(loss):
+        return "loss is not a number"
+    trained = (one for one in model.parameters() if one.requires_grad)
+    if not all(bool(torch.isfinite(one).all()) for one in trained):
+        return "weights are not numbers"
+    return None
 
 
 class _TrainingLoop:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
+from llm_i2i_spark.base.disk_errors import disk_error
 from llm_i2i_spark.base.errors import ConfigError, LlmI2iError, StageError, UserError
-from llm_i2i_spark.base.full_disk import full_disk
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
@@ -77,9 +77,9 @@ class JobProgram:
         except LlmI2iError as error:
             return _explain(reporter, view, str(error), type(error))
         except Exception as error:
-            full = full_disk(error)
-            if full is not None:
-                return _explain(reporter, view, str(full), UserError)
+            met = disk_error(error)
+            if met is not None:
+                return _explain(reporter, view, str(met), UserError)
             traceback.print_exc(file=sys.__stdout__)  # the log
             return _explain(reporter, view, f"{type(error).__name__}: {error}", StageError)
         view.close()

@@ -1,4 +1,10 @@
-"""How many bits are flipped, and the table of what became of them at the end of the tests."""
+"""Which tests of faults run, how many bits are flipped, and the tables of what became of all faults
+at the end of the tests.
+
+The marker is `faults(*ids, end=..., slow=False)`: ids as in docs/faults.md, the end that a test has
+seen if it passes (see `report.ENDS`), and whether it runs only where faults alone are asked for, as
+`make faults` does (`-m faults`): what takes more than a few seconds.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +16,7 @@ import pytest
 
 from tests.faults.flips import OUTCOMES, Target, flip_bits
 from tests.faults.kills import REPEATED, Kill, KilledLake
+from tests.faults.report import PROPERTY, describe, rows_of, terminal_lines, write_report
 
 _counts: dict[str, Counter[str]] = {}
 _kills: list[Kill] = []
@@ -42,8 +49,31 @@ def note_kills() -> Callable[[KilledLake], None]:
     return lambda lake: _kills.extend(lake.kills)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each test's reports the ids of its faults, and leave the slow ones to `make faults`."""
+    for item in items:
+        for mark in item.iter_markers("faults"):
+            faults, end = describe(mark)
+            if faults and PROPERTY not in dict(item.user_properties):
+                item.user_properties.append((PROPERTY, (faults, end)))
+            if mark.kwargs.get("slow") and not _faults_alone(config):
+                item.add_marker(pytest.mark.skip(reason="make faults runs it (pytest -m faults)"))
+
+
+def _faults_alone(config: pytest.Config) -> bool:
+    return bool(config.option.markexpr == "faults")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """A row a target of bit flips, and all together; a row a phase of kills, and all together."""
+    """A row a test, then a row a target of bit flips, and all flips together."""
+    reports = (one for kind in terminalreporter.stats.values() for one in kind)
+    rows = rows_of(one for one in reports if isinstance(one, pytest.TestReport))
+    if rows:
+        terminalreporter.write_sep("=", "faults")
+        for line in terminal_lines(rows):
+            terminalreporter.write_line(line)
+    if rows and _faults_alone(terminalreporter.config):
+        write_report(rows, terminalreporter.config.rootpath / "build")
     if _counts:
         _show_flips(terminalreporter)
     if _kills:

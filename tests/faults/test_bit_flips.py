@@ -31,7 +31,7 @@ from tests.faults.flips import Target
 from tests.serving.indexes import SCHEMA, random_lists, table_rows, write_lake
 from tests.stage_runs import record_of
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.faults("F11", end="either")
 Flip = Callable[[Target, int], None]
 
 

@@ -21,7 +21,7 @@ from tests.faults.flips import Target
 from tests.lm.conftest import Small
 from tests.sft import test_training as training
 
-pytestmark = [pytest.mark.faults, pytest.mark.lm]
+pytestmark = [pytest.mark.faults("F11", end="either"), pytest.mark.lm]
 Flip = Callable[[Target, int], None]
 
 

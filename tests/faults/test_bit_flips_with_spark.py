@@ -21,7 +21,7 @@ from llm_i2i_spark.lake.tables import Lake
 from tests.faults.flips import Target
 from tests.stage_runs import put_rows
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.faults("F11", end="error")
 VARIANTS = ("real", "llm_i2i")
 
 

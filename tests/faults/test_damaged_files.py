@@ -19,7 +19,7 @@ from llm_i2i_spark.lake.table_commit import create_table, replace_rows
 from llm_i2i_spark.serving.lookup import Lookup
 from tests.serving.indexes import SCHEMA, random_lists, table_rows
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.faults("F12", end="error")
 Damage = Callable[[Path], object]
 
 

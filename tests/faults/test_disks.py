@@ -17,9 +17,9 @@ from pyspark.sql import SparkSession
 from safetensors import SafetensorError
 
 from llm_i2i_spark.backbones.blend_engine.combiner_checkpoints import load_combiner, save_combiner
+from llm_i2i_spark.base.disk_errors import disk_error
 from llm_i2i_spark.base.errors import LlmI2iError, UserError
 from llm_i2i_spark.base.exports import verify_export
-from llm_i2i_spark.base.full_disk import full_disk
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.cli.main import main
 from llm_i2i_spark.config.files import load_config
@@ -49,6 +49,7 @@ def embeddings(number: int) -> pa.Table:
 
 
 @pytest.mark.parametrize("room", [4, 16, 36, 60, 64, 68, 72])
+@pytest.mark.faults("F13", end="error")
 def test_a_commit_without_a_jvm(tmp_path: Path, room: int) -> None:
     with small_disk(tmp_path / "disk", room) as disk:
         config = load_config([], [f"lake.root={disk / 'lake'}"])
@@ -66,7 +67,7 @@ def test_a_commit_without_a_jvm(tmp_path: Path, room: int) -> None:
             except (DeltaError, OSError, LlmI2iError) as error:
                 full = error
         assert not isinstance(full, LlmI2iError)
-        assert str(full_disk(full)).startswith("The disk is full"), repr(full)
+        assert str(disk_error(full)).startswith("The disk is full"), repr(full)
         if committed:
             assert _vectors(lake) == _vectors_of(committed - 1)
         enlarge(disk)
@@ -84,6 +85,7 @@ def _vectors_of(number: int) -> list[Any]:
 
 
 @pytest.mark.parametrize("name", ["index.parquet", "index.jsonl"])
+@pytest.mark.faults("F13", end="error")
 def test_an_export(tmp_path: Path, name: str) -> None:
     lakes = [write_lake(tmp_path / str(n), table_rows(random_lists(60 * n, 7, n))) for n in (1, 9)]
     with small_disk(tmp_path / "disk", 44) as disk:
@@ -91,7 +93,7 @@ def test_an_export(tmp_path: Path, name: str) -> None:
         before = publish(lakes[0], target)
         with pytest.raises(OSError) as caught:  # noqa: PT011
             publish(lakes[1], target)
-        assert str(full_disk(caught.value)).startswith("The disk is full")
+        assert str(disk_error(caught.value)).startswith("The disk is full")
         assert live(target) == before
         assert verify_export(target) is not None
         enlarge(disk)
@@ -100,6 +102,7 @@ def test_an_export(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("room", [4, 12, 20])
+@pytest.mark.faults("F13", end="error")
 def test_a_checkpoint(tmp_path: Path, room: int) -> None:
     shapes = [(64,), (64,), (64, 32), (32,), (32, 32), (32,), (32,), (1,)]
     tensors = [np.ones(shape, np.float32) for shape in shapes]
@@ -108,13 +111,14 @@ def test_a_checkpoint(tmp_path: Path, room: int) -> None:
         folder = disk / "blend-1"
         with pytest.raises((OSError, SafetensorError)) as caught:
             save_combiner(folder, combiner, [{"epoch": 1}], {"features": 64})
-        assert str(full_disk(caught.value)).startswith("The disk is full")
+        assert str(disk_error(caught.value)).startswith("The disk is full")
         assert list(disk.iterdir()) == []
         enlarge(disk)
         digest = save_combiner(folder, combiner, [{"epoch": 1}], {"features": 64})
         load_combiner(folder, digest)
 
 
+@pytest.mark.faults("F13", end="error")
 def test_a_commit_of_spark(spark: SparkSession, tmp_path: Path) -> None:
     rows = [("real", f"u{n}", f"i{n}", 1 / (n + 1), "real", None, None, n) for n in range(3_000)]
     with small_disk(tmp_path / "disk", 1 << 14) as disk:
@@ -129,6 +133,25 @@ def test_a_commit_of_spark(spark: SparkSession, tmp_path: Path) -> None:
             assert lake.read("fused").count() == 3_000
 
 
+@pytest.mark.faults("F14", end="error")
+def test_a_commit_of_spark_to_a_lake_that_cannot_be_written_to(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    config = load_config([], [f"lake.root={tmp_path / 'lake'}"])
+    rows = [("real", "u", "i", 1.0, "real", None, None, 0)]
+    put_rows(Lake(spark, config.lake), config, "fused", rows)
+    with read_only(tmp_path / "lake", tmp_path / "closed") as place:
+        closed = load_config([], [f"lake.root={place}"])
+        lake = Lake(spark, closed.lake)
+        items = [("i", None, None, None, "an item", {})]
+        for table, more in (("fused", rows), ("items", items)):
+            with pytest.raises(UserError, match="may not read or write") as caught:
+                put_rows(lake, closed, table, more, fingerprint="f")
+            assert str(place) in str(caught.value)
+            assert "\n" not in str(caught.value)
+        assert lake.read("fused").count() == 1
+
+
 def _fill(disk: Path, kilobytes: int) -> Path:
     """The file that fills a disk but for some kilobytes."""
     state, filling = os.statvfs(disk), disk / "filling"
@@ -136,6 +159,7 @@ def _fill(disk: Path, kilobytes: int) -> Path:
     return filling
 
 
+@pytest.mark.faults("F14", end="same")
 def test_a_lake_that_cannot_be_written_to_is_looked_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -186,6 +186,7 @@ def test_confidence_is_calibrated_for_candidates_and_p_yes_for_real_rows(tmp_pat
 
 @pytest.mark.spark
 @pytest.mark.skipif(torch.cuda.is_available(), reason="for machines without CUDA")
+@pytest.mark.faults("F21", end="error")
 def test_a_device_that_is_not_there_is_the_users_mistake_even_in_a_worker(
     spark: SparkSession, tmp_path: Path
 ) -> None:

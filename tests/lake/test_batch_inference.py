@@ -78,6 +78,7 @@ def list_batch(batch: pa.RecordBatch, model: str, task: InferenceTask) -> dict[s
 
 
 @pytest.mark.spark
+@pytest.mark.faults("F22", end="same")
 def test_the_model_sees_the_same_batches_however_the_rows_were_spread(spark: SparkSession) -> None:
     users = spark.range(60).select(F.concat(F.lit("u"), "id").alias("user_id"))
 
@@ -118,6 +119,25 @@ def test_an_error_of_a_worker_arrives_with_its_kind_and_its_sentence(
     found = worker_error(raised.value)
     assert type(found) is type(error)
     assert str(found) == str(error)
+
+
+def reciprocals(batch: pa.RecordBatch, model: str, task: InferenceTask) -> dict[str, list[str]]:
+    """A model that fails on the user 0, and on batches of more than three users."""
+    users = batch.column("user_id").to_pylist()
+    if len(users) > 3:
+        raise MemoryError("four users are too many")
+    return {"user_id": users, "seen": [str(1 / int(user)) for user in users]}
+
+
+@pytest.mark.faults("F4", end="error")
+def test_the_row_that_a_model_fails_on_is_named_and_what_no_row_alone_causes_is_left_as_it_is() -> (
+    None
+):
+    with pytest.raises(StageError, match=r"fails on the row of 0 \(ZeroDivisionError: ") as caught:
+        list(infer_partition(batches(["4", "2"], ["5", "0"]), TASK, Loader(), reciprocals))
+    assert "\n" not in str(caught.value)
+    with pytest.raises(MemoryError, match="four users"):
+        list(infer_partition(batches(["1", "2", "3", "4"]), TASK, Loader(), reciprocals))
 
 
 @pytest.mark.spark

@@ -33,6 +33,7 @@ def items(lake: Lake) -> set[str]:
 
 
 @pytest.mark.spark
+@pytest.mark.faults("F12", end="same")
 def test_a_write_drops_lost_files_and_says_which_results_went_with_them(
     spark: Any, tmp_path: Path
 ) -> None:
@@ -98,6 +99,7 @@ def _torn(log: Path) -> None:
         (shutil.rmtree, "it is missing, and data files are there"),
     ],
 )
+@pytest.mark.faults("F12", end="error")
 def test_a_damaged_log_is_one_sentence_with_the_command_that_mends_it(
     damage: Callable[[Path], object], reason: str, tmp_path: Path
 ) -> None:

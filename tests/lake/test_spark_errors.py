@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
@@ -49,6 +51,29 @@ def _junk(spark: SparkSession, folder: Path) -> Any:
     return spark.read.parquet(str(folder / "junk.parquet")).collect()
 
 
+def _no_memory(batches: Any) -> Any:
+    for batch in batches:
+        if batch.num_rows:
+            np.ones(1 << 50)
+        yield batch
+
+
+def _gpu_memory(batches: Any) -> Any:
+    import torch
+
+    for batch in batches:
+        if batch.num_rows:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+        yield batch
+
+
+def _death(batches: Any) -> Any:
+    for batch in batches:
+        if batch.num_rows:
+            os.abort()
+        yield batch
+
+
 FAILURES: dict[str, tuple[Callable[[SparkSession, Path], Any], str]] = {
     "a cast": (
         lambda spark, _: spark.range(1).select(F.lit("high").cast("double")).collect(),
@@ -61,6 +86,18 @@ FAILURES: dict[str, tuple[Callable[[SparkSession, Path], Any], str]] = {
     "an error of this package": (
         lambda spark, _: spark.range(1).mapInArrow(_stage_error, "id long").collect(),
         "The scores are not numbers: run sft again",
+    ),
+    "a Python worker without memory": (
+        lambda spark, _: spark.range(1).mapInArrow(_no_memory, "id long").collect(),
+        "a Python worker had too little memory: give it",
+    ),
+    "a GPU without memory": (
+        lambda spark, _: spark.range(1).mapInArrow(_gpu_memory, "id long").collect(),
+        "set the stage's batch_tokens lower",
+    ),
+    "a Python worker that dies": (
+        lambda spark, _: spark.range(1).mapInArrow(_death, "id long").collect(),
+        "a Python worker died, mostly for want of memory: give it",
     ),
     "a Java task": (
         lambda spark, _: spark.range(1).select(F.expr("raise_error('no such thing')")).collect(),

@@ -71,6 +71,7 @@ def test_rows_lie_in_the_order_of_what_they_are_looked_up_by(
     assert users == [sorted(one) for one in users]
 
 
+@pytest.mark.faults("F6", end="same")
 def test_a_retried_write_adds_nothing(spark: SparkSession, config: Config) -> None:
     lake = Lake(spark, config.lake)
     record = record_of(config, "metrics")

@@ -152,6 +152,7 @@ def _same_manifest(one: bytes, other: bytes) -> bool:
         "calibration.json",
     ],
 )
+@pytest.mark.faults("F21", end="error")
 def test_a_missing_file_is_refused(saved: Path, name: str) -> None:
     (saved / name).unlink()
     with pytest.raises(UserError, match="run sft again"):
@@ -208,6 +209,7 @@ def test_a_failed_save_leaves_nothing_and_keeps_the_old(
     assert load_checkpoint(saved, GENERATOR, "cpu").digest == before
 
 
+@pytest.mark.faults("F21", end="error")
 def test_a_model_is_not_asked_with_other_prompts_than_it_was_trained_with(
     tmp_path: Path, small: type, base_model_folder: Callable[[str], Path]
 ) -> None:

@@ -157,6 +157,7 @@ def test_ties_are_broken_by_item_id() -> None:
 
 
 @pytest.mark.parametrize("kind", ["atomic", "codes"])
+@pytest.mark.faults("F19", end="error")
 def test_scores_that_are_not_numbers_stop_the_stage(small: type, kind: str) -> None:
     checkpoint = small.checkpoint(kind=kind)
     with torch.no_grad():

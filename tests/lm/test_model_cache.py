@@ -19,6 +19,7 @@ def save(folder: Path, made: LoadedCheckpoint) -> str:
     return save_checkpoint(folder, made.model, made.vocabulary, None, made.manifest)
 
 
+@pytest.mark.faults("F21", end="error")
 def test_one_model_is_kept_and_only_the_one_asked_for(tmp_path: Path, small: type) -> None:
     digests = [save(tmp_path / name, small.checkpoint(seed=k)) for k, name in ((3, "a"), (4, "b"))]
     first = cached_checkpoint(tmp_path / "a", digests[0], GENERATOR, "cpu")

@@ -52,6 +52,7 @@ def _of_another_shape(folder: Path) -> None:
         (_of_another_shape, r"1 weights of its own model, such as model\.norm\.weight"),
     ],
 )
+@pytest.mark.faults("F21", end="error")
 def test_a_base_model_that_lacks_weights_is_refused(
     folder: Path,
     small: type,

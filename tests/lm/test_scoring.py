@@ -117,6 +117,7 @@ def test_the_sigmoid_of_a_score_is_the_softmax_over_the_labels(small: type) -> N
     torch.testing.assert_close(torch.sigmoid(torch.tensor(logit)), torch.softmax(labels, 0)[1])
 
 
+@pytest.mark.faults("F19", end="error")
 def test_a_logit_that_is_not_a_number_stops_the_stage(small: type) -> None:
     checkpoint = small.checkpoint(template=DISCRIMINATOR)
     with torch.no_grad():

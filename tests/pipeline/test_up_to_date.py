@@ -71,6 +71,7 @@ def test_a_new_file_of_a_pattern_is_in_the_next_run(project: Project, days: Path
     assert why(project) == ()
 
 
+@pytest.mark.faults("F12", end="same")
 def test_lost_files_are_named_and_made_again(project: Project, tmp_path: Path) -> None:
     before = rows_of(project)
     for damage in (os.remove, lambda file: os.truncate(file, 10)):
@@ -83,6 +84,7 @@ def test_lost_files_are_named_and_made_again(project: Project, tmp_path: Path) -
         assert why(project) == ()
 
 
+@pytest.mark.faults("F12", end="error")
 def test_a_damaged_file_is_named_with_the_command_that_mends_it(
     project: Project, tmp_path: Path
 ) -> None:
@@ -99,6 +101,7 @@ def test_a_damaged_file_is_named_with_the_command_that_mends_it(
     assert rows_of(project) == before
 
 
+@pytest.mark.faults("F12", end="error")
 def test_a_damaged_log_is_a_sentence_whose_command_mends_it(
     project: Project, tmp_path: Path
 ) -> None:
@@ -146,6 +149,7 @@ def elsewhere(spark: Any) -> Iterator[Any]:
             spark.conf.set(key, value)
 
 
+@pytest.mark.faults("F14", end="same")
 def test_a_session_of_another_time_zone_gives_the_same_rows_and_keeps_its_own(
     elsewhere: Any, tmp_path: Path
 ) -> None:

@@ -132,6 +132,7 @@ def test_a_frame_on_a_cluster_arrives_as_a_lake_does(store, lakes, spark):
     assert serves(store, lakes["old"])
 
 
+@pytest.mark.faults("F25", end="same")
 def test_a_reader_sees_the_old_lists_until_one_moment_and_the_new_ones_after_it(store, lakes):
     old, new = rows_of(lakes["old"]), rows_of(lakes["new"])
     first, second = sorted(old.keys() & new.keys())[:2]
@@ -291,7 +292,7 @@ KILLS = [
 ]
 
 
-@pytest.mark.faults
+@pytest.mark.faults("F25", end="same")
 @pytest.mark.parametrize(("store", "moment"), KILLS, indirect=["store"])
 def test_a_publish_killed_at_any_moment_leaves_one_whole_index(store, lakes, moment, tmp_path):
     before = publish(lakes["old"], store.target)

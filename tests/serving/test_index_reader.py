@@ -116,6 +116,7 @@ def test_a_lake_made_anew_does_not_show_the_arrays_of_the_old_one(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["manifest", "array", "format"])
+@pytest.mark.faults("F25", end="same")
 def test_damaged_arrays_are_made_again(tmp_path, damage):
     lake = write_lake(tmp_path, table_rows(ONE))
     Lookup.open(lake)

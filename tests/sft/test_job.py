@@ -140,6 +140,7 @@ def test_the_same_run_again_trains_nothing_and_without_its_commit_gives_the_same
     assert names == sorted(path.name for path in (root / "checkpoints_files").iterdir())
 
 
+@pytest.mark.faults("F12", end="same")
 def test_a_deleted_checkpoint_is_missed_and_made_again(tiny, run_here, tmp_path):
     root = tiny.write_lake(tmp_path)
     config = tiny.write_config(root, {"epochs": 2})
@@ -155,6 +156,7 @@ def test_a_deleted_checkpoint_is_missed_and_made_again(tiny, run_here, tmp_path)
     assert lost_checkpoint(lake, latest(root), scope) is None
 
 
+@pytest.mark.faults("F18", end="same")
 def test_two_ranks_train_like_one_with_two_accumulation_steps(tiny, run_here, tmp_path):
     one, two = tiny.write_lake(tmp_path / "one"), tiny.write_lake(tmp_path / "two")
     run_here(tiny.write_config(one, {"epochs": 8}))

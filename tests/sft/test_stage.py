@@ -142,6 +142,7 @@ def test_a_commit_is_added_once_for_a_fingerprint_and_leaves_other_branches(tmp_
     )
 
 
+@pytest.mark.faults("F12", end="error")
 def test_a_damaged_page_is_an_error_and_not_a_wrong_example(tmp_path, tiny):
     root = tiny.write_lake(tmp_path)
     file = next((root / "items").glob("*.parquet"))

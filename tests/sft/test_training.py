@@ -198,6 +198,7 @@ def test_without_deepspeed_the_weights_are_the_same_to_the_bit(max_norm, one_ran
 
 
 @pytest.mark.parametrize("engine", ["plain", "deepspeed"])
+@pytest.mark.faults("F17", end="same")
 def test_a_damaged_checkpoint_is_skipped_and_the_one_before_gives_the_same_weights(
     engine, one_rank, tmp_path
 ):
@@ -246,6 +247,7 @@ def two_checkpoints(one_rank, tmp_path_factory):
     ["progress.json", "state/weights.safetensors", "state/rank-0.safetensors", "state/rank-0.json"],
 )
 @pytest.mark.parametrize("damage", ["flip", "lack"])
+@pytest.mark.faults("F17", end="same")
 def test_every_file_of_a_checkpoint_is_verified(name, damage, two_checkpoints, one_rank, tmp_path):
     folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
     damaged = folder / "epoch-00004" / name
@@ -261,6 +263,7 @@ def test_every_file_of_a_checkpoint_is_verified(name, damage, two_checkpoints, o
     assert ("was changed" if damage == "flip" else "not whole") in texts_of(notes)[0]
 
 
+@pytest.mark.faults("F17", end="same")
 def test_flipped_bits_of_a_manifest_are_found_or_harmless(two_checkpoints, one_rank, tmp_path):
     folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
     manifest = folder / "epoch-00004" / MANIFEST
@@ -309,6 +312,7 @@ def test_a_planted_pickle_never_runs(name, two_checkpoints, one_rank, tmp_path):
     "progress",
     ['{"world": 1}', '{"world": 1, "curve": [7]}', '{"world": 1, "curve": []}', "[" * 9999],
 )
+@pytest.mark.faults("F17", end="same")
 def test_a_crafted_curve_is_skipped(progress, two_checkpoints, one_rank, tmp_path):
     folder = shutil.copytree(two_checkpoints, tmp_path / "copy")
     (folder / "epoch-00004" / "progress.json").write_text(progress)
@@ -327,6 +331,7 @@ def test_a_crafted_curve_is_skipped(progress, two_checkpoints, one_rank, tmp_pat
     ],
     ids=["a number", "no parameters"],
 )
+@pytest.mark.faults("F17", end="error")
 def test_a_crafted_state_stops_one_start_and_not_the_next(
     tree, two_checkpoints, one_rank, tmp_path
 ):
@@ -340,6 +345,7 @@ def test_a_crafted_state_stops_one_start_and_not_the_next(
     assert texts_of(notes) == ["resumed the generator after epoch 3"]
 
 
+@pytest.mark.faults("F18", end="same")
 def test_a_checkpoint_of_another_number_of_ranks_is_not_taken(two_checkpoints):
     notes = []
     two = Distributed(0, 2, CPU)
@@ -348,6 +354,7 @@ def test_a_checkpoint_of_another_number_of_ranks_is_not_taken(two_checkpoints):
     assert "written by 1 ranks, and there are 2" in notes[0]["text"]
 
 
+@pytest.mark.faults("F19", end="error")
 def test_an_exploding_loss_stops_the_training(one_rank, tmp_path):
     model = make_model()
     objective = make_objective(model, lambda n: float("inf"))
@@ -355,10 +362,29 @@ def test_an_exploding_loss_stops_the_training(one_rank, tmp_path):
         run(model, objective, make_plan(), one_rank, tmp_path)
 
 
+@pytest.mark.faults("F19", end="error")
+@pytest.mark.parametrize(
+    ("epochs", "batch_size", "wrong"),
+    [
+        (5, 8, "loss is not a number in epoch 1"),
+        # After the only step nothing computes a loss any more.
+        (1, EXAMPLES, "weights are not numbers in epoch 1"),
+    ],
+)
+def test_a_learning_rate_that_blows_up_stops_the_training_and_keeps_nothing_of_it(
+    epochs, batch_size, wrong, one_rank, tmp_path
+):
+    changed = {"learning_rate": 1e300, "epochs": epochs, "batch_size": batch_size, "least_steps": 1}
+    with pytest.raises(StageError, match=f"The generator's {wrong}: lower its learning_rate"):
+        train_resumed(RESUMED.model_copy(update=changed), one_rank, tmp_path)
+    assert list(tmp_path.glob("epoch-*")) == []
+
+
 @pytest.mark.parametrize(
     ("objective_weight", "world_size", "sentence"),
     [(0.0, 1, "no example with a weight above 0"), (1.0, 64, "too few for 128 ranks")],
 )
+@pytest.mark.faults("F19", end="error")
 def test_nothing_to_train_on(objective_weight, world_size, sentence, tmp_path):
     model = make_model()
     with pytest.raises(UserError, match=sentence):
