@@ -47,6 +47,7 @@ class StageRun:
         self.lake, self.config, self.stage, self.pinned = lake, config, stage, pinned
         self.cancelled = cancelled or threading.Event()
         self._staged = ExitStack()
+        self._inference_folder: Path | None = None
 
     @property
     def spark(self) -> SparkSession:
@@ -129,14 +130,11 @@ class StageRun:
         Args:
             table: that the results are for.
         """
-        folder = self._inference_folder()
-        return None if folder is None else KeptResults(str(folder), table)
-
-    def _inference_folder(self) -> Path | None:
         root, fingerprint = self.lake.root, self.pinned.fingerprint
         if root is None or is_uri(root) or not fingerprint:
             return None
-        return Path(root) / INFERENCE_FOLDER / fingerprint[:32]
+        self._inference_folder = Path(root) / INFERENCE_FOLDER / fingerprint[:32]
+        return KeptResults(str(self._inference_folder), table)
 
     def last_commit(self, table: str, scope: Scope) -> Commit | None:
         """The commit that wrote a result as the latest version of a table holds it."""
@@ -152,7 +150,7 @@ class StageRun:
         trace: TracebackType | None,
     ) -> None:
         self._staged.close()
-        folder = self._inference_folder()
+        folder = self._inference_folder
         if error is None and folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
             with suppress(OSError):  # others have results there
