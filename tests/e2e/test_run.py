@@ -1,5 +1,5 @@
-"""The whole pipeline on a tiny log: every stage for real, then lookup, export, trace; and a run
-that is interrupted. Runs that are killed are in tests/faults/test_kills.py.
+"""The whole pipeline on a tiny log: every stage for real, then lookup, export, trace; and runs that
+are interrupted and killed.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psutil
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
@@ -187,6 +189,33 @@ def test_an_interrupted_run_ends_with_one_sentence(
     assert out == ""
     assert err.splitlines()[-1].startswith("llm-i2i: Stopped; the same command goes on")
     assert "Traceback" not in err
+
+
+@pytest.mark.faults
+def test_a_run_killed_in_sft_and_in_generate_ends_with_the_same_index(
+    raw_files: Any, llm_i2i: Any, here: Any, finished: Finished, tmp_path: Path
+) -> None:
+    arguments = raw_files.arguments(tmp_path / "lake")
+    for stage in ("sft", "generate"):
+        _kill_in(stage, llm_i2i.start("run", *arguments))
+    done = json.loads(here.run("run", "--json", *arguments))
+    assert [stage["stage"] for stage in done["stages"] if stage["up_to_date"]] == STAGES[:3]
+    killed = _index(here, arguments, tmp_path / "killed.parquet")
+    assert killed == _index(here, finished.arguments, tmp_path / "finished.parquet")
+
+
+def _kill_in(stage: str, process: subprocess.Popen[str]) -> None:
+    """SIGKILL a command with all its children a second after a stage began."""
+    _wait_for(stage, process)
+    time.sleep(1.0)
+    children = psutil.Process(process.pid).children(recursive=True)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    psutil.wait_procs(children, timeout=30)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stderr.close()
+    process.stdout.close()
 
 
 def _wait_for(stage: str, process: subprocess.Popen[str]) -> None:

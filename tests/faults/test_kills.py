@@ -73,6 +73,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[KilledLake, S
     return lake, start
 
 
+@pytest.mark.skipif("KILLS" not in os.environ, reason="KILLS says how many runs are killed")
 def test_a_run_that_is_killed_ends_with_the_rows_of_one_that_is_not(
     undisturbed: tuple[KilledLake, Start], note_kills: Note, tmp_path: Path
 ) -> None:
