@@ -98,7 +98,8 @@ def test_a_commit_of_spark_that_another_one_overtakes_is_made_again(
             time.sleep(0.02)
         yield from batches
 
-    slow = frame.mapInPandas(after_the_other, frame.schema)
+    # In one task, so that the other writer has a core.
+    slow = frame.coalesce(1).mapInPandas(after_the_other, frame.schema)
     versions: list[int] = []
     with caplog.at_level(logging.INFO, "llm_i2i_spark"):
         writer = threading.Thread(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from llm_i2i_spark.lake.session import delta_package
 
 OPEN = """
 import sys
+import zipfile
 from pathlib import Path
 from llm_i2i_spark.base.errors import DamagedFileError
 from llm_i2i_spark.base.sections.spark import SparkConfig
@@ -71,7 +73,8 @@ def test_a_wrong_jar_is_refused_before_a_jvm_starts(tmp_path: Path) -> None:
 @pytest.mark.spark
 def test_a_wrong_jar_among_those_of_a_session_ends_it(tmp_path: Path) -> None:
     """As where the first session of a machine has fetched it just now."""
-    (tmp_path / SMALL).write_bytes(b"another one")
+    with zipfile.ZipFile(tmp_path / SMALL, "w") as jar:
+        jar.writestr("another.one", "")
     assert f"The jar {tmp_path / SMALL} is not" in said_at_the_start(
         tmp_path, "spark.jars", tmp_path / SMALL
     )
