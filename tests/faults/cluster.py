@@ -25,27 +25,23 @@ from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import LlmI2iError
 from llm_i2i_spark.base.sections.spark import SparkConfig
 from llm_i2i_spark.config.files import load_config
-from llm_i2i_spark.discriminate.worker import load_discriminator, score_batch
 from llm_i2i_spark.generate.transform import item_inputs
 from llm_i2i_spark.generate.worker import GenerateTask, load_generator, propose_batch
 from llm_i2i_spark.i2i.stage import STAGE
-from llm_i2i_spark.lake.batch_inference import InferenceTask, infer
+from llm_i2i_spark.lake.batch_inference import infer
 from llm_i2i_spark.lake.row_digest import row_digest
 from llm_i2i_spark.lake.session import open_session
 from llm_i2i_spark.lake.tables import Lake, contract_schema, result_schema
-from llm_i2i_spark.prompts.templates import DISCRIMINATOR, GENERATOR
 from tests.faults.strikes import Striking
 from tests.stage_runs import put_rows, run_stage
 
 ITEMS = 60
-IDLE = "spark.sql.execution.pyspark.udf.idleTimeoutSeconds"
 SETTINGS = {
     "spark.executor.memory": "512m",
     "spark.eventLog.enabled": "true",
     "spark.eventLog.compress": "false",
     "spark.eventLog.rolling.enabled": "false",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "8",
-    "spark.sql.execution.pyspark.udf.killOnIdleTimeout": "true",
 }
 
 
@@ -71,17 +67,14 @@ class Cluster:
         self.lake = Lake(self.spark, self.config.lake)
 
     def put_models(self) -> None:
-        """A generator and a discriminator with random weights, and the items that they know."""
+        """A generator with random weights, and the items that it knows."""
         from llm_i2i_spark.lm.checkpoint import save_checkpoint  # takes seconds to import
         from tests.lm.conftest import Small
 
-        self.digests = {}
-        for template in (GENERATOR, DISCRIMINATOR):
-            made = Small.checkpoint(ITEMS, template=template)
-            role = made.manifest["role"]
-            self.digests[role] = save_checkpoint(
-                self.folder / role, made.model, made.vocabulary, None, made.manifest, None
-            )
+        made = Small.checkpoint(ITEMS)
+        self.digest_of_model = save_checkpoint(
+            self.folder / "generator", made.model, made.vocabulary, None, made.manifest, None
+        )
         items = [{"item_id": one.item_id, "text": one.text} for one in Small.items(ITEMS)]
         self.items = self.spark.createDataFrame(pa.Table.from_pylist(items))
 
@@ -125,11 +118,11 @@ class Cluster:
             block_engine.split_lists, block_engine.similar_in_block = own
         return self.digest("item_similarity")
 
-    def candidates(self, propose: Any = propose_batch, load: Any = load_generator) -> str:
+    def candidates(self, propose: Any = propose_batch) -> str:
         """What stage generate makes of users with one item each."""
         task = GenerateTask(
             checkpoint_path=str(self.folder / "generator"),
-            model_digest=self.digests["generator"],
+            model_digest=self.digest_of_model,
             prompt_digest="prompt",
             batch_tokens=64,
             device="cpu",
@@ -137,28 +130,8 @@ class Cluster:
             decode_digest="decode",
             per_user=7,
         )
-        rows = infer(item_inputs(self.items, 3, 1), task, load, propose, "generator")
+        rows = infer(item_inputs(self.items, 3, 1), task, load_generator, propose, "generator")
         return self._written("candidates", rows)
-
-    def scores(self, score: Any = score_batch) -> str:
-        """What stage discriminate makes of the same users, asked about five items each."""
-        task = InferenceTask(
-            str(self.folder / "discriminator"),
-            self.digests["discriminator"],
-            "prompt",
-            batch_tokens=64,
-            device="cpu",
-            schema=to_arrow_schema(result_schema(TABLES["scored"])),
-        )
-        inputs = item_inputs(self.items, 3, 1).withColumn(
-            "requests",
-            F.expr(
-                "transform(sequence(0, 4), n -> named_struct('prefix_length', 1, 'item_id',"
-                " concat('i000', n), 'text', concat('red soap ', n), 'log_prob', -1D - n))"
-            ),
-        )
-        rows = infer(inputs, task, load_discriminator, score, "discriminator")
-        return self._written("scored", rows)
 
     def _written(self, table: str, rows: Any) -> str:
         frame = rows.select(F.lit("base").alias("branch"), "*")
@@ -194,43 +167,35 @@ class Scenario:
         name: of its line.
         strike: the function.
         run: the stage with that function; a digest of what it wrote.
-        table: that it writes.
-        expected: the digest without a fault, which is also what the table holds before.
+        expected: the digest without a fault.
         rows: that a model computes without a fault; None where there is none.
     """
 
     name: str
     strike: Striking
     run: Callable[[Striking], str]
-    table: str
     expected: str
     rows: int | None = None
 
 
-def _striking(
-    cluster: Cluster, function: Any, fault: str, name: str, always: bool = False
-) -> Striking:
+def _striking(cluster: Cluster, function: Any, fault: str, name: str) -> Striking:
     folder = cluster.folder / name.replace(" ", "_")
     folder.mkdir()
-    return Striking(function, fault, folder, always)
+    return Striking(function, fault, folder)
 
 
 def of_similarities(cluster: Cluster) -> Iterator[Scenario]:
     """Those of stage i2i."""
     cluster.put_clicks()
     similar = cluster.similarities()
-    for name, function, fault, place in (
-        ("executor in map", block_engine.split_lists, "executor", "split"),
-        ("executors after shuffle", block_engine.similar_in_block, "all executors", "kernel"),
-        ("failure after kernel", block_engine.similar_in_block, "no file", "kernel"),
-        ("memory in kernel", block_engine.similar_in_block, "memory", "kernel"),
+    for name, function, place in (
+        ("executor in map", block_engine.split_lists, "split"),
+        ("executor after shuffle", block_engine.similar_in_block, "kernel"),
     ):
-        strike = _striking(cluster, function, fault, name, fault == "memory")
         yield Scenario(
             name,
-            strike,
+            _striking(cluster, function, "executor", name),
             lambda one, place=place: cluster.similarities(**{place: one}),
-            "item_similarity",
             similar,
         )
 
@@ -238,17 +203,9 @@ def of_similarities(cluster: Cluster) -> Iterator[Scenario]:
 def of_models(cluster: Cluster) -> Iterator[Scenario]:
     """Those of the stages that ask a model."""
     cluster.put_models()
-    proposed = cluster.candidates()
-    for fault in ("workers", "executor", "hang", "abort"):
-        name = f"{fault} in generate"
-        strike = _striking(cluster, propose_batch, fault, name, fault == "abort")
-        yield Scenario(name, strike, cluster.candidates, "candidates", proposed, 7 * ITEMS)
-    strike = _striking(cluster, load_generator, "no file", "load")
-    load = lambda one: cluster.candidates(load=one)  # noqa: E731
-    yield Scenario("no file for generate", strike, load, "candidates", proposed)
-    strike = _striking(cluster, score_batch, "workers", "workers in discriminate")
-    name, scored = "workers in discriminate", cluster.scores()
-    yield Scenario(name, strike, cluster.scores, "scored", scored, 5 * ITEMS)
+    proposed, name = cluster.candidates(), "workers in generate"
+    strike = _striking(cluster, propose_batch, "workers", name)
+    yield Scenario(name, strike, cluster.candidates, proposed, 7 * ITEMS)
 
 
 GROUPS = {"similarities": of_similarities, "models": of_models}
@@ -261,13 +218,11 @@ def main(folder: Path, group: str, *names: str) -> None:
         if names and one.name not in names:
             continue
         cluster.spark.sparkContext.setJobGroup(one.name, one.name)
-        cluster.spark.conf.set(IDLE, "30" if one.strike.fault == "hang" else "0")
         end: dict[str, Any] = {"name": one.name, "error": None, "same": None}
         try:
             end["same"] = one.run(one.strike) == one.expected
         except LlmI2iError as error:
             end["error"] = str(error)
-            end["before"] = cluster.digest(one.table) == one.expected
         end |= {"struck": one.strike.struck(), "retries": cluster.retries(one.name)}
         if one.rows is not None:
             end["rows again"] = one.strike.rows() - one.rows

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,23 +14,19 @@ import psutil
 
 @dataclass(frozen=True)
 class Striking:
-    """A worker's function with a fault in it, mostly after its first batch of results.
+    """A worker's function with a fault in it, once, after its first batch of results.
 
     Attributes:
         function: of one batch to one batch of columns, or of an iterator of batches to another.
         fault: a key of `FAULTS`.
         folder: where it is noted that it struck, and how many rows were computed.
-        always: whether it strikes every time, instead of once.
     """
 
     function: Callable[..., Any]
     fault: str
     folder: Path
-    always: bool = False
 
     def __call__(self, *arguments: Any, **options: Any) -> Any:
-        if self.fault in BEFORE:
-            self._strike()
         results = self.function(*arguments, **options)
         if isinstance(results, Iterator):
             return self._batches(results)
@@ -49,8 +44,7 @@ class Striking:
         try:
             (self.folder / "struck").touch(exist_ok=False)
         except FileExistsError:
-            if not self.always:
-                return
+            return
         FAULTS[self.fault]()
 
     def struck(self) -> bool:
@@ -80,13 +74,6 @@ def _kill_executor() -> None:
     _executor().kill()
 
 
-def _kill_all_executors() -> None:
-    """With them go all shuffle files, as there is no shuffle service."""
-    for process in _driver().children():
-        if any("ExecutorBackend" in word for word in process.cmdline()):
-            process.kill()
-
-
 def _kill_all_workers() -> None:
     """Those of all executors, this one last."""
     for process in _driver().children(recursive=True):
@@ -96,33 +83,12 @@ def _kill_all_workers() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _hang() -> None:
-    os.kill(os.getpid(), signal.SIGSTOP)
-
-
-def _no_file() -> None:
-    raise FileNotFoundError(2, "No such file or directory", "/models/generator/items.safetensors")
-
-
-def _no_memory() -> None:
-    """As `spark.executor.pyspark.memory` does it, with hardly more than is in use already."""
-    used = psutil.Process().memory_info().vms
-    resource.setrlimit(resource.RLIMIT_AS, (used + (1 << 16), -1))
-
-
 def _rows(columns: Any) -> int:
     """Of a batch of results; what is no batch has none."""
     return len(columns["user_id"]) if isinstance(columns, dict) else 0
 
 
-BEFORE = ("memory",)
-"""What strikes before the function works, not after it."""
 FAULTS: dict[str, Callable[[], None]] = {
     "executor": _kill_executor,
-    "all executors": _kill_all_executors,
     "workers": _kill_all_workers,
-    "hang": _hang,
-    "abort": os.abort,
-    "no file": _no_file,
-    "memory": _no_memory,
 }
