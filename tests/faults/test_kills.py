@@ -38,10 +38,10 @@ IN_A_ROW = 12
 FIRST = (
     "checkpoint file:9:KILL:parent",
     "batch inferred:1",
-    "batch kept:1:KILL:parent",
+    "batch kept:1",
     "table written:2",
 )
-"""In the order of the stages: a job's driver, a worker, the parent of the workers, the driver."""
+"""In the order of the stages: a job's driver, a worker, another one, the driver."""
 OF_EXPORTS = frozenset({"export written", "export manifest written"})
 IN_CHILDREN = frozenset(
     {"training step", "checkpoint file", "data file written", "rows committed"}
