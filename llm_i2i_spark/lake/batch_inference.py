@@ -22,6 +22,7 @@ from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import LlmI2iError, StageError
 from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.lake.capabilities import gpu_profile
+from llm_i2i_spark.lake.grouped_map import partition_each
 from llm_i2i_spark.lake.kept_results import KeptResults
 from llm_i2i_spark.lake.user_histories import user_bucket
 
@@ -69,9 +70,9 @@ def in_user_buckets(rows: DataFrame, buckets: int, seed: int, order: Sequence[st
     Returns:
         The same columns.
     """
+    in_buckets = rows.withColumn("bucket", user_bucket(buckets, seed))
     return (
-        rows.withColumn("bucket", user_bucket(buckets, seed))
-        .repartition(buckets, "bucket")
+        partition_each(in_buckets, "bucket", buckets)
         .sortWithinPartitions("bucket", *order)
         .select(*rows.columns)
     )

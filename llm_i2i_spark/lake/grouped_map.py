@@ -1,4 +1,4 @@
-"""One call of a Python function for each value of an integer column, with all of its rows."""
+"""Rows by the values of an integer column: a partition each, or one call of a Python function."""
 
 from __future__ import annotations
 
@@ -11,6 +11,22 @@ from pyspark.sql.pandas.types import to_arrow_schema
 from pyspark.sql.types import StructType
 
 BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+
+
+def partition_each(frame: DataFrame, column: str, values: int) -> DataFrame:
+    """Put the rows of each value of a column in a partition of their own.
+
+    On Spark 4.0 several values may share a partition and others be empty: by hash both 0 and 1 go
+    to the first of two.
+
+    Args:
+        frame: the rows.
+        column: int, from 0 to `values` - 1.
+        values: how many partitions there are, one a value.
+    """
+    if hasattr(frame, "repartitionById"):  # since Spark 4.1
+        return frame.repartitionById(values, column)
+    return frame.repartition(values, column)
 
 
 def map_each(
@@ -27,7 +43,7 @@ def map_each(
         schema: of the result, as DDL.
     """
     if hasattr(frame, "repartitionById"):  # since Spark 4.1
-        return frame.repartitionById(values, column).mapInArrow(function, schema)
+        return partition_each(frame, column, values).mapInArrow(function, schema)
     return grouped_map(frame, column, values, function, schema)
 
 

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
 
-from llm_i2i_spark.lake.grouped_map import grouped_map, map_each
+from llm_i2i_spark.lake.grouped_map import grouped_map, map_each, partition_each
 
 SCHEMA = "number int, rows bigint, calls int"
 
@@ -36,3 +37,14 @@ def test_every_value_is_one_call_with_all_of_its_rows(apply: Callable, spark: Sp
     expected = {number: len(range(number, 1_000, 7)) for number in range(7) if number != 3}
     assert {row["number"]: row["rows"] for row in found} == expected
     assert len(found) == len(expected)
+
+
+@pytest.mark.parametrize("values", [2, 32])
+def test_every_value_has_a_partition_of_its_own(values: int, spark: SparkSession) -> None:
+    frame = spark.range(0, 1_000, 1, 5).selectExpr(f"int(id % {values}) AS number")
+    if not hasattr(frame, "repartitionById"):
+        pytest.skip("Spark 4.0 has no repartitionById")
+    parts = partition_each(frame, "number", values).withColumn("part", F.spark_partition_id())
+    assert {(row["number"], row["part"]) for row in parts.distinct().collect()} == {
+        (number, number) for number in range(values)
+    }
