@@ -1,16 +1,20 @@
-"""Users' own vectors: what a backbone with a network for users gives beside its index."""
+"""What can be asked about a user besides a lookup: vectors of a backbone with a network for users,
+and how credible an item is after a history.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.embedding_contracts import USER_NETWORKS
 from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError, require_at_least_one
 from llm_i2i_spark.base.extras import optional_imports
+from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.project.lake_access import LakeAccess
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
 
     from llm_i2i_spark.serving.user_vectors import UserModel
 
@@ -18,7 +22,7 @@ BACKBONE = "youtube_dnn"
 
 
 class UserAccess(LakeAccess):
-    """User-to-item retrieval by what stage `embed` has learned."""
+    """User-to-item retrieval by what stage `embed` has learned, and the discriminator in SQL."""
 
     @optional_imports()
     def user_vectors(self, variant: str | None = None, backbone: str = BACKBONE) -> DataFrame:
@@ -64,6 +68,40 @@ class UserAccess(LakeAccess):
 
         require_at_least_one("k", k)
         return recommend_by_vectors(*self._users_and_model(variant, backbone), k)
+
+    @optional_imports()
+    def register_confidence(
+        self, name: str = "llm_i2i_confidence", branch: str = BASE_BRANCH
+    ) -> Callable[..., Column]:
+        """Make the discriminator a function of Spark SQL.
+
+        Args:
+            name: in SQL.
+            branch: of the fine-tuned models.
+
+        Returns:
+            The same function for columns: `(history array<string>, item string) -> double`, p_yes,
+            the history oldest first; null where the model does not know the item.
+
+        Raises:
+            UserError: no discriminator was trained here.
+
+        Examples:
+            >>> project.register_confidence()  # doctest: +SKIP
+            >>> spark.sql("SELECT llm_i2i_confidence(array('A', 'B'), 'C')")  # doctest: +SKIP
+        """
+        from llm_i2i_spark.discriminate.sql_function import confidence_function
+        from llm_i2i_spark.lake.checkpoints import find_checkpoint
+
+        checkpoint = find_checkpoint(
+            self.lake.read("checkpoints", None, {"branch": branch}), "discriminator"
+        )
+        settings = self.config.discriminate
+        function = confidence_function(
+            checkpoint, self.config.lake, settings.batch_tokens, settings.device
+        )
+        self.lake.spark.udf.register(name, function)
+        return function
 
     def _users_and_model(self, variant: str | None, backbone: str) -> tuple[DataFrame, UserModel]:
         """The interactions that a backbone learned from, and what it learned."""

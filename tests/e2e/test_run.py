@@ -18,10 +18,14 @@ from typing import Any, NamedTuple
 import psutil
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
+from llm_i2i_spark import Project
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.sections.lake import LakeConfig
+from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+from tests.e2e.scored_in_sql import expect_what_the_stage_gave
 
 pytestmark = pytest.mark.e2e
 STAGES = ["ingest", "export", "sft", "generate", "discriminate", "fuse", "i2i", "index", "evaluate"]
@@ -146,6 +150,12 @@ def test_the_rival_is_made_beside_the_others_by_the_same_models(
     edge = max(edges.to_pylist(), key=lambda row: row["synthetic_share"])
     ends = ("--item", edge["item_id"], "--neighbor", edge["neighbor_id"], "--variant", "llm_cf")
     assert "of the votes; compared by generator" in here.run("audit", "trace", *arguments, *ends)
+
+
+def test_the_discriminator_in_sql_says_what_its_stage_wrote(
+    finished: Finished, spark: SparkSession
+) -> None:
+    expect_what_the_stage_gave(Project(config=load_config([], finished.arguments[1::2])))
 
 
 def test_an_interrupted_run_ends_with_one_sentence(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ pytestmark = [pytest.mark.spark, pytest.mark.faults]
 
 OPEN = """
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from llm_i2i_spark.base.sections.spark import SparkConfig
 from llm_i2i_spark.lake.session import open_session, session_settings
@@ -55,28 +59,36 @@ os._exit(0)
 """
 
 
-def _python(folder: Path, program: str, *options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def _python(folder: Path, program: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """A program in a process of its own, which ends with the block."""
+    process = subprocess.Popen(
         [sys.executable, "-c", program, str(folder), *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+    try:
+        yield process
+    finally:
+        process.kill()
 
 
 def test_two_first_sessions_at_once_both_start(tmp_path: Path) -> None:
     """Fetching the Delta jar into a folder that is empty before."""
     show = OPEN + "print(spark.range(7).count())"
-    processes = [_python(tmp_path, show, "fetch") for _ in range(2)]
-    ends = [process.communicate(timeout=300) for process in processes]
+    with _python(tmp_path, show, "fetch") as one, _python(tmp_path, show, "fetch") as other:
+        ends = [process.communicate(timeout=300) for process in (one, other)]
     assert [out for out, _ in ends] == ["7\n", "7\n"], ends
 
 
 def test_ctrl_c_in_a_call_to_the_jvm_is_never_another_error(tmp_path: Path) -> None:
-    out, err = _python(tmp_path, OPEN + INTERRUPTED_CALLS).communicate(timeout=300)
+    with _python(tmp_path, OPEN + INTERRUPTED_CALLS) as process:
+        out, err = process.communicate(timeout=300)
     assert out.split() == ["interrupted"] * 200, err[-3000:]
 
 
 def test_ctrl_c_ends_the_job_too(tmp_path: Path) -> None:
-    out, err = _python(tmp_path, OPEN + INTERRUPTED_JOB).communicate(timeout=300)
+    with _python(tmp_path, OPEN + INTERRUPTED_JOB) as process:
+        out, err = process.communicate(timeout=300)
     assert out == "jobs: []\n", err[-3000:]
