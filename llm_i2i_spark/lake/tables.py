@@ -21,7 +21,6 @@ from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.lake import delta_rs
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
-from llm_i2i_spark.lake.commit_attempts import commit_again
 from llm_i2i_spark.lake.commits import read_commits
 from llm_i2i_spark.lake.location import (
     lake_root,
@@ -158,26 +157,10 @@ class Lake:
         Raises:
             StageError: the columns do not fit the contract, a constraint does not hold, or a row is
                 of none of the scopes.
-            ConcurrentWriteError: other runs committed to the table at every attempt.
         """
         table, rows = TABLES[record.table], _fit(frame, TABLES[record.table])
-        # One transaction version for all attempts: what was committed after all is not added again.
-        transaction = commit_again(table.name, lambda: self._prepare(table, record)) + 1
-        words = title or f"{record.stage}: {table.name}"
-        return commit_again(
-            table.name, lambda: self._write_rows(rows, record, scopes, transaction, words)
-        )
-
-    def _write_rows(
-        self,
-        rows: DataFrame,
-        record: RunRecord,
-        scopes: Sequence[Scope],
-        transaction: int,
-        title: str,
-    ) -> int:
-        """Commit the rows on the latest version of the table; the version that holds them."""
-        table = TABLES[record.table]
+        with explained_write(record):
+            before = self._prepare(table)
         lost = self.lost_files(table.name)
         if lost:
             record = with_losses(record, self.history(table.name), lost)
@@ -191,11 +174,14 @@ class Lake:
             .mode("append" if table.append and not lost else "overwrite")
             .option("userMetadata", record.to_json())
             .option("txnAppId", f"llm_i2i.{record.run_id}.{table.name}")
-            .option("txnVersion", transaction)
+            .option("txnVersion", before + 1)
         )
         if table.scope and scopes and not lost:
             writer = writer.option("replaceWhere", _replaced(table, scopes))
-        with explained_write(record), show_task_progress(self.spark, title):
+        with (
+            explained_write(record),
+            show_task_progress(self.spark, title or f"{record.stage}: {table.name}"),
+        ):
             reached("table write begins")
             if self.root:
                 writer.save(self.path(table.name))
@@ -213,16 +199,15 @@ class Lake:
             return rows
         return rows.where(f"NOT coalesce({_replaced(table, scopes)}, false)")
 
-    def _prepare(self, table: Table, record: RunRecord) -> int:
+    def _prepare(self, table: Table) -> int:
         """Make the table where it is missing, constraints included, and bring one of an earlier
         version up to the contract; its latest version.
         """
-        with explained_write(record):
-            if not self.exists(table.name):
-                self._create(table)
-            else:
-                present = self._handle(table.name).toDF().columns
-                upgrade_table(self.spark, self.sql_name(table.name), present, table)
+        if not self.exists(table.name):
+            self._create(table)
+        else:
+            present = self._handle(table.name).toDF().columns
+            upgrade_table(self.spark, self.sql_name(table.name), present, table)
         return self.history(table.name, limit=1)[0].version
 
     def _create(self, table: Table) -> None:

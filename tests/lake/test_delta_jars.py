@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -15,7 +14,6 @@ from llm_i2i_spark.lake.session import delta_package
 
 OPEN = """
 import sys
-import zipfile
 from pathlib import Path
 from llm_i2i_spark.base.errors import DamagedFileError
 from llm_i2i_spark.base.sections.spark import SparkConfig
@@ -31,7 +29,6 @@ except DamagedFileError as error:
 """
 STORAGE = "delta-storage-4.4.0.jar"
 FETCHED = f"io.delta_{STORAGE}"
-SMALL = "com.google.code.findbugs_jsr305-3.0.2.jar"
 
 
 def said_at_the_start(tmp_path: Path, key: str, value: Path) -> str:
@@ -68,13 +65,3 @@ def test_a_wrong_jar_is_refused_before_a_jvm_starts(tmp_path: Path) -> None:
     assert f"The jar {tmp_path / 'ivy' / 'jars' / FETCHED} is not the one that was" in fetched
     assert f"published as {STORAGE}" in said_at_the_start(tmp_path, "delta_jar", tmp_path / STORAGE)
     assert not (tmp_path / "spark.log").exists()
-
-
-@pytest.mark.spark
-def test_a_wrong_jar_among_those_of_a_session_ends_it(tmp_path: Path) -> None:
-    """As where the first session of a machine has fetched it just now."""
-    with zipfile.ZipFile(tmp_path / SMALL, "w") as jar:
-        jar.writestr("another.one", "")
-    assert f"The jar {tmp_path / SMALL} is not" in said_at_the_start(
-        tmp_path, "spark.jars", tmp_path / SMALL
-    )
