@@ -190,7 +190,7 @@ def test_the_command_has_a_line_a_table_and_exit_code_1_for_a_problem(sound, cap
 
 
 def test_a_lake_elsewhere_is_a_sentence() -> None:
-    with pytest.raises(UserError, match="mount it and name the folder"):
+    with pytest.raises(UserError, match="mount an object store"):
         Project("s3://bucket/lake").verify()
 
 
