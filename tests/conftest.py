@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,10 @@ from llm_i2i_spark.config.files import load_config
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 MARKED_BY_FIXTURE = {"spark": "spark", "data_folder": "data", "golden_folder": "data"}
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # A shell starts what it puts in the background deaf to Ctrl-C, and children would be deaf too.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
