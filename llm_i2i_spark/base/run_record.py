@@ -66,11 +66,9 @@ class RunRecord:
         config_digest: of the whole configuration.
         code_version: of the package.
         created: UTC, ISO 8601.
-        started: when the stage began with the work of this commit, likewise; empty where it does
-            not say.
+        started: likewise, when the stage began with the work of this commit; empty if unknown.
         attributes: what else the stage has to say.
-        environment: libraries and machine, as `base.environment` names them; empty where it does
-            not say.
+        environment: libraries and machine, as in `base.environment`; empty if unknown.
     """
 
     run_id: str

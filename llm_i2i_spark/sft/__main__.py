@@ -102,9 +102,7 @@ def _become_launcher(config: Config, arguments: Sequence[str]) -> None:
         "--nproc-per-node",
         str(processes),
     ]
-    # The ranks end with their launcher, which ends with the parent of this process.
-    own = ["--parent", str(os.getpid())]
-    os.execv(sys.executable, [*launcher, "-m", "llm_i2i_spark.sft", *arguments, *own])
+    os.execv(sys.executable, [*launcher, "-m", "llm_i2i_spark.sft", *arguments])
 
 
 if __name__ == "__main__":
