@@ -85,4 +85,4 @@ def test_embeddings_are_learned_from_each_variant_compared_and_served(
     ends = ("--item", edge["item_id"], "--neighbor", neighbor, "--backbone", backbone)
     assert neighbor in here.run("audit", "trace", *arguments, *ends)
     again = here.run("audit", "replay", done["run_id"], "--stage", "embed", *arguments)
-    assert "1 of 1 stages wrote the same rows again" in again
+    assert "2 of 2 stages wrote the same rows again" in again

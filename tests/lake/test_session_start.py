@@ -48,13 +48,24 @@ for _ in range(200):
 INTERRUPTED_JOB = """
 import os, signal, threading, time
 
-threading.Timer(2.0, os.kill, (os.getpid(), signal.SIGINT)).start()
+jobs = spark.sparkContext.statusTracker().getActiveJobsIds
+
+def wait_for(are_some):
+    ends = time.monotonic() + 60
+    while bool(list(jobs())) != are_some and time.monotonic() < ends:
+        time.sleep(0.05)
+
+def interrupt():
+    wait_for(True)
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt, daemon=True).start()
 try:
     with session_settings(spark):
         spark.range(1).selectExpr("java_method('java.lang.Thread', 'sleep', 600000L)").collect()
 except KeyboardInterrupt:
-    time.sleep(1.0)
-    print("jobs:", list(spark.sparkContext.statusTracker().getActiveJobsIds()))
+    wait_for(False)
+    print("jobs:", list(jobs()))
 os._exit(0)
 """
 
