@@ -72,3 +72,12 @@ class ConcurrentWriteError(StageError):
 
 class AuditError(LlmI2iError):
     """An audit that found something that is not as it must be."""
+
+
+def hides_interrupt(error: BaseException | None) -> bool:
+    """Whether Ctrl-C was met on the way to an error, or is it: the bridge to the JVM, interrupted
+    in a call, may fail to tidy up.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None

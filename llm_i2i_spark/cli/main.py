@@ -17,7 +17,7 @@ from types import FrameType
 
 from llm_i2i_spark.base.console import set_console
 from llm_i2i_spark.base.disk_errors import disk_error
-from llm_i2i_spark.base.errors import LlmI2iError
+from llm_i2i_spark.base.errors import LlmI2iError, hides_interrupt
 from llm_i2i_spark.base.extras import optional_imports
 from llm_i2i_spark.base.redaction import redact
 from llm_i2i_spark.cli.options import Handler
@@ -114,7 +114,7 @@ def _load(options: argparse.Namespace) -> Config:
 
 def _failed(log: _Log, error: Exception | KeyboardInterrupt) -> int:
     """Say in one sentence how a command ended; its exit code."""
-    if isinstance(error, KeyboardInterrupt) or _hides_interrupt(error):
+    if isinstance(error, KeyboardInterrupt) or hides_interrupt(error):
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the session is stopped in peace
         return _fail("Stopped; the same command goes on from the last complete stage.", INTERRUPTED)
     if isinstance(error, LlmI2iError):
@@ -124,16 +124,6 @@ def _failed(log: _Log, error: Exception | KeyboardInterrupt) -> int:
     if met is not None:
         return _fail(str(met), met.exit_code)
     return _fail(_with_log(log, _unexpected(error)), 1)
-
-
-def _hides_interrupt(error: Exception) -> bool:
-    """Whether Ctrl-C was met on the way to an error: the bridge to the JVM, interrupted in a call,
-    may fail to tidy up.
-    """
-    met: BaseException | None = error
-    while met is not None and not isinstance(met, KeyboardInterrupt):
-        met = met.__cause__ or met.__context__
-    return met is not None
 
 
 def _unexpected(error: Exception) -> str:

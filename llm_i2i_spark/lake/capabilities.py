@@ -112,8 +112,11 @@ def cancel_jobs(spark: SparkSession) -> None:
     """End the jobs that run in this session's JVM, where the platform lets its driver do so."""
     if is_remote():
         return
-    with suppress(*SPARK_ERRORS, OSError):
-        spark.sparkContext.cancelAllJobs()
+    # After Ctrl-C in a call, the bridge's next one may find its connection closed.
+    for _ in range(3):
+        with suppress(*SPARK_ERRORS, OSError):
+            spark.sparkContext.cancelAllJobs()
+            return
 
 
 def jdbc_connection(spark: SparkSession, url: str, driver: str) -> Any | None:

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from llm_i2i_spark.base.errors import DamagedFileError, MissingDependencyError
+from llm_i2i_spark.base.errors import DamagedFileError, MissingDependencyError, hides_interrupt
 from llm_i2i_spark.base.redaction import LOGINS, SECRET_NAMES
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.spark import SparkConfig
@@ -141,9 +141,11 @@ def session_settings(spark: SparkSession) -> Iterator[None]:
             _require(spark, key, value)
         try:
             yield
-        except KeyboardInterrupt:
+        except BaseException as error:
+            if not hides_interrupt(error):
+                raise
             cancel_jobs(spark)
-            raise
+            raise KeyboardInterrupt from error
 
 
 def _require(spark: SparkSession, key: str, value: str) -> None:
