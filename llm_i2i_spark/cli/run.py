@@ -49,7 +49,10 @@ def add_commands(commands: Any) -> None:
         _run,
     )
     explain = add_command(
-        commands, "explain", "which stages `run` would run, and why; runs nothing", _explain
+        commands,
+        "explain",
+        "which stages `run` would run, why, and what the language models will cost; runs nothing",
+        _explain,
     )
     for each in (run, explain):
         add_stage_range(each)
@@ -109,7 +112,7 @@ def _explain(options: argparse.Namespace, config: Config) -> None:
 
 
 def _planned(plan: Plan) -> list[dict[str, Any]]:
-    return [
+    stages: list[dict[str, Any]] = [
         {
             "stage": planned.stage.name,
             "up_to_date": planned.up_to_date,
@@ -120,6 +123,13 @@ def _planned(plan: Plan) -> list[dict[str, Any]]:
         }
         for planned in plan.stages
     ]
+    if plan.cost is not None:
+        cost = plan.cost.values()
+        for stage in stages:
+            works = [one for one in cost["works"] if one["stage"] == stage["stage"]]
+            if works:
+                stage["cost"] = {**cost, "works": works}
+    return stages
 
 
 def _config(options: argparse.Namespace, config: Config) -> None:

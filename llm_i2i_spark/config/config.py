@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from llm_i2i_spark.backbones import BACKBONES, find_backbone
 from llm_i2i_spark.base.json_digest import json_digest
 from llm_i2i_spark.base.redaction import redact_value
+from llm_i2i_spark.base.sections.cost import CostConfig
 from llm_i2i_spark.base.sections.discriminate import DiscriminateConfig
 from llm_i2i_spark.base.sections.evaluate import EvaluateConfig
 from llm_i2i_spark.base.sections.export import ExportConfig
@@ -51,6 +52,7 @@ class Config(Section):
     i2i: I2iConfig = I2iConfig()
     index: IndexConfig = IndexConfig()
     evaluate: EvaluateConfig = EvaluateConfig()
+    cost: CostConfig = CostConfig()
 
     @model_validator(mode="after")
     def _check_together(self) -> Config:
@@ -157,7 +159,9 @@ class Config(Section):
         return Config.model_validate(values)
 
 
-DICTIONARIES = frozenset({"ingest.columns", "ingest.event_weights", "spark.conf"})
+DICTIONARIES = frozenset(
+    {"ingest.columns", "ingest.event_weights", "spark.conf", "cost.prices", "cost.teraflops"}
+)
 """Options that are one value each, though they hold keys."""
 
 RUNTIME_KEYS = frozenset(runtime_options(Config))

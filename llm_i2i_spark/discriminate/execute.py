@@ -45,7 +45,15 @@ def execute(run: StageRun) -> None:
     users = in_user_buckets(requests, settings.partitions, config.seed, order).drop("part")
     scored_rows = "candidates and real interactions" if settings.score_real else "candidates"
     title = f"discriminator {checkpoint.digest[:12]}, {scored_rows}"
-    scored = infer(users, task, load_discriminator, score_batch, title, run.kept_results("scored"))
+    scored = infer(
+        users,
+        task,
+        load_discriminator,
+        score_batch,
+        title,
+        run.kept_results("scored"),
+        run.token_counter(),
+    )
     run.write(
         "scored",
         scored.select(F.lit(branch).alias("branch"), "*"),

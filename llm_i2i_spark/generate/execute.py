@@ -44,7 +44,13 @@ def execute(run: StageRun) -> None:
     )
     title = f"generator {checkpoint.digest[:12]}, {settings.per_user} items a user"
     candidates = infer(
-        users, task, load_generator, propose_batch, title, run.kept_results("candidates")
+        users,
+        task,
+        load_generator,
+        propose_batch,
+        title,
+        run.kept_results("candidates"),
+        run.token_counter(),
     )
     run.write(
         "candidates",
@@ -65,6 +71,7 @@ def execute(run: StageRun) -> None:
         propose_batch,
         f"generator {checkpoint.digest[:12]}, {settings.per_item} items an item",
         run.kept_results("item_candidates"),
+        run.token_counter(),
     ).withColumnsRenamed({"item_id": "neighbor_id", "user_id": "item_id"})
     run.write(
         "item_candidates",

@@ -14,8 +14,10 @@ from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.base.sections.split import SplitConfig
 from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.cost.log_size import LOG_SIZE
 from llm_i2i_spark.ingest.event_weights import EVENT_WEIGHT, with_event_weights
 from llm_i2i_spark.ingest.formats.base import INTERNAL
+from llm_i2i_spark.ingest.log_counts import log_size
 from llm_i2i_spark.ingest.plausibility import describe_join, oddities, time_remark
 from llm_i2i_spark.ingest.quarantine import (
     check_interactions,
@@ -85,7 +87,8 @@ def execute(run: StageRun) -> None:
                 log_message(f"ingest: {sentence}")
         items = run.written("items", build_items(products, interactions))
         stats = item_statistics(items, interactions, ingest.long_tail_share)
-        _report(interactions, items, run.written("item_stats", stats), reasons)
+        size = {LOG_SIZE: log_size(interactions, items)}
+        _report(interactions, items, run.written("item_stats", stats, **size), reasons)
 
 
 def _pinned(run: StageRun) -> dict[str, SourceVersion]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import pyarrow as pa
 from pyspark import TaskContext
@@ -25,6 +25,9 @@ from llm_i2i_spark.lake.capabilities import gpu_profile
 from llm_i2i_spark.lake.grouped_map import partition_each
 from llm_i2i_spark.lake.kept_results import KeptResults
 from llm_i2i_spark.lake.user_histories import user_bucket
+
+if TYPE_CHECKING:
+    from pyspark import Accumulator
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,16 @@ class InferenceTask:
     schema: pa.Schema
 
 
+class ReadsTokens(Protocol):
+    """A model that knows how many tokens it has read."""
+
+    @property
+    def tokens_read(self) -> int:
+        """Tokens of all its inputs so far, padding not counted."""
+
+
 Task = TypeVar("Task", bound=InferenceTask)
-Model = TypeVar("Model")
+Model = TypeVar("Model", bound=ReadsTokens)
 Columns = Mapping[str, Any]
 
 LoadModel = Callable[[Task, str | None], Model]
@@ -85,6 +96,7 @@ def infer(
     infer_batch: InferBatch[Model, Task],
     title: str,
     kept: KeptResults | None = None,
+    counter: Accumulator[int] | None = None,
 ) -> DataFrame:
     """Run a model over the partitions of its inputs.
 
@@ -95,6 +107,7 @@ def infer(
         infer_batch: called for every batch of rows.
         title: words for the log: which model runs on what.
         kept: where results are kept until the stage has committed; None for nowhere.
+        counter: that the workers add the tokens to which the model reads.
 
     Returns:
         Rows with the task's schema, not yet computed.
@@ -104,7 +117,12 @@ def infer(
     if kept is not None and kept.count():
         log_message(f"  a stopped run has left the results of {kept.count()} batches")
     function = partial(
-        infer_partition, task=task, load_model=load_model, infer_batch=infer_batch, kept=kept
+        infer_partition,
+        task=task,
+        load_model=load_model,
+        infer_batch=infer_batch,
+        kept=kept,
+        counter=counter,
     )
     return inputs.mapInArrow(function, from_arrow_schema(task.schema), profile=profile)
 
@@ -115,6 +133,7 @@ def infer_partition(
     load_model: LoadModel[Task, Model],
     infer_batch: InferBatch[Model, Task],
     kept: KeptResults | None = None,
+    counter: Accumulator[int] | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """The function that Spark sends to its workers; arguments as in `infer`.
 
@@ -136,7 +155,10 @@ def infer_partition(
         reached("batch begins", batch.num_rows, key)
         if model is None:  # in the loop, so that an empty partition loads no model
             model = load_model(task, task_gpu())
+        before = model.tokens_read
         found = _results(_columns(batch, model, task, infer_batch), task)
+        if counter is not None:
+            counter.add(model.tokens_read - before)
         reached("batch inferred", batch.num_rows, key)
         if kept:
             kept.write(key, found)

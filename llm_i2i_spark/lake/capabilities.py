@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql.utils import is_remote
 
 if TYPE_CHECKING:
+    from pyspark import Accumulator
     from pyspark.resource import ResourceProfile
 
 SPARK_ERRORS = (PySparkException, Py4JError)
@@ -117,6 +118,13 @@ def cancel_jobs(spark: SparkSession) -> None:
         with suppress(*SPARK_ERRORS, OSError):
             spark.sparkContext.cancelAllJobs()
             return
+
+
+def token_counter(spark: SparkSession) -> Accumulator[int] | None:
+    """A sum that tasks add to and the driver reads; None over Spark Connect, which has none. What a
+    task that failed had added does not count, what one that ran twice added counts twice.
+    """
+    return None if is_remote() else spark.sparkContext.accumulator(0)
 
 
 def jdbc_connection(spark: SparkSession, url: str, driver: str) -> Any | None:

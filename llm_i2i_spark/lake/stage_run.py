@@ -17,11 +17,14 @@ from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.run_record import Commit, commit_of
 from llm_i2i_spark.base.stage import PinnedRun, Stage
+from llm_i2i_spark.lake.capabilities import token_counter
 from llm_i2i_spark.lake.kept_results import INFERENCE_FOLDER, KeptResults
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
 
 if TYPE_CHECKING:
+    from pyspark import Accumulator
+
     from llm_i2i_spark.config.config import Config
 
 
@@ -48,6 +51,7 @@ class StageRun:
         self.cancelled = cancelled or threading.Event()
         self._staged = ExitStack()
         self._inference_folder: Path | None = None
+        self._token_counter: Accumulator[int] | None = None
 
     @property
     def spark(self) -> SparkSession:
@@ -135,6 +139,21 @@ class StageRun:
             return None
         self._inference_folder = Path(root) / INFERENCE_FOLDER / fingerprint[:32]
         return KeptResults(str(self._inference_folder), table)
+
+    def token_counter(self) -> Accumulator[int] | None:
+        """What the workers of this execution add the tokens to that their models read; None where
+        the platform has no such sum.
+        """
+        if self._token_counter is None:
+            self._token_counter = token_counter(self.spark)
+        return self._token_counter
+
+    @property
+    def tokens_read(self) -> int | None:
+        """The tokens that models have read in the workers of this execution, padding not counted;
+        None where nobody counts them.
+        """
+        return None if self._token_counter is None else self._token_counter.value
 
     def last_commit(self, table: str, scope: Scope) -> Commit | None:
         """The commit that wrote a result as the latest version of a table holds it."""

@@ -13,7 +13,7 @@ manifest.json         fields of the run, and sha256 and size of every other file
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,6 +47,17 @@ IDENTITY_FIELDS = (*REQUIRED_FIELDS, "layout", "prompt_digest")
 """Fields of the manifest that change what a model does, and so belong to its digest."""
 
 
+@dataclass
+class TokenCount:
+    """How much a model has read.
+
+    Attributes:
+        tokens: of all its inputs so far, padding not counted.
+    """
+
+    tokens: int = 0
+
+
 @dataclass(frozen=True)
 class LoadedCheckpoint:
     """A model ready for inference.
@@ -60,6 +71,7 @@ class LoadedCheckpoint:
         device: where the model is.
         digest: model digest that `save_checkpoint` returned; empty for a model that is not saved.
         template: wording of its prompts in layout `instruct`.
+        reading: counts the tokens that the model reads.
     """
 
     model: ItemLanguageModel
@@ -70,6 +82,12 @@ class LoadedCheckpoint:
     device: torch.device
     digest: str
     template: Template
+    reading: TokenCount = field(default_factory=TokenCount, compare=False, repr=False)
+
+    @property
+    def tokens_read(self) -> int:
+        """Tokens of all inputs of the model so far, padding not counted."""
+        return self.reading.tokens
 
     @cached_property
     def encoder(self) -> Encoder:

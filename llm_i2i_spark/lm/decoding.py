@@ -21,11 +21,11 @@ from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.history_states import states_after
 from llm_i2i_spark.lm.packing import Tokens, token_batches
+from llm_i2i_spark.lm.token_limits import BEAMS_PER_PROPOSAL
 from llm_i2i_spark.lm.trees import Suffix, tree_batch
 from llm_i2i_spark.lm.trie import ItemTrie
 from llm_i2i_spark.prompts.items import Item
 
-BEAMS_PER_PROPOSAL = 2
 SCORES_AT_ONCE = {"cpu": 4_000_000, "cuda": 50_000_000}
 """Scores of items held at the same time: 16 MB, which stay in a CPU's cache, or 200 MB."""
 
@@ -132,6 +132,7 @@ class _CatalogueSearch:
 
     def __init__(self, checkpoint: LoadedCheckpoint, k: int) -> None:
         self._model, self._device = checkpoint.model, checkpoint.device
+        self._reading = checkpoint.reading
         self._codes, self._length = checkpoint.vocabulary.codes, checkpoint.vocabulary.length
         self._k, self._beams = k, k * BEAMS_PER_PROPOSAL
         self._trie = ItemTrie(self._codes) if self._length > 1 else None
@@ -194,6 +195,7 @@ class _CatalogueSearch:
         return Ranking(users, trie.items[nodes], log_probs)
 
     def _after_prompts(self, prompts: Sequence[Tokens]) -> Tensor:
+        self._reading.tokens += sum(map(len, prompts))
         return states_after(self._model, prompts, self._device)
 
     def _after_beams(
@@ -205,6 +207,7 @@ class _CatalogueSearch:
         suffixes: list[list[Suffix]] = [[] for _ in prompts]
         for user, codes in zip(users.tolist(), beams + self._model.vocabulary_size, strict=True):
             suffixes[user].append(Suffix(len(prompts[user]), codes))
+        self._reading.tokens += sum(map(len, prompts)) + beams.size
         batch = tree_batch(prompts, suffixes).to(self._device)
         hidden: Tensor = self._model(batch.tokens, batch.position_ids, batch.mask, batch.read)
         return hidden

@@ -54,7 +54,9 @@ def history_states(
     states = np.zeros((len(prompts), checkpoint.model.hidden_size), np.float32)
     for batch in token_batches([len(prompts[row]) for row in order], batch_tokens):
         rows = [order[position] for position in batch]
-        of_batch = states_after(checkpoint.model, [prompts[row] for row in rows], checkpoint.device)
+        shown = [prompts[row] for row in rows]
+        checkpoint.reading.tokens += sum(map(len, shown))
+        of_batch = states_after(checkpoint.model, shown, checkpoint.device)
         states[rows] = of_batch.float().cpu().numpy()
     if not np.isfinite(states).all():
         raise StageError(

@@ -17,11 +17,9 @@ from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.encoding import ScoringRequest, SharedPrefixTree
 from llm_i2i_spark.lm.packing import token_batches
+from llm_i2i_spark.lm.token_limits import TREE_TOKENS
 from llm_i2i_spark.lm.trees import tree_batch
 from llm_i2i_spark.prompts.items import Item
-
-TREE_TOKENS = 1024
-"""Tokens of a tree at most, since attention is quadratic in them."""
 
 
 def score(
@@ -95,6 +93,7 @@ def centre_labels(
 @torch.inference_mode()
 def _yes_minus_no(checkpoint: LoadedCheckpoint, trees: Sequence[SharedPrefixTree]) -> list[float]:
     """One logit a suffix, trees and suffixes in order."""
+    checkpoint.reading.tokens += sum(map(_token_count, trees))
     batch = tree_batch([tree.prefix for tree in trees], [tree.suffixes for tree in trees]).to(
         checkpoint.device
     )

@@ -18,11 +18,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from llm_i2i_spark.base.sections.sft import SftConfig
-
-ATOMIC_LIMIT = 200_000
-"""Items up to which `sft.item_tokens=auto` gives each a token of its own."""
-CODE_LENGTH = 4
-CODE_SIZE = 256
+from llm_i2i_spark.lm.token_limits import CODE_LENGTH, CODE_SIZE, are_atomic
 
 Codes = NDArray[np.int64]
 Features = NDArray[np.float32]
@@ -158,12 +154,9 @@ def build_vocabulary(
         features: [n_items, F] text features in the order of `item_ids`.
         seed: of the clustering for semantic codes.
     """
-    atomic = config.item_tokens == "atomic" or (
-        config.item_tokens == "auto" and len(item_ids) <= ATOMIC_LIMIT
-    )
     return (
         ItemVocabulary.atomic(item_ids)
-        if atomic
+        if are_atomic(config.item_tokens, len(item_ids))
         else ItemVocabulary.semantic(item_ids, features, seed=seed)
     )
 

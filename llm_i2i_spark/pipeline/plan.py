@@ -10,6 +10,7 @@ from llm_i2i_spark.base.fingerprint import Ingredients
 from llm_i2i_spark.base.run_record import Commit
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.cost.estimate import Estimate
 
 
 @dataclass(frozen=True)
@@ -55,9 +56,17 @@ class PlannedStage:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a run would look at, in pipeline order."""
+    """All that a run would look at, in pipeline order.
+
+    Attributes:
+        stages: in order.
+        cost: what the language models will cost; None where none runs, or nobody can tell.
+        cost_unknown: why nobody can tell; empty where the cost is known, or there is none.
+    """
 
     stages: tuple[PlannedStage, ...]
+    cost: Estimate | None = None
+    cost_unknown: str = ""
 
     @property
     def up_to_date(self) -> bool:
@@ -78,6 +87,10 @@ class Plan:
                 name = scope_key(result.scope)
                 label = f"{name}: " if name else ""
                 lines.append(f"{'':<13}   {label}{'; '.join(result.reasons)}")
+        if self.cost is not None:
+            lines += ["", *self.cost.lines()]
+        elif self.cost_unknown:
+            lines += ["", self.cost_unknown]
         return lines
 
     def __str__(self) -> str:

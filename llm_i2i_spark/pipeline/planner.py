@@ -33,6 +33,7 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.pipeline.find_results import find_result
 from llm_i2i_spark.pipeline.pinned_inputs import PinnedInputs
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
+from llm_i2i_spark.pipeline.plan_cost import plan_cost
 from llm_i2i_spark.pipeline.stages import model_tables
 
 System = tuple[Variant, str]
@@ -106,7 +107,7 @@ class _Planner:
                     key = scope_key(TABLES[table].scope_of(result.scope))
                     self._expected[table, key] = result.ingredients.fingerprint
             planned.append(PlannedStage(stage, tuple(results)))
-        return Plan(tuple(planned))
+        return Plan(tuple(planned), *plan_cost(planned, self._histories))
 
     def _results_of(self, stage: Stage) -> Iterator[tuple[dict[str, str], Variant | None]]:
         """The scopes of a stage's results, each once, with a variant that needs it."""

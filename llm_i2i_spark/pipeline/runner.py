@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 
 from llm_i2i_spark.base.console import log_message
@@ -14,18 +12,14 @@ from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.fingerprint import Ingredients
 from llm_i2i_spark.base.phases import reached
-from llm_i2i_spark.base.run_record import Commit
+from llm_i2i_spark.base.run_record import TOKENS, Commit
 from llm_i2i_spark.base.stage import PinnedRun, Stage
-from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.session import session_settings
-from llm_i2i_spark.lake.spark_errors import spark_reason
-from llm_i2i_spark.lake.stage_run import StageRun
-from llm_i2i_spark.lake.storage_errors import storage_error
 from llm_i2i_spark.lake.tables import Lake
-from llm_i2i_spark.lake.worker_errors import worker_error
+from llm_i2i_spark.pipeline.executions import execute_all
 from llm_i2i_spark.pipeline.find_results import find_version
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult, PlannedStage
+from llm_i2i_spark.pipeline.plan_cost import ASKS_MODELS, Bill, bill_of, plan_cost
 
 
 @dataclass(frozen=True)
@@ -37,12 +31,14 @@ class StageOutcome:
         seconds: of wall clock; 0 where it was skipped.
         skipped: whether everything was up to date.
         commits: the latest commit of this run's results in each table.
+        bill: what it took of the devices of the language models; None where it asks none.
     """
 
     stage: str
     seconds: float
     skipped: bool
     commits: dict[str, Commit] = field(repr=False)
+    bill: Bill | None = None
 
     @property
     def versions(self) -> dict[str, int]:
@@ -91,47 +87,26 @@ def run_plan(lake: Lake, plan: Plan, run_id: str, on_stage: OnStage) -> list[Sta
         wanted = [result for result in planned.results if not result.up_to_date]
         for group in _same_settings(wanted):
             planned.stage.prepare(group[0].config, [result.scope for result in group])
-    outcomes = []
+    outcomes, is_told = [], False
     for number, planned in enumerate(plan.stages, start=1):
         heading = _heading(number, plan)
         if planned.up_to_date:
             outcomes.append(_skipped(planned, heading))
         else:
+            if planned.stage.name in ASKS_MODELS and not is_told:
+                # Stage ingest may have counted the log anew since the plan was made.
+                is_told = _tell_cost(plan, lake)
             outcomes.append(_run_stage(lake, planned, run_id, heading))
         on_stage(outcomes[-1])
     return outcomes
 
 
-def execute_all(lake: Lake, stage: Stage, executions: Sequence[tuple[Config, PinnedRun]]) -> None:
-    """Execute a stage for each group of results: one after the other, or as many at the same time
-    as it allows. Where one fails, the others are cancelled.
-
-    Args:
-        lake: the tables.
-        stage: what is executed.
-        executions: settings and pinned inputs of each.
-
-    Raises:
-        StageError: one failed in Spark or in its process; other errors pass through.
-    """
-    at_once = min(stage.at_once(executions[0][0]), len(executions))
-    cancelled = threading.Event()
-    if at_once == 1:
-        for config, pinned in executions:
-            _execute(lake, config, stage, pinned, cancelled)
-        return
-    with ThreadPoolExecutor(at_once) as threads:
-        running = [
-            threads.submit(_execute, lake, config, stage, pinned, cancelled)
-            for config, pinned in executions
-        ]
-        try:
-            for one in as_completed(running):
-                one.result()
-        except BaseException:
-            cancelled.set()
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+def _tell_cost(plan: Plan, lake: Lake) -> bool:
+    """Say what the language models will cost, before the first of them runs; True once said."""
+    cost = plan_cost(plan.stages, lake)
+    for line in cost.estimate.lines() if cost.estimate else [cost.unknown] if cost.unknown else []:
+        log_message(line)
+    return True
 
 
 def _heading(number: int, plan: Plan) -> str:
@@ -172,27 +147,17 @@ def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> 
     executions = [(one[0].config, _pin(stage, one, versions, run_id)) for one in groups]
     reached("versions resolved")
     with session_settings(lake.spark):
-        execute_all(lake, stage, executions)
+        tokens = execute_all(lake, stage, executions)
     commits = _check_written(lake, stage, wanted)
     reached("stage committed")
     seconds = time.monotonic() - started
+    if stage.name == "sft":  # a job of its own, whose commits say it
+        tokens = _trained_tokens(lake, wanted)
+    bill = bill_of(stage.name, wanted, seconds, tokens)
     wrote = ", ".join(f"{table} v{one.version} ({_count(one)})" for table, one in commits.items())
-    log_message(f"  wrote {wrote} in {seconds:.0f} s")
-    return StageOutcome(stage.name, seconds, False, commits)
-
-
-def _execute(
-    lake: Lake, config: Config, stage: Stage, pinned: PinnedRun, cancelled: threading.Event
-) -> None:
-    try:
-        with StageRun(lake, config, stage, pinned, cancelled) as run:
-            stage.execute(run)
-    except SPARK_ERRORS as error:
-        known = worker_error(error) or storage_error(error)
-        raise known or StageError(
-            f"Stage {stage.name} failed in Spark ({spark_reason(error)}); the same command goes on"
-            " from this stage once that is mended."
-        ) from error
+    took = "" if bill is None else f", {bill}"
+    log_message(f"  wrote {wrote} in {seconds:.0f} s{took}")
+    return StageOutcome(stage.name, seconds, False, commits, bill)
 
 
 def _resolve_versions(lake: Lake, stage: Stage, results: Sequence[PlannedResult]) -> dict[str, int]:
@@ -282,6 +247,17 @@ def _commit_with(history: Sequence[Commit], table: str, ingredients: Ingredients
         if result is not None and result.fingerprint == ingredients.fingerprint:
             return commit
     return None
+
+
+def _trained_tokens(lake: Lake, results: Sequence[PlannedResult]) -> int | None:
+    """The tokens that models were trained on, as the commits of their checkpoints say it."""
+    history, known = lake.history("checkpoints"), []
+    for result in results:
+        commit = _commit_with(history, "checkpoints", result.ingredients)
+        counts = commit.record.attributes.get(TOKENS) if commit and commit.record else None
+        if isinstance(counts, dict):
+            known.append(sum(counts.values()))
+    return sum(known) if known else None
 
 
 def _count(commit: Commit) -> str:

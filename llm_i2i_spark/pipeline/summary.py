@@ -26,8 +26,8 @@ def summarize(
     outcomes: Sequence[StageOutcome],
     metrics: Sequence[MetricRow],
 ) -> dict[str, Any]:
-    """Run id, seconds a stage, table versions and rows, and the headline metrics of each system
-    with intervals.
+    """Run id, seconds a stage and what it took of the models' devices, table versions and rows, and
+    the headline metrics of each system with intervals.
 
     Args:
         config: the settings.
@@ -47,6 +47,7 @@ def summarize(
         "seconds": round(sum(outcome.seconds for outcome in outcomes), 1),
         "stages": [
             {"stage": one.stage, "seconds": round(one.seconds, 1), "up_to_date": one.skipped}
+            | (one.bill.values() if one.bill else {})
             for one in outcomes
         ],
         "tables": {

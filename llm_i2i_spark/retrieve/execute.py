@@ -74,6 +74,7 @@ def execute(run: StageRun) -> None:
                 retrieve_batch,
                 title,
                 run.kept_results("retrieved"),
+                run.token_counter(),
             ),
         ),
         "retrieve",
@@ -105,6 +106,7 @@ def _write_examples(
             make_examples,
             title,
             run.kept_results("in_context_examples"),
+            run.token_counter(),
         ),
         title,
     )

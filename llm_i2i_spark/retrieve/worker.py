@@ -97,6 +97,11 @@ class Retriever(NamedTuple):
     of_user: dict[str, list[int]]
     item_index: dict[str, int]
 
+    @property
+    def tokens_read(self) -> int:
+        """As `LoadedCheckpoint.tokens_read`."""
+        return self.checkpoint.tokens_read
+
 
 def load_generator(task: ExampleTask, gpu_address: str | None) -> LoadedCheckpoint:
     """The generator's checkpoint, loaded once a worker and device."""

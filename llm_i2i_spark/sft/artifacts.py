@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -36,6 +36,18 @@ if TYPE_CHECKING:
 
 TEXTS_FROM = 0.5
 """Share of items with a text from which texts say what items are like."""
+
+
+class Spent(NamedTuple):
+    """What a training has taken.
+
+    Attributes:
+        tokens: that it was trained on, all epochs together, padding not counted.
+        seconds: of wall clock.
+    """
+
+    tokens: int
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -117,7 +129,7 @@ class ModelArtifacts:
         )
 
     def manifest_fields(
-        self, role: Role, run: PinnedRun, distributed: Distributed, loss: float, seconds: float
+        self, role: Role, run: PinnedRun, distributed: Distributed, loss: float, spent: Spent
     ) -> dict[str, Any]:
         """Origin of a checkpoint: inputs, settings, code version and result of its training."""
         return {
@@ -133,7 +145,8 @@ class ModelArtifacts:
             "ranks": distributed.world_size,
             "device": distributed.device.type,
             "final_loss": loss,
-            "seconds": round(seconds, 1),
+            "seconds": round(spent.seconds, 1),
+            "tokens": spent.tokens,
         }
 
 

@@ -26,7 +26,7 @@ from llm_i2i_spark.lm.checkpoint import (
     save_checkpoint,
     verify_checkpoint,
 )
-from llm_i2i_spark.sft.artifacts import ModelArtifacts, prepare_artifacts
+from llm_i2i_spark.sft.artifacts import ModelArtifacts, Spent, prepare_artifacts
 from llm_i2i_spark.sft.calibrate import FittedCalibration
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import TrainingPlan
@@ -115,9 +115,8 @@ class Job:
         artifacts = prepare_artifacts(self.config, catalogue, self._histories, self.distributed)
         saved: dict[str, SavedCheckpoint] = {}
         for role in self.roles:
-            saved[role.name] = self._finished(role) or self._train(
-                role, artifacts, catalogue, saved
-            )
+            found = self._finished(role)
+            saved[role.name] = found or self._train(role, artifacts, catalogue, saved)
         self._loaded.clear()
         return self._commit(list(saved.values()))
 
@@ -160,16 +159,16 @@ class Job:
             reporter=self.reporter,
         )
         training.prepare_model()
-        checkpoints = TrainingCheckpoints(
-            self.unfinished / role.name, self.distributed, self.reporter
-        )
+        folder = self.unfinished / role.name
+        checkpoints = TrainingCheckpoints(folder, self.distributed, self.reporter)
         plan = TrainingPlan.of_role(
             role, self.config.sft, self.config.seed, self.distributed.device
         )
         objective = role.objective(training)
         curve = train(training.model, objective, plan, self.distributed, checkpoints, self.reporter)
         fitted = role.calibrate(training) if role.calibrate else None
-        return self._save(training, curve, fitted, time.monotonic() - started)
+        spent = Spent(plan.epochs * objective.tokens, time.monotonic() - started)
+        return self._save(training, curve, fitted, spent)
 
     def _load(self, saved: SavedCheckpoint) -> LoadedCheckpoint:
         """A finished checkpoint on this rank's device, kept for the roles that build on it."""
@@ -185,13 +184,13 @@ class Job:
         training: RoleTraining,
         curve: Sequence[CurvePoint],
         fitted: FittedCalibration | None,
-        seconds: float,
+        spent: Spent,
     ) -> SavedCheckpoint:
         """Write a checkpoint where the later stages find it, named by its digest; rank 0 does."""
         role, saved = training.role, None
         if self.distributed.is_main:
             fields = training.artifacts.manifest_fields(
-                role, self.run, self.distributed, curve[-1].loss, seconds
+                role, self.run, self.distributed, curve[-1].loss, spent
             )
             lines = "".join(json.dumps(asdict(point), sort_keys=True) + "\n" for point in curve)
             texts = {TRAINING_CURVE: lines}
@@ -266,7 +265,8 @@ class Job:
                 for checkpoint in saved
             ]
             digests = {f"{checkpoint.role}_digest": checkpoint.digest for checkpoint in saved}
-            record = self.run.record(self.config, "checkpoints", **digests)
+            tokens = {checkpoint.role: checkpoint.fields["tokens"] for checkpoint in saved}
+            record = self.run.record(self.config, "checkpoints", **digests, tokens=tokens)
             self._require_same_inputs()
             version, added = self.lake.commit(rows, record, self._is_usable)
             if not added:

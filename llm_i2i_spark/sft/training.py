@@ -35,10 +35,12 @@ class Objective(Protocol):
 
     Attributes:
         weights: [n] sum of the loss weights of each example.
+        tokens: of all examples, padding not counted.
         unit: plural noun for examples, in progress messages.
     """
 
     weights: NDArray[np.float64]
+    tokens: int
     unit: str
 
     def loss(self, engine: Engine, indices: Sequence[int], generator: torch.Generator) -> LossSums:

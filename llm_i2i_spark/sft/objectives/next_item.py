@@ -44,6 +44,7 @@ class NextItemObjective:
         examples = [example for example in encoded if (example.targets != IGNORE_INDEX).any()]
         self._examples, self._device = PackedExamples(examples), device
         self.weights: NDArray[np.float64] = self._examples.weights
+        self.tokens = int(self._examples.lengths.sum())
         counts, occurs = _token_counts(examples, encoder, len(has_text))
         negatives = occurs | ~has_text
         self._sampler: NegativeSampler | None = None

@@ -43,6 +43,7 @@ class YesNoObjective:
         self._forest = Forest(
             [tree.prefix for _, tree in flat], [tree.suffixes for _, tree in flat]
         )
+        self.tokens = int(self._forest.lengths.sum())
         self._labels = np.array(
             [groups[group].labels[request] for group, tree in flat for request in tree.requests],
             np.bool_,

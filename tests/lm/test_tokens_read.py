@@ -1,0 +1,105 @@
+"""A model counts the tokens that it reads, and the estimate of a cost says as many beforehand."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from llm_i2i_spark.config.config import Config
+from llm_i2i_spark.cost.log_size import LogSize
+from llm_i2i_spark.cost.model_size import ModelSize
+from llm_i2i_spark.cost.works import works_of
+from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
+from llm_i2i_spark.lm.decoding import rank_catalogue
+from llm_i2i_spark.lm.encoding import ScoringRequest
+from llm_i2i_spark.lm.scoring import score
+from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.prompts.templates import DISCRIMINATOR, GENERATOR
+
+pytestmark = pytest.mark.lm
+ITEMS, PER_USER = 30, 6
+LENGTHS = (1, 2, 2, 5, 9, 12)
+"""Items of each user."""
+
+
+def log_of(items: Sequence[Item]) -> LogSize:
+    users = Counter(LENGTHS)
+    text_bytes = sum(len(item.text.encode()) for item in items) / len(items)
+    return LogSize(tuple(users[n] for n in range(1, max(LENGTHS) + 1)), len(items), text_bytes)
+
+
+def estimated(stage: str, name: str, log: LogSize, **settings: Any) -> float:
+    config = Config().with_settings(
+        {
+            "generate.per_user": PER_USER,
+            **{key.replace("__", "."): value for key, value in settings.items()},
+        }
+    )
+    model = ModelSize("any", 1, 0, 1, 1, 1)  # tokens do not depend on it
+    return {work.name: work.tokens for work in works_of(stage, config, log, model)}[name]
+
+
+def propose_to_all(checkpoint: LoadedCheckpoint, items: Sequence[Item]) -> int:
+    histories = [items[:length] for length in LENGTHS]
+    rank_catalogue(checkpoint, histories, [[]] * len(LENGTHS), PER_USER, 4096)
+    return checkpoint.tokens_read
+
+
+def score_all(checkpoint: LoadedCheckpoint, items: Sequence[Item]) -> int:
+    asked = [items[length : length + PER_USER] for length in LENGTHS]
+    requests = [
+        [ScoringRequest(length, item) for item in of_user]
+        for length, of_user in zip(LENGTHS, asked, strict=True)
+    ]
+    score(checkpoint, [items[:length] for length in LENGTHS], requests, 4096)
+    return checkpoint.tokens_read
+
+
+def test_item_tokens_are_read_as_estimated(small: Any) -> None:
+    items = small.items(ITEMS)
+    generator = small.checkpoint(ITEMS, max_items=50)
+    assert propose_to_all(generator, items) == estimated(
+        "generate", "items for users", log_of(items)
+    )
+    discriminator = small.checkpoint(ITEMS, template=DISCRIMINATOR, max_items=10)
+    assert score_all(discriminator, items) == estimated(
+        "discriminate", "score candidates", log_of(items)
+    )
+
+
+def test_prompts_with_titles_are_read_nearly_as_estimated(
+    small: Any, base_model_folder: Callable[..., Path]
+) -> None:
+    items = small.items(ITEMS)
+    base = base_model_folder("llama")
+    generator = small.checkpoint(ITEMS, template=GENERATOR, max_items=10, base=base)
+    discriminator = small.checkpoint(ITEMS, template=DISCRIMINATOR, max_items=10, base=base)
+    words = [item.text for item in items] + [GENERATOR.before, GENERATOR.after]
+    tokens = generator.tokenizer(words, add_special_tokens=False)["input_ids"]
+    settings = {
+        "sft.base_model": str(base),
+        "cost.bytes_per_token": len("".join(words).encode()) / sum(map(len, tokens)),
+    }
+    log = log_of(items)
+    read = propose_to_all(generator, items)
+    assert read == pytest.approx(estimated("generate", "items for users", log, **settings), rel=0.1)
+    read = score_all(discriminator, items)
+    expected = estimated("discriminate", "score candidates", log, **settings)
+    assert read == pytest.approx(expected, rel=0.1)
+
+
+def test_codes_are_read_nearly_as_estimated(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    items = small.items(ITEMS)
+    checkpoint = small.checkpoint(ITEMS, kind="codes", max_items=50)
+    from llm_i2i_spark.cost import tokens, works
+
+    length = checkpoint.vocabulary.length
+    monkeypatch.setattr(tokens, "CODE_LENGTH", length)
+    monkeypatch.setattr(works, "CODE_SIZE", 4)
+    read = propose_to_all(checkpoint, items)
+    expected = estimated("generate", "items for users", log_of(items), sft__item_tokens="codes")
+    assert read == pytest.approx(expected, rel=0.1)
