@@ -5,8 +5,11 @@ A line `<!-- generated: NAME -->` of a page is replaced by what the function NAM
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -167,6 +170,19 @@ def renamed_options() -> str:
     return _rows(("0.1", "now"), rows)
 
 
+def _of_script(name: str) -> dict[str, Callable[[], str]]:
+    """The parts that a script beside this one generates, by the names of their marks."""
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # for its named tuples
+    spec.loader.exec_module(module)
+    found: dict[str, Callable[[], str]] = module.GENERATED
+    return found
+
+
 GENERATED: dict[str, Callable[[], str]] = {
     function.__name__: function
     for function in (
@@ -181,7 +197,7 @@ GENERATED: dict[str, Callable[[], str]] = {
         stores,
         renamed_options,
     )
-}
+} | _of_script("cost_at_scale")
 SHARED_PARAMETERS = ("max_users_per_item", "max_items_per_user", "top_k")
 
 

@@ -40,13 +40,17 @@ class LogSize:
         return sum(number * users for number, users in enumerate(self.lengths, start=1))
 
     @classmethod
-    def of_counts(cls, counts: Mapping[str, Any], folds: Sequence[str]) -> LogSize:
+    def of_counts(
+        cls, counts: Mapping[str, Any], folds: Sequence[str], hold_back: int = 0
+    ) -> LogSize:
         """From what stage ingest counted.
 
         Args:
             counts: `at_position`, by fold the rows at each position of a history, `items` and
                 `text_bytes`.
             folds: that models may see; in each history they come before the others.
+            hold_back: latest items in these folds that are left out of every longer history
+                (`split.hold_back`).
         """
         seen = [counts["at_position"].get(fold, ()) for fold in folds]
         # A user has a row at position n - 1 just where there are n items at least.
@@ -54,7 +58,9 @@ class LogSize:
         lengths = [
             max(here - after, 0) for here, after in zip_longest(at_least, at_least[1:], fillvalue=0)
         ]
-        return cls(tuple(lengths), counts["items"], counts["text_bytes"])
+        shorter = zip_longest(lengths[:hold_back], lengths[hold_back:], fillvalue=0)
+        kept = [sum(both) for both in shorter] if hold_back else lengths
+        return cls(tuple(kept), counts["items"], counts["text_bytes"])
 
 
 def counts_of_lake(histories: Histories) -> Mapping[str, Any] | None:

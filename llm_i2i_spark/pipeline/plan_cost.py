@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from llm_i2i_spark.base.run_record import Histories
 from llm_i2i_spark.base.sections.cost import CORE
+from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.cost.estimate import Estimate, number, short
 from llm_i2i_spark.cost.hardware import Hardware
 from llm_i2i_spark.cost.log_size import LogSize, counts_of_lake
@@ -62,12 +63,15 @@ def plan_cost(stages: Sequence[PlannedStage], histories: Histories) -> PlanCost:
     works = [
         work
         for stage, result in todo
-        for work in works_of(
-            stage, result.config, LogSize.of_counts(counts, result.config.model_folds), model
-        )
+        for work in works_of(stage, result.config, _log_of(counts, result.config), model)
     ]
-    log = LogSize.of_counts(counts, config.model_folds)
-    return PlanCost(Estimate(log, model, hardware, _summed(works), _busy(todo, hardware)), "")
+    busy = _busy(todo, hardware)
+    return PlanCost(Estimate(_log_of(counts, config), model, hardware, _summed(works), busy), "")
+
+
+def _log_of(counts: Mapping[str, Any], config: Config) -> LogSize:
+    """What models see of the log by the options of a result."""
+    return LogSize.of_counts(counts, config.model_folds, config.split.hold_back)
 
 
 def _summed(works: Sequence[Work]) -> tuple[Work, ...]:

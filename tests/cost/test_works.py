@@ -37,6 +37,8 @@ def test_users_are_counted_by_the_items_that_models_see() -> None:
     assert LogSize.of_counts(counts, ("train",)).lengths == (1, 1, 1)
     whole = LogSize.of_counts(counts, ("train", "test"))
     assert (whole.lengths, whole.users, whole.interactions) == ((1, 0, 1, 1), 3, 8)
+    # Without the last of two or more that models would see.
+    assert LogSize.of_counts(counts, ("train", "test"), 1).lengths == (1, 1, 1)
 
 
 def test_the_operations_of_a_generator_are_those_counted_by_hand() -> None:

@@ -90,6 +90,24 @@ def test_the_same_command_again_finds_everything_up_to_date_without_spark(
     assert "starting Spark" not in err
 
 
+def test_the_tokens_that_models_have_read_are_those_of_the_estimate(
+    finished: Finished, here: Any
+) -> None:
+    # Another seed changes which users are withheld for calibration, and not how many.
+    told = here.run("explain", "--json", *finished.arguments, "--set", "seed=43")
+    costs = {one["stage"]: one["cost"] for one in json.loads(told) if "cost" in one}
+    took = {one["stage"]: one for one in finished.summary["stages"] if "tokens" in one}
+    assert set(costs) == set(took) == {"sft", "generate", "discriminate"}
+    for stage, cost in costs.items():
+        trained = [one for one in cost["works"] if one["work"] != "draw hard negatives"]
+        estimated = sum(one["tokens"] for one in trained)
+        assert took[stage]["tokens"] == pytest.approx(estimated, rel=0.03), stage
+        assert took[stage]["device_hours"] >= took[stage]["seconds"] / 3600 * 0.99
+    lake = DeltaRsLake(LakeConfig(root=str(finished.lake)))
+    record = lake.history("checkpoints")[0].record
+    assert sum(record.attributes["tokens"].values()) == took["sft"]["tokens"]
+
+
 def test_explain_says_before_a_run_what_it_would_do_and_why(finished: Finished, here: Any) -> None:
     changed = ("--set", "sft.discriminator.epochs=2")
     plan = json.loads(here.run("explain", "--json", *finished.arguments, *changed))

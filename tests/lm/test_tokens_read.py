@@ -78,7 +78,8 @@ def test_prompts_with_titles_are_read_nearly_as_estimated(
     base = base_model_folder("llama")
     generator = small.checkpoint(ITEMS, template=GENERATOR, max_items=10, base=base)
     discriminator = small.checkpoint(ITEMS, template=DISCRIMINATOR, max_items=10, base=base)
-    words = [item.text for item in items] + [GENERATOR.before, GENERATOR.after]
+    words = [item.text for length in LENGTHS for item in items[:length]]
+    words += len(LENGTHS) * [GENERATOR.before, GENERATOR.after]
     tokens = generator.tokenizer(words, add_special_tokens=False)["input_ids"]
     settings = {
         "sft.base_model": str(base),

@@ -34,7 +34,7 @@ def main() -> int:
     parser.add_argument("--scale", type=float, default=1.0, help="of 50,000 users and 25,000 items")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="stages-benchmark-") as folder:
-        run_stages(Path(folder) / "small", WARM_UP_USERS, WARM_UP_USERS)
+        run_stages(Path(folder) / "small", WARM_UP_USERS, WARM_UP_USERS, "fuse")
         users = round(50_000 * options.scale)
         for line in run_stages(Path(folder) / "large", users, users // 2):
             if line["name"] in options.only.split(","):
@@ -42,11 +42,18 @@ def main() -> int:
     return 0
 
 
-def run_stages(folder: Path, users: int, items: int) -> list[dict[str, Any]]:
+def run_stages(
+    folder: Path, users: int, items: int, last_stage: str = "index"
+) -> list[dict[str, Any]]:
     """Every stage but those of the models, once, on a synthetic log."""
     interactions, catalogue = write_synthetic(folder, users, items)
     settings = {"spark.master": "local[2]", "spark.memory": "3g", "i2i.max_users_per_item": 1000}
-    project = Project(str(folder / "lake"), str(interactions), str(catalogue), settings=settings)
+    project = Project(
+        str(folder / "lake"),
+        interactions=str(interactions),
+        items=str(catalogue),
+        settings=settings,
+    )
     found: list[dict[str, Any]] = []
     last = core_seconds()
 
@@ -65,7 +72,7 @@ def run_stages(folder: Path, users: int, items: int) -> list[dict[str, Any]]:
         project.lake, project.config, "scored", random_scores(project), [{"branch": BASE_BRANCH}]
     )
     last = core_seconds()
-    project.run(variants=("llm_i2i",), first="fuse", last="index", on_stage=note)
+    project.run(variants=("llm_i2i",), first="fuse", last=last_stage, on_stage=note)
     return [{**one, "value": microseconds_a_row(one)} for one in found]
 
 
