@@ -178,7 +178,8 @@ HELD = (
     ),
 )
 """Bytes a user and an item measured, those of a parameter for bf16 weights, gradients and AdamW
-under ZeRO-2; limits assumed: hosts of 1,000 GB with eight GPUs of 80 GB, eight ranks, sixteen workers.
+under ZeRO-2; limits assumed: hosts of 1,000 GB with eight GPUs of 80 GB, eight ranks, sixteen
+workers.
 """
 
 
