@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import AutoTokenizer
 
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.cost.log_size import LogSize
@@ -78,19 +79,24 @@ def test_prompts_with_titles_are_read_nearly_as_estimated(
     base = base_model_folder("llama")
     generator = small.checkpoint(ITEMS, template=GENERATOR, max_items=10, base=base)
     discriminator = small.checkpoint(ITEMS, template=DISCRIMINATOR, max_items=10, base=base)
-    words = [item.text for length in LENGTHS for item in items[:length]]
-    words += len(LENGTHS) * [GENERATOR.before, GENERATOR.after]
-    tokens = generator.tokenizer(words, add_special_tokens=False)["input_ids"]
-    settings = {
-        "sft.base_model": str(base),
-        "cost.bytes_per_token": len("".join(words).encode()) / sum(map(len, tokens)),
-    }
     log = log_of(items)
+    shown = [item.text for length in LENGTHS for item in items[:length]]
+    words = [*shown, *len(LENGTHS) * (GENERATOR.before, GENERATOR.after)]
+    settings = {"sft.base_model": str(base), "cost.bytes_per_token": bytes_a_token(base, words)}
     read = propose_to_all(generator, items)
     assert read == pytest.approx(estimated("generate", "items for users", log, **settings), rel=0.1)
+    asked = [item.text for length in LENGTHS for item in items[length : length + PER_USER]]
+    question = (DISCRIMINATOR.candidate, DISCRIMINATOR.after)
+    words = [*shown, *asked, *len(asked) * question, *len(LENGTHS) * [DISCRIMINATOR.before]]
+    settings["cost.bytes_per_token"] = bytes_a_token(base, words)
     read = score_all(discriminator, items)
     expected = estimated("discriminate", "score candidates", log, **settings)
     assert read == pytest.approx(expected, rel=0.1)
+
+
+def bytes_a_token(base: Path, texts: Sequence[str]) -> float:
+    tokens = AutoTokenizer.from_pretrained(base)(list(texts), add_special_tokens=False)["input_ids"]
+    return len("".join(texts).encode()) / sum(map(len, tokens))
 
 
 def test_codes_are_read_nearly_as_estimated(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
