@@ -99,6 +99,19 @@ class Reading:
         self.pairs += rows * tokens * tokens / 2
         self.scores += rows * scores
 
+    def add_beams(self, rows: float, beams: float, seen: float, scores: float) -> None:
+        """Add one more token to each beam of equal rows, whose keys and values are kept.
+
+        Args:
+            rows: how many.
+            beams: of each.
+            seen: tokens that each beam sees.
+            scores: inner products of each beam.
+        """
+        self.tokens += rows * beams
+        self.pairs += rows * beams * seen
+        self.scores += rows * beams * scores
+
     def operations(self, model: ModelSize) -> float:
         """Of a forward pass over all rows."""
         return (

@@ -113,17 +113,16 @@ def _generation(counting: Counting) -> Readings:
 
 
 def _rank(reading: Reading, counting: Counting, rows: float, shown: int, wanted: int) -> None:
-    """The generator ranks the catalogue after histories: in one pass with a token an item, else in
-    one for each code, in which the beams share the prompt.
+    """The generator ranks the catalogue after histories: by the prompt alone with a token an item,
+    else with one more token a beam for each further code.
     """
     shape = counting.generator
     prompt = shape.history(shown)
     reading.add(rows, prompt, counting.item_tokens)
-    beams = BEAMS_PER_PROPOSAL * wanted
     for level in range(1, shape.codes):
         # The first code alone has no more children than there are codes.
-        width = min(beams, CODE_SIZE**level, counting.log.items)
-        reading.add(rows, prompt + width * level, width * counting.item_tokens, prompts=0)
+        beams = min(BEAMS_PER_PROPOSAL * wanted, CODE_SIZE**level, counting.log.items)
+        reading.add_beams(rows, beams, prompt + level, counting.item_tokens)
 
 
 def _discrimination(counting: Counting) -> Readings:
