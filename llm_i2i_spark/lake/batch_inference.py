@@ -155,7 +155,7 @@ def infer_partition(
         reached("batch begins", batch.num_rows, key)
         if model is None:  # in the loop, so that an empty partition loads no model
             model = load_model(task, task_gpu())
-        before = model.tokens_read
+        before = 0 if counter is None else model.tokens_read
         found = _results(_columns(batch, model, task, infer_batch), task)
         if counter is not None:
             counter.add(model.tokens_read - before)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from html import escape
+from typing import NamedTuple
 
 from llm_i2i_spark.base.contract import scope_key
 from llm_i2i_spark.base.external_input import ExternalInput
@@ -54,19 +56,40 @@ class PlannedStage:
         return all(result.up_to_date for result in self.results)
 
 
+class PlanCost(NamedTuple):
+    """What the language models of a plan will cost.
+
+    Attributes:
+        estimate: None where no model runs, or nobody can tell.
+        unknown: why nobody can tell; empty where the cost is known, or there is none.
+    """
+
+    estimate: Estimate | None
+    unknown: str
+
+    def lines(self) -> list[str]:
+        """The estimate, or why there is none, as text; empty where no model runs."""
+        if self.estimate is not None:
+            return self.estimate.lines()
+        return [self.unknown] if self.unknown else []
+
+
 @dataclass(frozen=True)
 class Plan:
     """All that a run would look at, in pipeline order.
 
     Attributes:
         stages: in order.
-        cost: what the language models will cost; None where none runs, or nobody can tell.
-        cost_unknown: why nobody can tell; empty where the cost is known, or there is none.
+        model_cost: what the language models will cost, or why nobody can tell.
     """
 
     stages: tuple[PlannedStage, ...]
-    cost: Estimate | None = None
-    cost_unknown: str = ""
+    model_cost: PlanCost
+
+    @property
+    def cost(self) -> Estimate | None:
+        """What the language models will cost; None where none runs, or nobody can tell."""
+        return self.model_cost.estimate
 
     @property
     def up_to_date(self) -> bool:
@@ -93,11 +116,8 @@ class Plan:
                 name = scope_key(result.scope)
                 label = f"{name}: " if name else ""
                 lines.append(f"{'':<13}   {label}{'; '.join(result.reasons)}")
-        if self.cost is not None:
-            lines += ["", *self.cost.lines()]
-        elif self.cost_unknown:
-            lines += ["", self.cost_unknown]
-        return lines
+        cost = self.model_cost.lines()
+        return [*lines, "", *cost] if cost else lines
 
     def __str__(self) -> str:
         return "\n".join(self.lines())
@@ -109,4 +129,6 @@ class Plan:
             for planned in self.stages
             for result in planned.results
         )
-        return f"<table><tr><th>stage</th><th>result</th><th>why it runs</th></tr>{rows}</table>"
+        table = f"<table><tr><th>stage</th><th>result</th><th>why it runs</th></tr>{rows}</table>"
+        cost = "\n".join(self.model_cost.lines())
+        return f"{table}<pre>{escape(cost)}</pre>" if cost else table

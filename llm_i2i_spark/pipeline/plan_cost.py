@@ -13,17 +13,10 @@ from llm_i2i_spark.cost.hardware import Hardware
 from llm_i2i_spark.cost.log_size import LogSize, counts_of_lake
 from llm_i2i_spark.cost.model_size import ModelSize
 from llm_i2i_spark.cost.works import WORKS, Work, works_of
-from llm_i2i_spark.pipeline.plan import PlannedResult, PlannedStage
+from llm_i2i_spark.pipeline.plan import PlanCost, PlannedResult, PlannedStage
 
 ASKS_MODELS = (*WORKS, "retrieve")
 """The stages that keep the devices of the language models busy."""
-
-
-class PlanCost(NamedTuple):
-    """Attributes `cost` and `cost_unknown` of a plan."""
-
-    estimate: Estimate | None
-    unknown: str
 
 
 def plan_cost(stages: Sequence[PlannedStage], histories: Histories) -> PlanCost:

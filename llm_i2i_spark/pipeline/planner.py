@@ -107,7 +107,7 @@ class _Planner:
                     key = scope_key(TABLES[table].scope_of(result.scope))
                     self._expected[table, key] = result.ingredients.fingerprint
             planned.append(PlannedStage(stage, tuple(results)))
-        return Plan(tuple(planned), *plan_cost(planned, self._histories))
+        return Plan(tuple(planned), plan_cost(planned, self._histories))
 
     def _results_of(self, stage: Stage) -> Iterator[tuple[dict[str, str], Variant | None]]:
         """The scopes of a stage's results, each once, with a variant that needs it."""

@@ -87,26 +87,25 @@ def run_plan(lake: Lake, plan: Plan, run_id: str, on_stage: OnStage) -> list[Sta
         wanted = [result for result in planned.results if not result.up_to_date]
         for group in _same_settings(wanted):
             planned.stage.prepare(group[0].config, [result.scope for result in group])
-    outcomes, is_told = [], False
+    outcomes: list[StageOutcome] = []
     for number, planned in enumerate(plan.stages, start=1):
         heading = _heading(number, plan)
         if planned.up_to_date:
             outcomes.append(_skipped(planned, heading))
         else:
-            if planned.stage.name in ASKS_MODELS and not is_told:
-                # Stage ingest may have counted the log anew since the plan was made.
-                is_told = _tell_cost(plan, lake)
+            if planned.stage.name in ASKS_MODELS and not any(one.bill for one in outcomes):
+                _tell_cost(plan, lake)
             outcomes.append(_run_stage(lake, planned, run_id, heading))
         on_stage(outcomes[-1])
     return outcomes
 
 
-def _tell_cost(plan: Plan, lake: Lake) -> bool:
-    """Say what the language models will cost, before the first of them runs; True once said."""
-    cost = plan_cost(plan.stages, lake)
-    for line in cost.estimate.lines() if cost.estimate else [cost.unknown] if cost.unknown else []:
+def _tell_cost(plan: Plan, lake: Lake) -> None:
+    """Say what the language models will cost: stage ingest may have counted the log since the plan
+    was made.
+    """
+    for line in plan_cost(plan.stages, lake).lines():
         log_message(line)
-    return True
 
 
 def _heading(number: int, plan: Plan) -> str:

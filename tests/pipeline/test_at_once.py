@@ -15,7 +15,7 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lake.stage_run import StageRun
-from llm_i2i_spark.pipeline.runner import execute_all
+from llm_i2i_spark.pipeline.executions import execute_all
 from llm_i2i_spark.sft.stage import STAGE as SFT
 from tests.stage_runs import pinned_run, record_of
 
