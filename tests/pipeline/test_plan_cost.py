@@ -34,6 +34,14 @@ def test_before_ingest_a_plan_says_that_the_cost_is_not_known_yet(shop: Shop) ->
     assert "cost" not in str(shop.plan(("real",)))
 
 
+def test_a_base_model_on_another_machine_has_a_cost_that_is_not_known_here(shop: Shop) -> None:
+    shop.run("real")
+    count_log(shop)
+    elsewhere = shop.given("sft.base_model=/another/machine").plan(("llm_i2i",))
+    assert elsewhere.cost is None
+    assert "the sizes of /another/machine cannot be read on this machine" in str(elsewhere)
+
+
 def test_a_plan_tells_the_cost_of_the_models_that_it_runs_and_of_no_others(shop: Shop) -> None:
     shop = shop.given(*CORE, "cost.prices.core=0.1")
     shop.run("real")
