@@ -14,7 +14,7 @@ from llm_i2i_spark.cost.log_size import geometric_log
 from llm_i2i_spark.cost.model_size import ModelSize
 from llm_i2i_spark.cost.works import WORKS, works_of
 
-USERS, ITEMS, ITEMS_A_USER, TITLE_BYTES = 209e6, 68e6, 48.0, 80.0
+USERS, ITEMS, ITEMS_A_USER, TITLE_BYTES = 209e6, 68e6, 48.0, 108.0
 CLICKS = USERS * ITEMS_A_USER
 SQUARES = USERS * (2 * ITEMS_A_USER**2 - ITEMS_A_USER)
 """Sum over the users of their items, squared, where these numbers are geometric."""

@@ -37,7 +37,7 @@ def page(hooks: ModuleType) -> str:
 def works_in(layout: str, **settings: object) -> list[Work]:
     """By the numbers that the page's words name, and no others."""
     config = Config().with_settings({**SETTINGS, "export.layout": layout, **settings})
-    log = geometric_log(209e6, 68e6, 48, 80)
+    log = geometric_log(209e6, 68e6, 48, 108)
     model = ModelSize("7 B", 6.48e9, 0.26e9, 32, 4096, 4096)
     return [
         work
