@@ -124,11 +124,10 @@ def _planned(plan: Plan) -> list[dict[str, Any]]:
         for planned in plan.stages
     ]
     if plan.cost is not None:
-        cost = plan.cost.values()
         for stage in stages:
-            works = [one for one in cost["works"] if one["stage"] == stage["stage"]]
-            if works:
-                stage["cost"] = {**cost, "works": works}
+            cost = plan.cost.of_stage(stage["stage"])
+            if cost.works:
+                stage["cost"] = cost.values()
     return stages
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from llm_i2i_spark.cost.hardware import Hardware
@@ -49,6 +49,10 @@ class Estimate:
     def money(self) -> float | None:
         """What all works cost; None without a price."""
         return self.hardware.money(self.device_hours)
+
+    def of_stage(self, stage: str) -> Estimate:
+        """The works of one stage alone."""
+        return replace(self, works=tuple(work for work in self.works if work.stage == stage))
 
     def _hours(self, works: Iterable[Work]) -> float:
         devices = self.hardware.devices

@@ -47,6 +47,11 @@ def test_hours_and_money_follow_from_speed_number_and_price() -> None:
     }
 
 
+def test_a_stage_alone_has_its_own_sums() -> None:
+    alone = estimate(PRICED).of_stage("generate")
+    assert (alone.tokens, alone.device_hours, alone.money) == (30, 4, 10)
+
+
 def test_a_stage_that_keeps_one_device_busy_takes_as_long_as_it_does_alone() -> None:
     assert estimate(PRICED, sft=1).hours == 16 + 0.5
     assert estimate(PRICED, sft=1).money == 50
