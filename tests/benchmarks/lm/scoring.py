@@ -81,8 +81,9 @@ def _operations(machine: Machine, checkpoint: LoadedCheckpoint, prefix: int, suf
 
 
 def _padding(machine: Machine, checkpoint: LoadedCheckpoint, rng: np.random.Generator) -> float:
-    """Share of padding among what passes through the model, for histories of all lengths."""
-    lengths = rng.integers(1, 2 * SHOWN, machine.users(64 * USERS)).tolist()
+    """Share of padding among what passes through the model, for histories of up to `SHOWN`
+    items."""
+    lengths = rng.integers(1, SHOWN + 1, machine.users(64 * USERS)).tolist()
     histories, requests = _asked(checkpoint, rng, lengths)
     real = sum(
         1 + len(history) * CODE_LENGTH + len(of_user) * (CODE_LENGTH + 1)
