@@ -32,8 +32,6 @@ ERASED_ROWS = "erased_rows"
 """Attribute of a run record: rows of forgotten users that its commit deleted, by scope."""
 ERASED_USERS = "erased_users"
 """Attribute of the same record: the hashes of these users in the lake's list (`lake.forgotten`)."""
-TOKENS = "tokens"
-"""Attribute of a run record: tokens that each model was trained on in all epochs, by role."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.fingerprint import Ingredients
 from llm_i2i_spark.base.phases import reached
-from llm_i2i_spark.base.run_record import TOKENS, Commit
+from llm_i2i_spark.base.run_record import Commit
 from llm_i2i_spark.base.stage import PinnedRun, Stage
 from llm_i2i_spark.lake.session import session_settings
 from llm_i2i_spark.lake.tables import Lake
@@ -253,7 +253,7 @@ def _trained_tokens(lake: Lake, results: Sequence[PlannedResult]) -> int | None:
     history, known = lake.history("checkpoints"), []
     for result in results:
         commit = _commit_with(history, "checkpoints", result.ingredients)
-        counts = commit.record.attributes.get(TOKENS) if commit and commit.record else None
+        counts = commit.record.attributes.get("tokens") if commit and commit.record else None
         if isinstance(counts, dict):
             known.append(sum(counts.values()))
     return sum(known) if known else None

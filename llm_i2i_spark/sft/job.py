@@ -162,9 +162,8 @@ class Job:
         training.prepare_model()
         folder = self.unfinished / role.name
         checkpoints = TrainingCheckpoints(folder, self.distributed, self.reporter)
-        plan = TrainingPlan.of_role(
-            role, self.config.sft, self.config.seed, self.distributed.device
-        )
+        device = self.distributed.device
+        plan = TrainingPlan.of_role(role, self.config.sft, self.config.seed, device)
         objective = role.objective(training)
         curve = train(training.model, objective, plan, self.distributed, checkpoints, self.reporter)
         fitted = role.calibrate(training) if role.calibrate else None
