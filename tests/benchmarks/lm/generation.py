@@ -12,8 +12,9 @@ from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
-from llm_i2i_spark.lm.decoding import BEAMS_PER_PROPOSAL, rank_catalogue
+from llm_i2i_spark.lm.decoding import rank_catalogue
 from llm_i2i_spark.lm.packing import Tokens
+from llm_i2i_spark.lm.token_limits import BEAMS_PER_PROPOSAL
 from llm_i2i_spark.prompts.items import Item
 from tests.benchmarks.lm.machine import (
     Machine,
