@@ -13,7 +13,7 @@ from llm_i2i_spark.base.run_record import RunRecord
 from llm_i2i_spark.lake import delta_rs
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.delta_files import row_masks
-from llm_i2i_spark.lake.location import quoted_path
+from llm_i2i_spark.lake.delta_sql import quoted_path
 from llm_i2i_spark.lake.lost_files import open_table
 from llm_i2i_spark.lake.session_options import session_options
 from llm_i2i_spark.lake.spark_errors import spark_reason

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import DamagedFileError, MissingDependencyError, hides_interrupt
 from llm_i2i_spark.base.redaction import LOGINS, SECRET_NAMES
 from llm_i2i_spark.base.sections.lake import LakeConfig
@@ -98,7 +99,9 @@ def open_session(settings: SparkConfig, log: Path) -> SparkSession:
     if active is None and (on_databricks() or "PYSPARK_GATEWAY_PORT" in os.environ):
         active = SparkSession.builder.getOrCreate()
     if active is not None:
+        log_message("using the Spark session that is active")
         return _adopt(active, settings)
+    log_message(f"starting Spark; its own words go to {log}")
     check_java()
     # PySpark logs every failed query with the JVM's whole stack to standard error; the error itself
     # is raised all the same.
