@@ -61,6 +61,8 @@ _LOCAL_SETTINGS = {
 }
 _SESSION_SETTINGS = ("spark.databricks.delta.snapshotPartitions",)
 """Those of them that a session which is already active takes, where nobody has set them."""
+_STARTED_BY = frozenset({"PYSPARK_GATEWAY_PORT", "SPARK_REMOTE"})
+"""What spark-submit, and a server of Spark Connect, are known by before a session is active."""
 _CHECKSUMS = {
     "parquet.page.write-checksum.enabled": "true",
     "parquet.page.verify-checksum.enabled": "true",
@@ -96,7 +98,7 @@ def open_session(settings: SparkConfig, log: Path) -> SparkSession:
             before are not looked at.
     """
     active = SparkSession.getActiveSession()
-    if active is None and (on_databricks() or "PYSPARK_GATEWAY_PORT" in os.environ):
+    if active is None and (on_databricks() or _STARTED_BY.intersection(os.environ)):
         active = SparkSession.builder.getOrCreate()
     if active is not None:
         log_message("using the Spark session that is active")

@@ -1,5 +1,5 @@
 """A job as a cluster runs it: the wheel built, installed elsewhere, and the job given to a
-standalone cluster by spark-submit; the workflow of `conf/databricks` calls commands that exist.
+standalone cluster by spark-submit.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
-from llm_i2i_spark.cli.parser import build_parser
 from llm_i2i_spark.config.files import load_config
 from tests.jobs.standalone import standalone_cluster
 
@@ -107,17 +105,6 @@ def test_the_wheel_holds_what_the_package_reads_at_run_time(installed: Path) -> 
     assert (package / "py.typed").is_file()
     assert (package / "sft" / "zero2.json").is_file()
     assert list((package / "evaluate" / "report" / "templates").iterdir())
-
-
-def test_the_databricks_tasks_are_commands_that_exist() -> None:
-    workflow = yaml.safe_load((ROOT / "conf" / "databricks" / "job.yml").read_text())
-    tasks = [
-        task["spark_python_task"] for task in workflow["resources"]["jobs"]["llm_i2i"]["tasks"]
-    ]
-    assert len(tasks) == 3
-    for task in tasks:
-        assert (ROOT / "conf" / "databricks" / task["python_file"]).resolve().is_file()
-        assert build_parser().parse_args(task["parameters"]).command == "run"
 
 
 @pytest.mark.parametrize("name", ["base", "local", "cluster", "databricks"])
