@@ -14,18 +14,9 @@ from pathlib import Path
 import pytest
 
 from llm_i2i_spark.config.files import load_config
-from tests.jobs.standalone import standalone_cluster
+from tests.spark_daemons import QUICK, standalone_cluster
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = (
-    "spark.executor.memory=512m",
-    "spark.ui.enabled=false",
-    "spark.sql.shuffle.partitions=2",
-    "spark.sql.codegen.wholeStage=false",
-    "spark.driver.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-    "spark.executor.extraJavaOptions=-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
-)
-"""What makes a small cluster quick; nothing of it is needed."""
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +66,7 @@ def test_the_line_of_the_readme_runs_on_a_standalone_cluster_from_the_installed_
         values = {"spark://HOST:7077": master, "conf/cluster.yaml": "shop.yaml"}
         command, *words = [values.get(word, word) for word in submit_line(ROOT / "README.md")]
         assert {master, "shop.yaml"} < set(words)
-        for setting in SMALL:
+        for setting in ("spark.executor.memory=512m", *QUICK):
             words = ["--conf", setting, *words]
         done = subprocess.run(
             [str(Path(sys.executable).with_name(command)), *words],
