@@ -111,7 +111,7 @@ def _daemon(
             if found := re.search(started, line):
                 break
         else:
-            raise AssertionError("".join(said[-20:]))
+            raise AssertionError("".join(said)[-8000:])
         # A process whose output nobody reads any more stops where the pipe is full.
         with (folder / f"{process.pid}.log").open("w") as log:
             reader = threading.Thread(target=shutil.copyfileobj, args=(process.stderr, log))
