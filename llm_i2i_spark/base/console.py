@@ -110,6 +110,22 @@ class SilentConsole:
         return None
 
 
+def pace(done: float, seconds: float) -> str:
+    """How fast work goes, in words that hold for slow work too.
+
+    Args:
+        done: units finished.
+        seconds: above 0.
+
+    Returns:
+        Such as `12.3 a second` or `4 a minute`.
+    """
+    each = done / seconds
+    if 0 < each < 0.1:
+        return f"{each * 60:,.1f} a minute"
+    return f"{each:,.1f} a second"
+
+
 class Progress:
     """A count that grows towards a total, shown as a bar or, where none can be drawn, as a message
     every 15 seconds.
@@ -155,12 +171,12 @@ class Progress:
 
     def _line(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-9)
-        rate = self._done / seconds
+        how_fast = f"{self._unit}, {pace(self._done, seconds)}"
         if not self._total:
-            return f"{self._done:,} {self._unit}, {rate:,.1f} a second"
-        left = (self._total - self._done) / rate if rate else float("inf")
+            return f"{self._done:,} {how_fast}"
+        left = (self._total - self._done) * seconds / self._done if self._done else 0
         ahead = f", {left:,.0f} s left" if self._done else ""
-        return f"{self._done:,} of {self._total:,} {self._unit}, {rate:,.1f} a second{ahead}"
+        return f"{self._done:,} of {self._total:,} {how_fast}{ahead}"
 
     def __enter__(self) -> Progress:
         return self

@@ -21,8 +21,6 @@ import pyarrow.parquet as pq
 from llm_i2i_spark.base.files import write_atomically
 from llm_i2i_spark.base.phases import reached
 
-INFERENCE_FOLDER = "_inference"
-"""Under the lake's root."""
 DIGITS = 32
 """Hexadecimal digits of the digests in names."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -17,9 +16,10 @@ from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.run_record import Commit, commit_of
 from llm_i2i_spark.base.stage import PinnedRun, Stage
-from llm_i2i_spark.lake.kept_results import INFERENCE_FOLDER, KeptResults
+from llm_i2i_spark.lake.kept_results import KeptResults
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.lake.unfinished_work import inference_folder, remove_unfinished_work
 
 if TYPE_CHECKING:
     from llm_i2i_spark.config.config import Config
@@ -47,7 +47,7 @@ class StageRun:
         self.lake, self.config, self.stage, self.pinned = lake, config, stage, pinned
         self.cancelled = cancelled or threading.Event()
         self._staged = ExitStack()
-        self._inference_folder: Path | None = None
+        self._keeps_in: Path | None = None
 
     @property
     def spark(self) -> SparkSession:
@@ -133,8 +133,8 @@ class StageRun:
         root, fingerprint = self.lake.root, self.pinned.fingerprint
         if root is None or is_uri(root) or not fingerprint:
             return None
-        self._inference_folder = Path(root) / INFERENCE_FOLDER / fingerprint[:32]
-        return KeptResults(str(self._inference_folder), table)
+        self._keeps_in = Path(root)
+        return KeptResults(str(inference_folder(self._keeps_in, fingerprint)), table)
 
     def last_commit(self, table: str, scope: Scope) -> Commit | None:
         """The commit that wrote a result as the latest version of a table holds it."""
@@ -150,8 +150,5 @@ class StageRun:
         trace: TracebackType | None,
     ) -> None:
         self._staged.close()
-        folder = self._inference_folder
-        if error is None and folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):  # others have results there
-                folder.parent.rmdir()
+        if error is None and self._keeps_in is not None:
+            remove_unfinished_work(self._keeps_in, [self.pinned.fingerprint])

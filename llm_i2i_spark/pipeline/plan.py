@@ -64,6 +64,12 @@ class Plan:
         """Whether there is nothing to do."""
         return all(stage.up_to_date for stage in self.stages)
 
+    @property
+    def up_to_date_fingerprints(self) -> list[str]:
+        """Of the results that the tables hold already."""
+        results = (result for stage in self.stages for result in stage.results)
+        return [one.ingredients.fingerprint for one in results if one.up_to_date]
+
     def lines(self) -> list[str]:
         """The plan as text: a line a stage, and below it a line for each result and reason."""
         lines = []

@@ -245,11 +245,13 @@ class Project(IndexAccess, UserAccess, AuditAccess, UserErasure, Experiments):
         on_stage: Callable[[StageOutcome], None] | None = None,
     ) -> ProjectRun:
         from llm_i2i_spark.lake.leftovers import remove_leftovers
+        from llm_i2i_spark.lake.unfinished_work import remove_unfinished_work
         from llm_i2i_spark.pipeline.runner import run_plan, skip_plan
 
         root = local_root(self._config.lake)
         if root is not None:
             remove_leftovers(root)
+            remove_unfinished_work(root, plan.up_to_date_fingerprints)
         run_id, told = new_run_id(), on_stage or (lambda outcome: None)
         if plan.up_to_date and not self._keeps_versions_otherwise():
             outcomes = skip_plan(plan, told)

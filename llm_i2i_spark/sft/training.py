@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from llm_i2i_spark.base.console import pace
 from llm_i2i_spark.base.errors import ConfigError, StageError
 from llm_i2i_spark.base.phases import reached
 from llm_i2i_spark.lm.loss import LossSums
@@ -187,15 +188,11 @@ class _TrainingLoop:
 
     def _report(self, epoch: int, number: int, loss: float) -> None:
         done = (epoch - self._start_epoch) * self.steps + number + 1
-        examples = (
-            len(self._objective.weights)
-            * done
-            / self.steps
-            / max(time.monotonic() - self._started, 1e-9)
-        )
+        examples = len(self._objective.weights) * done / self.steps
+        how_fast = pace(examples, max(time.monotonic() - self._started, 1e-9))
         note = (
-            f"epoch {epoch + 1} of {self._plan.epochs}, loss {loss:.4f}, {examples:,.0f}"
-            f" {self._objective.unit} a second"
+            f"epoch {epoch + 1} of {self._plan.epochs}, loss {loss:.4f}, {self._objective.unit}:"
+            f" {how_fast}"
         )
         self._reporter.progress(
             self._plan.role,

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 
 from llm_i2i_spark.base import console
-from llm_i2i_spark.base.console import Progress, log_message, set_console, track
+from llm_i2i_spark.base.console import Progress, log_message, pace, set_console, track
 
 LOGGER = logging.getLogger("llm_i2i_spark")
 TWO_LINES = (
@@ -111,3 +111,9 @@ def _standard_error(program: str) -> list[str]:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     return done.stderr.splitlines()
+
+
+def test_slow_work_has_a_pace_too() -> None:
+    assert pace(250, 100) == "2.5 a second"
+    assert pace(4, 100) == "2.4 a minute"
+    assert pace(0, 100) == "0.0 a second"
