@@ -80,7 +80,8 @@ def connect_server(folder: Path, environment: Mapping[str, str]) -> Iterator[str
         "spark-internal",
     ]
     started = r"Spark Connect server started at: \S+:(\d+)"
-    with _daemon(command, environment, folder, started) as port:
+    heap = {"SPARK_DAEMON_MEMORY": "1g"}
+    with _daemon(command, {**environment, **heap}, folder, started) as port:
         yield f"sc://127.0.0.1:{port}"
 
 
@@ -98,7 +99,7 @@ def _daemon(
         [str(Path(sys.executable).with_name(command[0])), *command[1:]],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
-        env={**environment, **SMALL},
+        env={**SMALL, **environment},
         cwd=folder,
         start_new_session=True,
         text=True,
