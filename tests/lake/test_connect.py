@@ -42,7 +42,7 @@ print(project.table("interactions").where("user_id = 'u1'").count())
 
 @pytest.mark.e2e
 def test_stages_and_erasure_work_over_spark_connect(tmp_path: Path) -> None:
-    pytest.importorskip("grpc", reason="pip install 'pyspark[connect]' on this machine")
+    pytest.importorskip("grpc", reason="extra connect is not installed")
     env = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parents[2]), *sys.path]),
