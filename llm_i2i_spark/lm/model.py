@@ -10,6 +10,7 @@ candidate, or as a query, is V+T or 2(V+T) higher.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -189,8 +190,8 @@ class ItemLanguageModel(nn.Module):
             inputs_embeds=embeddings,
             position_ids=position_ids,
             attention_mask=attention_mask,
-            past_key_values=kept,
             use_cache=kept is not None,
+            **({} if kept is None else {_cache_argument(self.backbone): kept}),
         )
         hidden: Tensor = output.last_hidden_state
         return hidden.reshape(shape)
@@ -286,6 +287,12 @@ class ItemLanguageModel(nn.Module):
         inner = (hidden.float() * embeddings).sum(1)
         generator_score = head.scale.float() * (inner - head.centre.float())
         return logits + torch.stack([torch.zeros_like(generator_score), generator_score], dim=1)
+
+
+def _cache_argument(backbone: Any) -> str:
+    """What a forward pass calls kept keys and values; `transformers` has renamed it."""
+    named = inspect.signature(backbone.forward).parameters
+    return "cache" if "cache" in named else "past_key_values"
 
 
 def _inner_products(hidden: Tensor, rows: Tensor) -> Tensor:
