@@ -18,6 +18,7 @@ from pathlib import Path
 import pyspark
 
 from llm_i2i_spark.lake.session import delta_package
+from llm_i2i_spark.training_job.launch import end_with_parent
 
 SMALL = {
     "SPARK_HOME": str(Path(pyspark.__file__).parent),
@@ -102,6 +103,7 @@ def _daemon(
         env={**SMALL, **environment},
         cwd=folder,
         start_new_session=True,
+        preexec_fn=end_with_parent,  # also where the tests themselves are killed
         text=True,
     )
     assert process.stderr is not None
