@@ -11,6 +11,7 @@ import pytest
 
 import llm_i2i_spark
 from llm_i2i_spark.cli.parser import build_parser
+from llm_i2i_spark.lake.session import delta_package
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -36,8 +37,20 @@ def test_every_command_line_is_understood(page: Path) -> None:
         words = shlex.split(line.split(" > ")[0])
         if words[0] == "llm-i2i":
             build_parser().parse_args(words[1:])
-        if words[:2] == ["spark-submit", "jobs/llm_i2i.py"]:
-            build_parser().parse_args(words[2:])
+        if words[0] == "spark-submit" and "jobs/llm_i2i.py" in words:
+            job = words.index("jobs/llm_i2i.py")
+            assert words[words.index("--packages") + 1] == delta_package()
+            build_parser().parse_args(words[job + 1 :])
+
+
+def test_a_cluster_is_given_the_same_lines_in_the_readme_and_on_its_page() -> None:
+    page = (ROOT / "docs" / "clusters.md").read_text(encoding="utf-8")
+    of_readme, of_page = (
+        [line for line in _lines(text) if line.startswith("spark-submit")]
+        for text in (README, page)
+    )
+    assert len(of_readme) == 2
+    assert of_readme == of_page
 
 
 def test_the_readme_shows_the_commands_a_stranger_needs() -> None:

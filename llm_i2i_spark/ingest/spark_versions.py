@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -27,6 +26,7 @@ from llm_i2i_spark.ingest.source_versions import (
     split_version,
 )
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
+from llm_i2i_spark.lake.delta_sql import is_delta_table, quoted_name, quoted_path, table_history
 from llm_i2i_spark.lake.session import session_settings
 from llm_i2i_spark.lake.sources import rows_digest
 from llm_i2i_spark.lake.spark_errors import explained
@@ -51,8 +51,8 @@ def source_by_spark(spark: SparkSession, path: str, table: str) -> SourceVersion
     ):
         if is_table_name(name) and not names_a_file(name):
             return _in_catalog(spark, name, version, table)
-        if DeltaTable.isDeltaTable(spark, name):
-            return _delta(name, DeltaTable.forPath(spark, name), version)
+        if is_delta_table(spark, name):
+            return _delta(spark, name, quoted_path(name), version)
         listing = _list_files(spark, [path])
         files = tuple(sorted(listing))
         if not files:
@@ -83,9 +83,8 @@ def _in_catalog(spark: SparkSession, name: str, version: int | None, table: str)
             " must name one."
         )
     if spark.catalog.getTable(name).tableType not in ("VIEW", "TEMPORARY"):
-        delta = _delta_handle(spark, name)
-        if delta is not None:
-            return in_catalog(_delta(name, delta, version))
+        if _has_history(spark, name):
+            return in_catalog(_delta(spark, name, quoted_name(name), version))
         listing = _files_of_table(spark, name)
         if listing:
             found = count_files(list(listing))
@@ -98,25 +97,26 @@ def _in_catalog(spark: SparkSession, name: str, version: int | None, table: str)
     return SourceVersion(digest, "its rows of now", name, "rows")
 
 
-def _delta_handle(spark: SparkSession, name: str) -> DeltaTable | None:
+def _has_history(spark: SparkSession, name: str) -> bool:
+    """Whether a table of the catalog is one of Delta."""
     try:
-        handle = DeltaTable.forName(spark, name)
-        handle.history(1).collect()
+        table_history(spark, quoted_name(name), 1).collect()
     except SPARK_ERRORS:
-        return None
-    return handle
+        return False
+    return True
 
 
-def _delta(name: str, handle: DeltaTable, version: int | None) -> SourceVersion:
-    history = handle.history() if version is not None else handle.history(1)
+def _delta(spark: SparkSession, path: str, name: str, version: int | None) -> SourceVersion:
+    """A version of a Delta table, the latest without one; `name` is that of SQL statements."""
+    history = table_history(spark, name, None if version is not None else 1)
     if version is not None:
         history = history.where(F.col("version") == version)
     millis = F.unix_millis("timestamp").alias("millis")
     commit: Any = history.select("version", millis).first()
     if commit is None:
-        raise InputDataError(f"{name} has no version {version}; name one of its history.")
-    table_id: Any = handle.detail().select("id").collect()[0]["id"]
-    return delta_source(name, name, table_id, commit["version"], commit["millis"])
+        raise InputDataError(f"{path} has no version {version}; name one of its history.")
+    table_id: Any = spark.sql(f"DESCRIBE DETAIL {name}").select("id").collect()[0]["id"]
+    return delta_source(path, path, table_id, commit["version"], commit["millis"])
 
 
 def _files_of_table(spark: SparkSession, name: str) -> dict[str, tuple[int, int]]:

@@ -14,7 +14,6 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.config.config import Config
@@ -67,7 +66,6 @@ def inspect_source(
     config = load_config(base=config, overrides={**paths, **(settings or {})})
     ingest = _with_catalogue(config.ingest)
     log = Path(tempfile.gettempdir()) / "llm-i2i-spark.log"
-    log_message(f"starting Spark; its own words go to {log}")
     spark = open_session(config.spark.model_copy(update={"short_jobs": True}), log)
     with session_settings(spark), nanosecond_times(spark):
         looks = [_Look(spark, ingest, "interactions")]

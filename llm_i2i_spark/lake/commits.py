@@ -6,19 +6,21 @@ of the time.
 
 from __future__ import annotations
 
-from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
 
 from llm_i2i_spark.base.run_record import Commit, RunRecord
+from llm_i2i_spark.lake.delta_sql import table_history
 
 
-def read_commits(table: DeltaTable, limit: int | None = None) -> list[Commit]:
+def read_commits(spark: SparkSession, name: str, limit: int | None = None) -> list[Commit]:
     """The commits of a table, latest first.
 
     Args:
-        table: which.
+        spark: the session.
+        name: of the table, as SQL statements name it.
         limit: how many of the latest; None for all that are kept.
     """
-    frame = table.history(limit) if limit else table.history()
+    frame = table_history(spark, name, limit)
     columns = ("version", "timestamp", "operation", "operationMetrics", "userMetadata")
     return [
         Commit(

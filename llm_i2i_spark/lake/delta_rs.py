@@ -275,7 +275,8 @@ class DeltaRsLake:
         found, written = arrow_rows(rows, contract), record.to_json()
         if table_exists(path):
             replaced = scopes if _has_scope(path, contract.scope) else ()
-            replace_rows(open_table(path), Path(path), found, contract.scope, replaced, written)
+            table = open_table(path, to_commit=True)
+            replace_rows(table, Path(path), found, contract.scope, replaced, written)
         else:
             create_table(Path(path), found, contract.scope, self._properties, written)
         return version_of(self.history(record.table, RECENT), record), True
@@ -286,7 +287,7 @@ class DeltaRsLake:
             if file.exists:
                 Path(path, file.name).rename(Path(path, f".{file.name}.damaged"))
         metadata = CommitProperties(custom_metadata={"userMetadata": record.to_json()})
-        open_table(path).repair(commit_properties=metadata)
+        open_table(path, to_commit=True).repair(commit_properties=metadata)
 
 
 def _has_scope(path: str, scope: Sequence[str]) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import uuid4
 
-from delta.tables import DeltaTable
 from pyspark.sql import SparkSession
 from pyspark.sql.types import StringType, StructField, StructType
 
@@ -13,7 +13,7 @@ from llm_i2i_spark.base.run_record import RunRecord
 from llm_i2i_spark.lake import delta_rs
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.delta_files import row_masks
-from llm_i2i_spark.lake.location import quoted_path
+from llm_i2i_spark.lake.delta_sql import quoted_path
 from llm_i2i_spark.lake.lost_files import open_table
 from llm_i2i_spark.lake.session_options import session_options
 from llm_i2i_spark.lake.spark_errors import spark_reason
@@ -43,19 +43,25 @@ def erase_rows(lake: Lake, values: Sequence[str], condition: str, record: RunRec
         StageError: the table cannot be written.
     """
     schema = StructType([StructField("value", StringType(), False)])
-    wanted = lake.spark.createDataFrame([(value,) for value in values], schema).alias("wanted")
-    target = DeltaTable.forPath(lake.spark, lake.path(record.table)).alias("row")
+    wanted = lake.spark.createDataFrame([(value,) for value in values], schema)
+    view = f"wanted_{uuid4().hex}"
     try:
         with (
             session_options(lake.spark, {COMMIT_METADATA: record.to_json()}),
             show_task_progress(lake.spark, f"{record.stage}: {record.table}"),
         ):
-            target.merge(wanted, condition).whenMatchedDelete().execute()
+            wanted.createTempView(view)
+            lake.spark.sql(
+                f"MERGE INTO {quoted_path(lake.path(record.table))} AS row USING {view} AS wanted"
+                f" ON {condition} WHEN MATCHED THEN DELETE"
+            )
     except SPARK_ERRORS as error:
         raise storage_error(error) or StageError(
             f"The rows could not be deleted from {record.table} ({spark_reason(error)}); the same"
             " command goes on once that is mended."
         ) from error
+    finally:
+        lake.spark.catalog.dropTempView(view)
     return delta_rs.version_of(lake.history(record.table, delta_rs.RECENT), record)
 
 

@@ -10,7 +10,7 @@ from llm_i2i_spark.base.errors import ConfigError, TableNotFoundError
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.sections.lake import LakeConfig
 
-TABLE_NAME = re.compile(r"[A-Za-z0-9_]+(\.[A-Za-z0-9_]+){0,2}\Z")
+SCHEMA_NAME = re.compile(r"[\w-]+(\.[\w-]+)?\Z", re.ASCII)
 
 
 def require_location(config: LakeConfig) -> None:
@@ -24,9 +24,9 @@ def require_location(config: LakeConfig) -> None:
             "Say where the tables go: --set lake.root=FOLDER (or lake.schema=catalog.schema on a"
             " cluster)."
         )
-    if config.schema_name and not TABLE_NAME.match(config.schema_name):
+    if config.schema_name and not SCHEMA_NAME.match(config.schema_name):
         raise ConfigError(
-            f"lake.schema must look like catalog.schema, and is {config.schema_name!r}."
+            f"lake.schema must look like schema or catalog.schema, and is {config.schema_name!r}."
         )
 
 
@@ -43,11 +43,6 @@ def local_root(config: LakeConfig) -> Path | None:
     """The root as a folder of this machine; None where it is a URI or not set."""
     root = lake_root(config)
     return None if root is None or is_uri(root) else Path(root)
-
-
-def quoted_path(path: str) -> str:
-    """The Delta table in a folder as SQL statements name it."""
-    return "delta.`" + path.replace("`", "``") + "`"
 
 
 def retention_properties(config: LakeConfig) -> dict[str, str]:

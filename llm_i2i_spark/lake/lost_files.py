@@ -26,10 +26,16 @@ from llm_i2i_spark.base.run_record import (
     ScopeResult,
 )
 from llm_i2i_spark.lake.block_checksums import ChecksumError, verify_log
+from llm_i2i_spark.lake.commit_attempts import commit_options
 
 
-def open_table(path: str, version: int | None = None) -> DeltaTable:
+def open_table(path: str, version: int | None = None, to_commit: bool = False) -> DeltaTable:
     """The Delta table in a local folder.
+
+    Args:
+        path: of the table.
+        version: None for the latest.
+        to_commit: whether it is to be written.
 
     Raises:
         TableNotFoundError: its log is damaged, or has no such version; the sentence says what to
@@ -39,7 +45,8 @@ def open_table(path: str, version: int | None = None) -> DeltaTable:
     try:
         if log.is_dir():
             verify_log(log)
-        return DeltaTable(path, version=version)
+        options = commit_options(log) if to_commit else None
+        return DeltaTable(path, version=version, storage_options=options)
     except TableNotFoundError:
         raise
     except ChecksumError as error:

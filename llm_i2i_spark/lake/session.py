@@ -21,6 +21,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import DamagedFileError, MissingDependencyError, hides_interrupt
 from llm_i2i_spark.base.redaction import LOGINS, SECRET_NAMES
 from llm_i2i_spark.base.sections.lake import LakeConfig
@@ -36,6 +37,7 @@ from llm_i2i_spark.lake.delta_jars import fetched_jars, verify_jars
 from llm_i2i_spark.lake.jvm import check_java, one_start_at_a_time, output_to, start_jvm, utf8_names
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.lake.session_options import session_options
+from llm_i2i_spark.lake.spark_errors import spark_reason
 
 LOG_FILE = "spark.log"
 
@@ -60,6 +62,8 @@ _LOCAL_SETTINGS = {
 }
 _SESSION_SETTINGS = ("spark.databricks.delta.snapshotPartitions",)
 """Those of them that a session which is already active takes, where nobody has set them."""
+_STARTED_BY = frozenset({"PYSPARK_GATEWAY_PORT", "SPARK_REMOTE"})
+"""What spark-submit, and a server of Spark Connect, are known by before a session is active."""
 _CHECKSUMS = {
     "parquet.page.write-checksum.enabled": "true",
     "parquet.page.verify-checksum.enabled": "true",
@@ -90,15 +94,23 @@ def open_session(settings: SparkConfig, log: Path) -> SparkSession:
 
     Raises:
         MissingDependencyError: Java is missing or too old, or the Delta jar cannot be found or
-            fetched, or the active session has none.
+            fetched, or the active session has none, or a client of Spark Connect lacks a package.
         DamagedFileError: a jar is not what was published under its name. Sessions that were active
             before are not looked at.
     """
     active = SparkSession.getActiveSession()
-    if active is None and (on_databricks() or "PYSPARK_GATEWAY_PORT" in os.environ):
-        active = SparkSession.builder.getOrCreate()
+    if active is None and (on_databricks() or _STARTED_BY.intersection(os.environ)):
+        try:
+            active = SparkSession.builder.getOrCreate()
+        except ImportError as error:
+            raise MissingDependencyError(
+                f"Spark Connect needs more than is installed ({spark_reason(error)}): pip install"
+                " 'llm-i2i-spark[connect]'."
+            ) from error
     if active is not None:
+        log_message("using the Spark session that is active")
         return _adopt(active, settings)
+    log_message(f"starting Spark; its own words go to {log}")
     check_java()
     # PySpark logs every failed query with the JVM's whole stack to standard error; the error itself
     # is raised all the same.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from llm_i2i_spark.lake.delta_sql import is_delta_table, quoted_path, table_history
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def save_source(spark: SparkSession, root: str, name: str, frame: DataFrame | pd
     path = f"{root}/{FOLDER}/{name}"
     rows = as_spark(spark, frame)
     digest = rows_digest(rows)
-    if not DeltaTable.isDeltaTable(spark, path) or _commits(spark, path, 1)[0][1] != digest:
+    if not is_delta_table(spark, path) or _commits(spark, path, 1)[0][1] != digest:
         writer = rows.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
         with show_task_progress(spark, f"writing {name}"):
             writer.option("userMetadata", digest).save(path)
@@ -52,7 +52,7 @@ def save_source(spark: SparkSession, root: str, name: str, frame: DataFrame | pd
 
 def _commits(spark: SparkSession, path: str, limit: int) -> list[tuple[int, str | None]]:
     """Version and digest of the latest commits of a table, latest first."""
-    history = DeltaTable.forPath(spark, path).history(limit).select("version", "userMetadata")
+    history = table_history(spark, quoted_path(path), limit).select("version", "userMetadata")
     return [(row["version"], row["userMetadata"]) for row in history.collect()]
 
 

@@ -27,6 +27,7 @@ from llm_i2i_spark.lake.block_checksums import (
     write_block_checksums,
     write_log_checksums,
 )
+from llm_i2i_spark.lake.commit_attempts import commit_options
 from llm_i2i_spark.lake.delta_files import file_name, read_file, row_masks
 
 ROWS_AT_ONCE = 1 << 16
@@ -54,6 +55,7 @@ def create_table(
             Schema.from_arrow(rows.schema),
             [file],
             configuration=dict(configuration),
+            storage_options=commit_options(path / "_delta_log"),
             commit_properties=_properties(record, len(rows)),
         )
     except DeltaError as error:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StringType, StructType
@@ -22,11 +21,18 @@ from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.lake import delta_rs
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.commits import read_commits
+from llm_i2i_spark.lake.delta_sql import (
+    create_table,
+    is_delta_table,
+    quoted_name,
+    quoted_path,
+    register_table,
+    require_schema,
+)
 from llm_i2i_spark.lake.location import (
     lake_root,
     local_root,
     missing_table,
-    quoted_path,
     require_location,
     retention_properties,
 )
@@ -46,11 +52,13 @@ class Lake:
         config: `lake.root` and/or `lake.schema`.
 
     Raises:
-        ConfigError: neither is set, or the schema is not a valid name.
+        ConfigError: neither is set, or there is no such schema.
     """
 
     def __init__(self, spark: SparkSession, config: LakeConfig) -> None:
         require_location(config)
+        if config.schema_name:
+            require_schema(spark, config.schema_name)
         self.spark = spark
         self.root = lake_root(config)
         self._is_local = local_root(config) is not None
@@ -79,7 +87,7 @@ class Lake:
         """The commits of a table, latest first; empty where it does not exist."""
         if self._is_local:
             return delta_rs.table_history(self.path(table), limit)
-        return read_commits(self._handle(table), limit) if self.exists(table) else []
+        return read_commits(self.spark, self.sql_name(table), limit) if self.exists(table) else []
 
     def lost_files(self, table: str, version: int | None = None) -> list[LostFile]:
         """The data files of a version that are not as the log says, where the lake is local; on an
@@ -206,25 +214,26 @@ class Lake:
         if not self.exists(table.name):
             self._create(table)
         else:
-            present = self._handle(table.name).toDF().columns
+            present = self._latest(table.name).columns
             upgrade_table(self.spark, self.sql_name(table.name), present, table)
         return self.history(table.name, limit=1)[0].version
 
     def _create(self, table: Table) -> None:
         if self._is_local:
             remove_failed_creation(self.path(table.name))
-        builder = DeltaTable.createIfNotExists(self.spark).addColumns(contract_schema(table))
-        builder = builder.location(self.path(table.name)) if self.root else builder
-        builder = builder.tableName(self._name(table.name)) if self._schema else builder
-        builder = builder.clusterBy(*table.cluster_by) if table.cluster_by else builder
-        properties = dict(self._properties)
-        if table.change_feed:
-            properties["delta.enableChangeDataFeed"] = "true"
-        # What ALTER TABLE ADD CONSTRAINT sets; given at creation it costs no commit of its own.
-        properties |= {f"delta.constraints.{name}": rule for name, rule in table.checks.items()}
-        for key, value in properties.items():
-            builder = builder.property(key, value)
-        builder.execute()
+        name = self._name(table.name) if self._schema else self.sql_name(table.name)
+        location = self.path(table.name) if self._schema and self.root else None
+        create_table(self.spark, name, table, location, self._properties)
+        if not self.history(table.name, limit=1):
+            raise ConfigError(
+                f"{name} is a table already, in another folder than {location}: name the folder"
+                " of that lake in lake.root, or another schema in lake.schema."
+            )
+
+    def register(self, table: str) -> None:
+        """Let the schema, where there is one, know a table that a training job has made."""
+        if self._schema and self.root and self.exists(table):
+            register_table(self.spark, self._name(table), self.path(table))
 
     def exists(self, table: str) -> bool:
         """Whether there is such a table."""
@@ -232,19 +241,18 @@ class Lake:
             return self.spark.catalog.tableExists(self._name(table))
         if self._is_local:
             return delta_rs.table_exists(self.path(table))
-        return DeltaTable.isDeltaTable(self.spark, self.path(table))
+        return is_delta_table(self.spark, self.path(table))
 
-    def _handle(self, table: str) -> DeltaTable:
-        if self.root is None:
-            return DeltaTable.forName(self.spark, self._name(table))
-        return DeltaTable.forPath(self.spark, self.path(table))
+    def _latest(self, table: str) -> DataFrame:
+        reader = self.spark.read.format("delta")
+        return reader.load(self.path(table)) if self.root else reader.table(self._name(table))
 
     def sql_name(self, table: str) -> str:
         """A table as SQL statements name it."""
         return quoted_path(self.path(table)) if self.root else self._name(table)
 
     def _name(self, table: str) -> str:
-        return f"{self._schema}.{table}"
+        return quoted_name(self._schema or "", table)
 
 
 def contract_schema(table: Table) -> StructType:

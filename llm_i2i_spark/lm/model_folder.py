@@ -119,6 +119,28 @@ def require_all_weights(
         )
 
 
+def require_whole_attention(config: Any, length: int) -> None:
+    """Refuse a model whose layers see a window of tokens that is shorter than a row: candidates of
+    one history are read as a tree, in which a window would mean other tokens than in a row.
+
+    Args:
+        config: of the model.
+        length: tokens of a row at most, `sft.max_length`.
+
+    Raises:
+        InputDataError: with the greatest length that the model can have.
+    """
+    window = getattr(config, "sliding_window", None)
+    layers = getattr(config, "layer_types", None)
+    if window is None or (layers is not None and "sliding_attention" not in layers):
+        return
+    if window < length:
+        raise InputDataError(
+            f"Layers of this model see the last {window} tokens, and sft.max_length is {length}:"
+            f" set sft.max_length={window}, or use a model without such windows."
+        )
+
+
 def refuse_pickles(folder: Path) -> None:
     """Refuse a folder that holds a pickle or a zip, recognised by its name or its first bytes.
 

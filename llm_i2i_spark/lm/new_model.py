@@ -21,6 +21,7 @@ from llm_i2i_spark.lm.model import BOS, ItemLanguageModel
 from llm_i2i_spark.lm.model_folder import (
     check_model_folder,
     require_all_weights,
+    require_whole_attention,
     without_progress_bars,
 )
 
@@ -46,7 +47,8 @@ def build_model(
         seed: of all weights that start at random.
 
     Raises:
-        InputDataError: the base model's folder contains code, or lacks weights of the model.
+        InputDataError: the base model's folder contains code, or lacks weights of the model, or its
+            layers do not see a whole row.
     """
     if len(token_features) != n_item_tokens:
         raise ValueError(
@@ -117,6 +119,7 @@ def _pretrained_model(
         )
     causal, loading = loaded
     require_all_weights(folder, loading)
+    require_whole_attention(causal.base_model.config, config.max_length)
     std = float(causal.get_input_embeddings().weight.detach().float().std())
     model = ItemLanguageModel(causal.base_model, token_features, embedding_std=std)
     if tokenizer is not None:

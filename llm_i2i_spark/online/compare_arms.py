@@ -10,7 +10,6 @@ from typing import Any
 
 from pyspark.sql import DataFrame
 
-from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError, InputDataError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
@@ -92,7 +91,6 @@ def compare_arms(
         require_event_file(str(log))
     loaded = load_config(base=config, overrides=dict(settings or {}))
     place = Path(tempfile.gettempdir()) / "llm-i2i-spark.log"
-    log_message(f"starting Spark; its own words go to {place}")
     spark = open_session(loaded.spark, place)
     is_file = isinstance(log, (str, Path))
     reading = explained_rows("event log", str(log)) if is_file else nullcontext()

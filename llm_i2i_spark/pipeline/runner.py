@@ -147,6 +147,8 @@ def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> 
     reached("versions resolved")
     with session_settings(lake.spark):
         tokens = execute_all(lake, stage, executions)
+        for table in stage.writes:
+            lake.register(table)
     commits = _check_written(lake, stage, wanted)
     reached("stage committed")
     seconds = time.monotonic() - started

@@ -8,7 +8,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.contracts import METRICS
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.extras import optional_imports
@@ -119,7 +118,6 @@ class LakeAccess:
             from llm_i2i_spark.lake.session import log_file, open_session
             from llm_i2i_spark.lake.tables import Lake
         log = log_file(self._config.lake)
-        log_message(f"starting Spark; its own words go to {log}")
         return Lake(open_session(self._config.spark, log), self._config.lake)
 
     @property

@@ -86,12 +86,10 @@ def test_a_table_that_is_not_there_is_a_sentence(lake: Lake | DeltaRsLake) -> No
 
 
 def test_both_say_the_same_of_the_history(spark: SparkSession, written: Config) -> None:
-    from delta.tables import DeltaTable
-
     from llm_i2i_spark.lake.commits import read_commits
 
     lake = Lake(spark, written.lake)
-    by_spark = read_commits(DeltaTable.forPath(spark, lake.path("fused")))
+    by_spark = read_commits(spark, lake.sql_name("fused"))
     without_jvm = lake.history("fused")
     # Spark takes a commit's time from its file, delta-rs from what the commit says.
     times = [commit.timestamp for commit in without_jvm]

@@ -23,6 +23,7 @@ from llm_i2i_spark.lake.block_checksums import (
     write_block_checksums,
 )
 from llm_i2i_spark.lake.delta_files import file_name, read_file
+from llm_i2i_spark.lake.lost_files import open_table
 from llm_i2i_spark.lake.table_commit import create_table, replace_rows
 
 SCOPE = ("branch",)
@@ -45,7 +46,7 @@ def content(path: Path) -> set[tuple[str, str]]:
 
 def replace(path: Path, new: pa.Table, *branches: str, table: DeltaTable | None = None) -> None:
     scopes = [{"branch": one} for one in branches]
-    replace_rows(table or DeltaTable(path), path, new, SCOPE, scopes, "{}")
+    replace_rows(table or open_table(str(path)), path, new, SCOPE, scopes, "{}")
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import StageError, UserError
+from llm_i2i_spark.base.errors import ConfigError, StageError, UserError
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
@@ -142,9 +142,56 @@ def test_missing_tables_and_places_are_sentences(spark: SparkSession, config: Co
         Lake(spark, load_config([], ["lake.schema='a b; DROP TABLE x'"]).lake)
 
 
-def test_tables_can_be_registered_in_a_schema(spark: SparkSession, config: Config) -> None:
+@pytest.mark.parametrize("schema", ["shop_lake", "spark_catalog.shop_lake"])
+def test_tables_can_be_registered_in_a_schema(
+    spark: SparkSession, config: Config, schema: str
+) -> None:
     spark.sql("CREATE SCHEMA IF NOT EXISTS shop_lake")
-    lake = Lake(spark, config.lake.model_copy(update={"schema_name": "shop_lake"}))
-    put_rows(lake, config, "fused", _fused(spark))
-    assert spark.table("shop_lake.fused").count() == 2
-    spark.sql("DROP SCHEMA shop_lake CASCADE")
+    try:
+        lake = Lake(spark, config.lake.model_copy(update={"schema_name": schema}))
+        put_rows(lake, config, "fused", _fused(spark))
+        assert spark.table(f"{schema}.fused").count() == 2
+        elsewhere = config.lake.model_copy(
+            update={"schema_name": schema, "root": f"{config.lake.root}_2"}
+        )
+        with pytest.raises(ConfigError, match="in another folder"):
+            put_rows(Lake(spark, elsewhere), config, "fused", _fused(spark))
+    finally:
+        spark.sql("DROP SCHEMA shop_lake CASCADE")
+
+
+def test_a_schema_can_be_the_only_place_of_the_tables(spark: SparkSession, config: Config) -> None:
+    spark.sql("CREATE SCHEMA lake_alone")
+    try:
+        where = {"schema_name": "spark_catalog.lake_alone", "root": None}
+        lake = Lake(spark, config.lake.model_copy(update=where))
+        put_rows(lake, config, "fused", _fused(spark))
+        second = put_rows(lake, config, "fused", _fused(spark, 0.5), run_id="r2")
+        assert {row["weight"] for row in lake.read("fused", second - 1).collect()} == {1.0}
+        assert [commit.rows for commit in lake.history("fused", 2)] == [2, 2]
+        assert set(spark.table("spark_catalog.lake_alone.fused").columns) >= {"weight"}
+    finally:
+        spark.sql("DROP SCHEMA lake_alone CASCADE")
+
+
+def test_tables_of_jobs_without_a_jvm_are_registered_too(
+    spark: SparkSession, config: Config
+) -> None:
+    spark.sql("CREATE SCHEMA IF NOT EXISTS shop_lake")
+    try:
+        put_rows(Lake(spark, config.lake), config, "fused", _fused(spark))
+        lake = Lake(spark, config.lake.model_copy(update={"schema_name": "shop_lake"}))
+        for table in ("fused", "fused", "checkpoints"):
+            lake.register(table)
+        assert spark.table("shop_lake.fused").count() == 2
+        assert not spark.catalog.tableExists("shop_lake.checkpoints")
+    finally:
+        spark.sql("DROP SCHEMA shop_lake CASCADE")
+
+
+@pytest.mark.parametrize("schema", ["no_such", "spark_catalog.no_such", "main.recommendations"])
+def test_a_schema_that_is_not_there_is_a_sentence(
+    spark: SparkSession, config: Config, schema: str
+) -> None:
+    with pytest.raises(ConfigError, match=f"There is no schema {schema}.*CREATE SCHEMA `"):
+        Lake(spark, config.lake.model_copy(update={"schema_name": schema}))

@@ -7,6 +7,7 @@ import os
 import pickle
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,23 @@ def test_a_folder_that_is_torn_or_points_elsewhere_is_refused(
         check_model_folder(folder)
     assert "\n" not in str(caught.value)
     assert not (folder / "canary").exists()
+
+
+def test_a_window_of_attention_shorter_than_a_row_is_refused(
+    small: type, base_model_folder: Callable[[str], Path], tmp_path: Path
+) -> None:
+    folder = shutil.copytree(base_model_folder("qwen2"), tmp_path / "windowed")
+    config = json.loads((folder / "config.json").read_text())
+    layers = ["full_attention", "sliding_attention"]
+    windowed = {"use_sliding_window": True, "sliding_window": 64, "layer_types": layers}
+    (folder / "config.json").write_text(json.dumps({**config, **windowed}))
+    for length, fits in ((64, True), (65, False)):
+        given = {"base_model": str(folder), "max_length": length}
+        build = partial(
+            build_model, small.CONFIG.model_copy(update=given), 3, small.features(3), None, 0
+        )
+        if fits:
+            assert build().backbone.config.sliding_window == 64
+        else:
+            with pytest.raises(InputDataError, match=r"the last 64 tokens.*sft\.max_length=64"):
+                build()
