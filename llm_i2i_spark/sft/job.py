@@ -29,7 +29,6 @@ from llm_i2i_spark.lm.checkpoint import (
 from llm_i2i_spark.sft.artifacts import ModelArtifacts, prepare_artifacts
 from llm_i2i_spark.sft.calibrate import FittedCalibration
 from llm_i2i_spark.sft.distributed import Distributed
-from llm_i2i_spark.sft.engine import TrainingPlan
 from llm_i2i_spark.sft.examples import generator_rows
 from llm_i2i_spark.sft.model_inputs import find_model_inputs
 from llm_i2i_spark.sft.role_training import RoleTraining
@@ -41,7 +40,6 @@ from llm_i2i_spark.sft.saved_checkpoints import (
     checkpoint_folders,
     lost_checkpoint,
 )
-from llm_i2i_spark.sft.training import train
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter
 
@@ -159,15 +157,9 @@ class Job:
             distributed=self.distributed,
             reporter=self.reporter,
         )
-        training.prepare_model()
-        checkpoints = TrainingCheckpoints(
-            self.unfinished / role.name, self.distributed, self.reporter
+        curve = training.train(
+            TrainingCheckpoints(self.unfinished / role.name, self.distributed, self.reporter)
         )
-        plan = TrainingPlan.of_role(
-            role, self.config.sft, self.config.seed, self.distributed.device
-        )
-        objective = role.objective(training)
-        curve = train(training.model, objective, plan, self.distributed, checkpoints, self.reporter)
         fitted = role.calibrate(training) if role.calibrate else None
         return self._save(training, curve, fitted, time.monotonic() - started)
 
