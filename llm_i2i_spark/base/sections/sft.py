@@ -96,6 +96,14 @@ class SftConfig(Section):
     accumulation_steps: int = Field(
         1, ge=1, description="parts in which a batch passes through the model, to save memory"
     )
+    gradient_checkpointing: bool | None = Field(
+        None,
+        description=(
+            "compute activations again in the backward pass, a third more work for less memory;"
+            " None: on a GPU where they would not fit otherwise"
+        ),
+        json_schema_extra=RUNTIME,
+    )
     max_length: int = Field(1024, ge=8, description="tokens of a packed row")
     sampled_negatives: int = Field(
         512,
