@@ -4,16 +4,13 @@ before it was stopped, and infers only the rest.
 
 _inference/<fingerprint>/<table>-<digest of model, prompt and batch>-<digest of the file>.parquet
 
-The folder is removed when the stage has committed, or by the next run that finds it has. A file
-that cannot be written is no error: then its batch may be inferred again. One that is not what was
-written is passed over.
+The folder is removed when the stage has committed. A file that cannot be written is no error: then
+its batch may be inferred again. One that is not what was written is passed over.
 """
 
 from __future__ import annotations
 
 import hashlib
-import shutil
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,28 +21,8 @@ import pyarrow.parquet as pq
 from llm_i2i_spark.base.files import write_atomically
 from llm_i2i_spark.base.phases import reached
 
-INFERENCE_FOLDER = "_inference"
-"""Under the lake's root."""
 DIGITS = 32
 """Hexadecimal digits of the digests in names."""
-
-
-def inference_folder(root: Path, fingerprint: str) -> Path:
-    """Where the results are kept from which a result of a stage is made."""
-    return root / INFERENCE_FOLDER / fingerprint[:DIGITS]
-
-
-def remove_kept_results(root: Path, fingerprints: Iterable[str]) -> None:
-    """Remove what was kept for results that are committed.
-
-    Args:
-        root: of the lake.
-        fingerprints: of those results.
-    """
-    for fingerprint in filter(None, fingerprints):
-        shutil.rmtree(inference_folder(root, fingerprint), ignore_errors=True)
-    with suppress(OSError):  # others have results there, or nobody has
-        (root / INFERENCE_FOLDER).rmdir()
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from llm_i2i_spark.base.unfinished import TEMPORARY, UNFINISHED, remove_abandoned
-from llm_i2i_spark.lake.kept_results import INFERENCE_FOLDER
+from llm_i2i_spark.lake.unfinished_work import INFERENCE_FOLDER
 
 STAGING_FOLDER = "_staging"
 """Under the lake's root: rows that a stage reads more than once."""

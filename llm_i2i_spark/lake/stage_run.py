@@ -16,9 +16,10 @@ from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.run_record import Commit, commit_of
 from llm_i2i_spark.base.stage import PinnedRun, Stage
-from llm_i2i_spark.lake.kept_results import KeptResults, inference_folder, remove_kept_results
+from llm_i2i_spark.lake.kept_results import KeptResults
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.lake.unfinished_work import inference_folder, remove_unfinished_work
 
 if TYPE_CHECKING:
     from llm_i2i_spark.config.config import Config
@@ -150,4 +151,4 @@ class StageRun:
     ) -> None:
         self._staged.close()
         if error is None and self._keeps_in is not None:
-            remove_kept_results(self._keeps_in, [self.pinned.fingerprint])
+            remove_unfinished_work(self._keeps_in, [self.pinned.fingerprint])

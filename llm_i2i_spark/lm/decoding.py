@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.lm.beam_states import BeamStates
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.history_states import states_after
 from llm_i2i_spark.lm.packing import Tokens, token_batches
-from llm_i2i_spark.lm.trees import Suffix, tree_batch
 from llm_i2i_spark.lm.trie import ItemTrie
 from llm_i2i_spark.prompts.items import Item
 
@@ -152,7 +152,7 @@ class _CatalogueSearch:
         return self._search_beams(self._trie, prompts, owned)
 
     def _rank_tokens(self, prompts: Sequence[Tokens], owned: Sequence[Int64Array]) -> Ranking:
-        hidden = self._after_prompts(prompts)
+        hidden = states_after(self._model, prompts, self._device)
         rows = max(1, SCORES_AT_ONCE[self._device.type] // len(self._embeddings))
         parts = []
         for start in range(0, len(prompts), rows):
@@ -173,14 +173,11 @@ class _CatalogueSearch:
     ) -> Ranking:
         users, nodes = np.arange(len(prompts)), np.zeros(len(prompts), np.int64)
         log_probs = np.zeros(len(prompts))
-        beams = np.empty((len(prompts), 0), np.int64)  # item tokens so far
+        paths = np.empty((len(prompts), 0), np.int64)
         owned_leaves = _OwnedLeaves(trie, owned)
+        states = BeamStates(self._model, prompts, self._device)
+        hidden = states.after_prompts
         for level in range(trie.length):
-            hidden = (
-                self._after_prompts(prompts)
-                if level == 0
-                else self._after_beams(prompts, users, beams)
-            )
             parents, children, tokens = trie.children(level, nodes)
             steps = _allowed_log_softmax(self._scores(hidden), parents, tokens)
             totals = log_probs[parents] + steps
@@ -189,25 +186,13 @@ class _CatalogueSearch:
             tie_order = children if level + 1 < trie.length else trie.items[children]
             kept = np.flatnonzero(proposable)
             kept = kept[_top_k(users[parents[kept]], totals[kept], tie_order[kept], width)]
-            beams = np.concatenate([beams[parents[kept]], tokens[kept, None]], axis=1)
             users, nodes, log_probs = users[parents[kept]], children[kept], totals[kept]
+            if level + 1 < trie.length and len(users):
+                paths = paths[parents[kept]]
+                last = tokens[kept] + self._model.vocabulary_size
+                hidden, columns = states.after_tokens(users, paths, last)
+                paths = np.concatenate([paths, columns[:, None]], axis=1)
         return Ranking(users, trie.items[nodes], log_probs)
-
-    def _after_prompts(self, prompts: Sequence[Tokens]) -> Tensor:
-        return states_after(self._model, prompts, self._device)
-
-    def _after_beams(
-        self, prompts: Sequence[Tokens], users: Int64Array, beams: Int64Array
-    ) -> Tensor:
-        """[N, H] hidden states after each beam; the beams of a user (ascending) share the prompt in
-        one row.
-        """
-        suffixes: list[list[Suffix]] = [[] for _ in prompts]
-        for user, codes in zip(users.tolist(), beams + self._model.vocabulary_size, strict=True):
-            suffixes[user].append(Suffix(len(prompts[user]), codes))
-        batch = tree_batch(prompts, suffixes).to(self._device)
-        hidden: Tensor = self._model(batch.tokens, batch.position_ids, batch.mask, batch.read)
-        return hidden
 
     def _scores(self, hidden: Tensor) -> Tensor:
         scores = hidden.float() @ self._embeddings.T

@@ -8,11 +8,14 @@ compact model has one layer.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+if TYPE_CHECKING:
+    from transformers import Cache
 
 
 class Read(NamedTuple):
@@ -60,6 +63,7 @@ def hidden_states(
     position_ids: Tensor,
     mask: Tensor | None = None,
     at: tuple[Tensor, Tensor] | None = None,
+    kept: Cache | None = None,
 ) -> Tensor:
     """Hidden states after the last norm.
 
@@ -68,8 +72,9 @@ def hidden_states(
         embeddings: [B, L, H] of the tokens.
         position_ids: [B, L]; without a mask attention is causal, and positions that restart keep
             packed examples apart.
-        mask: [B, 1, L, L], True where the token of the row sees the token of the column.
+        mask: [B, 1, L, K + L], True where the token of the row sees the token of the column.
         at: rows (ascending) and columns [S] of the tokens that are read; None: all.
+        kept: keys and values of K earlier tokens of each row; those of these tokens are added.
 
     Returns:
         [S, H], or [B, L, H] for all.
@@ -82,32 +87,33 @@ def hidden_states(
     layers = backbone.layers[: backbone.config.num_hidden_layers]
     hidden = embeddings
     for layer in layers if at is None else layers[:-1]:
-        hidden = _layer(layer, hidden, rotation, mask)
+        hidden = _layer(layer, hidden, rotation, mask, kept)
     if at is not None:
         read = Read.at(*at, *position_ids.shape)
-        hidden = _last_layer(layers[-1], hidden, rotation, mask, read)
+        hidden = _last_layer(layers[-1], hidden, rotation, mask, read, kept)
     return _normed(backbone.norm, hidden)
 
 
-def _layer(layer: Any, hidden: Tensor, rotation: Tensor, mask: Tensor) -> Tensor:
+def _layer(
+    layer: Any, hidden: Tensor, rotation: Tensor, mask: Tensor, kept: Cache | None
+) -> Tensor:
     attention, normed = layer.self_attn, _normed(layer.input_layernorm, hidden)
-    queries, keys = (
-        _Rotate.apply(_heads(attention, project(normed)), rotation)
-        for project in (attention.q_proj, attention.k_proj)
-    )
-    attended = _attend(attention, queries, keys, _heads(attention, attention.v_proj(normed)), mask)
+    queries = _Rotate.apply(_heads(attention, attention.q_proj(normed)), rotation)
+    keys, values = _keys_and_values(attention, normed, rotation, kept)
+    attended = _attend(attention, queries, keys, values, mask)
     return _feed_forward(layer, hidden, attended)
 
 
-def _last_layer(layer: Any, hidden: Tensor, rotation: Tensor, mask: Tensor, read: Read) -> Tensor:
+def _last_layer(
+    layer: Any, hidden: Tensor, rotation: Tensor, mask: Tensor, read: Read, kept: Cache | None
+) -> Tensor:
     """[S, H] what a layer makes of the tokens that are read."""
     attention, normed = layer.self_attn, _normed(layer.input_layernorm, hidden)
     asked, before, of_asked = (
         part.flatten(0, 1).index_select(0, read.tokens) for part in (normed, hidden, rotation)
     )
     queries = _Rotate.apply(_heads(attention, attention.q_proj(asked)), of_asked)
-    keys = _Rotate.apply(_heads(attention, attention.k_proj(normed)), rotation)
-    values = _heads(attention, attention.v_proj(normed))
+    keys, values = _keys_and_values(attention, normed, rotation, kept)
     seen = mask.flatten(0, 2).index_select(0, read.tokens[read.table])
     attended = _attend(
         attention,
@@ -117,6 +123,18 @@ def _last_layer(layer: Any, hidden: Tensor, rotation: Tensor, mask: Tensor, read
         seen.view(*read.shape, -1)[:, None],
     )
     return _feed_forward(layer, before, attended.flatten(0, 1).index_select(0, read.places))
+
+
+def _keys_and_values(
+    attention: Any, normed: Tensor, rotation: Tensor, kept: Cache | None
+) -> tuple[Tensor, Tensor]:
+    """[B, K + L, heads, head size] each."""
+    keys = _Rotate.apply(_heads(attention, attention.k_proj(normed)), rotation)
+    values = _heads(attention, attention.v_proj(normed))
+    if kept is None:
+        return keys, values
+    of_all = kept.update(keys.transpose(1, 2), values.transpose(1, 2), attention.layer_idx)
+    return of_all[0].transpose(1, 2), of_all[1].transpose(1, 2)
 
 
 def _feed_forward(layer: Any, hidden: Tensor, attended: Tensor) -> Tensor:
@@ -131,7 +149,7 @@ def _heads(attention: Any, projected: Tensor) -> Tensor:
 
 
 def _attend(attention: Any, queries: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """[B, W, heads * head size] from [B, W or L, heads, head size]."""
+    """[B, W, heads * head size] from [B, W or K + L, heads, head size]."""
     attended = functional.scaled_dot_product_attention(
         queries.transpose(1, 2),
         keys.transpose(1, 2),

@@ -10,6 +10,7 @@ candidate, or as a query, is V+T or 2(V+T) higher.
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -23,7 +24,7 @@ from llm_i2i_spark.lm.dropout import Dropout
 from llm_i2i_spark.lm.llama import hidden_states, is_lean
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import Cache, PreTrainedModel
 
 PAD, BOS = 0, 1
 CANDIDATE, QUERY = 1, 2
@@ -136,6 +137,7 @@ class ItemLanguageModel(nn.Module):
         mask: Tensor | None = None,
         at: tuple[Tensor, Tensor] | None = None,
         items: ItemRows | None = None,
+        kept: Cache | None = None,
     ) -> Tensor:
         """Hidden states of tokens, after the backbone's last norm.
 
@@ -143,22 +145,28 @@ class ItemLanguageModel(nn.Module):
             tokens: [B, L] token ids.
             position_ids: [B, L]; without a mask attention is causal, and positions that restart
                 keep packed examples apart.
-            mask: [B, 1, L, L], True where the token of the row sees the token of the column; for
-                rows with suffixes of one prefix.
+            mask: [B, 1, L, K + L], True where the token of the row sees the token of the column;
+                for rows with suffixes of one prefix.
             at: rows (ascending) and columns [S] of the tokens that are read; None: all.
             items: embeddings of all item tokens of the batch, where they are there already.
+            kept: keys and values of K earlier tokens of each row, which come first among the
+                columns; those of these tokens are added.
 
         Returns:
             [S, H] for the tokens that are read, else [B, L, H], in the backbone's precision.
         """
         embeddings = self.dropout(self.embed(tokens, items))
         if is_lean(self.backbone, embeddings):
-            return hidden_states(self.backbone, embeddings, position_ids, mask, at)
-        hidden = self._backbone_states(embeddings, position_ids, mask)
+            return hidden_states(self.backbone, embeddings, position_ids, mask, at, kept)
+        hidden = self._backbone_states(embeddings, position_ids, mask, kept)
         return hidden if at is None else hidden[at]
 
     def _backbone_states(
-        self, embeddings: Tensor, position_ids: Tensor, mask: Tensor | None
+        self,
+        embeddings: Tensor,
+        position_ids: Tensor,
+        mask: Tensor | None,
+        kept: Cache | None,
     ) -> Tensor:
         """[B, L, H] by the backbone's own forward pass."""
         shape = embeddings.shape
@@ -170,19 +178,20 @@ class ItemLanguageModel(nn.Module):
             attention_mask = torch.zeros_like(mask, dtype=embeddings.dtype).masked_fill_(
                 ~mask, torch.finfo(embeddings.dtype).min
             )
-        elif self.backbone.config._attn_implementation == FLASH:
+        elif kept is None and self.backbone.config._attn_implementation == FLASH:
             # FlashAttention recognises packed examples only in a single row.
             embeddings, position_ids = (
                 embeddings.reshape(1, -1, shape[-1]),
                 position_ids.reshape(1, -1),
             )
         # With a cache transformers 5 no longer looks for restarting positions, and packed examples
-        # would see each other.
+        # would see each other: rows whose keys are kept hold one prompt each.
         output = self.backbone(
             inputs_embeds=embeddings,
             position_ids=position_ids,
             attention_mask=attention_mask,
-            use_cache=False,
+            use_cache=kept is not None,
+            **({} if kept is None else {_cache_argument(self.backbone): kept}),
         )
         hidden: Tensor = output.last_hidden_state
         return hidden.reshape(shape)
@@ -278,6 +287,12 @@ class ItemLanguageModel(nn.Module):
         inner = (hidden.float() * embeddings).sum(1)
         generator_score = head.scale.float() * (inner - head.centre.float())
         return logits + torch.stack([torch.zeros_like(generator_score), generator_score], dim=1)
+
+
+def _cache_argument(backbone: Any) -> str:
+    """What a forward pass calls kept keys and values; `transformers` has renamed it."""
+    named = inspect.signature(backbone.forward).parameters
+    return "cache" if "cache" in named else "past_key_values"
 
 
 def _inner_products(hidden: Tensor, rows: Tensor) -> Tensor:

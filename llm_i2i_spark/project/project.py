@@ -244,14 +244,14 @@ class Project(IndexAccess, UserAccess, AuditAccess, UserErasure, Experiments):
         backbones: Sequence[str] | None,
         on_stage: Callable[[StageOutcome], None] | None = None,
     ) -> ProjectRun:
-        from llm_i2i_spark.lake.kept_results import remove_kept_results
         from llm_i2i_spark.lake.leftovers import remove_leftovers
+        from llm_i2i_spark.lake.unfinished_work import remove_unfinished_work
         from llm_i2i_spark.pipeline.runner import run_plan, skip_plan
 
         root = local_root(self._config.lake)
         if root is not None:
             remove_leftovers(root)
-            remove_kept_results(root, plan.up_to_date_fingerprints)
+            remove_unfinished_work(root, plan.up_to_date_fingerprints)
         run_id, told = new_run_id(), on_stage or (lambda outcome: None)
         if plan.up_to_date and not self._keeps_versions_otherwise():
             outcomes = skip_plan(plan, told)

@@ -20,6 +20,7 @@ from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake, holds_results
 from llm_i2i_spark.lake.run_lock import unfinished_work_lock
+from llm_i2i_spark.lake.unfinished_work import training_folder
 from llm_i2i_spark.lm.checkpoint import (
     LoadedCheckpoint,
     load_checkpoint,
@@ -71,7 +72,7 @@ class Job:
     @property
     def unfinished(self) -> Path:
         """Folder of the unfinished work of this fingerprint."""
-        return self.lake.root / "checkpoints_files" / "_partial" / self.run.fingerprint[:32]
+        return training_folder(self.lake.root, self.run.fingerprint)
 
     def execute(self) -> int:
         """Do all that is not yet done; where another job is at work on the same result, when that

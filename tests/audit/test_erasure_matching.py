@@ -22,7 +22,8 @@ from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.experiments.experiment_lake import FOLDER
 from llm_i2i_spark.lake.forgotten import forget_users, forgotten_users
-from llm_i2i_spark.lake.kept_results import INFERENCE_FOLDER, KeptResults
+from llm_i2i_spark.lake.kept_results import KeptResults
+from llm_i2i_spark.lake.unfinished_work import INFERENCE_FOLDER
 
 
 def found(users: Users, values: list[object], kind: UserIds = "id") -> list[bool]:

@@ -25,7 +25,7 @@ from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
-from llm_i2i_spark.lake.kept_results import inference_folder
+from llm_i2i_spark.lake.unfinished_work import inference_folder, training_folder
 from tests.e2e.scored_in_sql import expect_what_the_stage_gave
 
 pytestmark = pytest.mark.e2e
@@ -86,11 +86,17 @@ def test_the_same_command_again_finds_everything_up_to_date_without_spark(
     scored = DeltaRsLake(LakeConfig(root=str(finished.lake))).history("scored")[0]
     (result,) = scored.record.scopes.values()
     # As of a process that was killed between its commit and the removal.
-    kept, wanted = (inference_folder(finished.lake, one) for one in (result.fingerprint, "other"))
-    for folder in (kept, wanted):
+    trained = DeltaRsLake(LakeConfig(root=str(finished.lake))).history("checkpoints")[0]
+    (checkpoints,) = trained.record.scopes.values()
+    kept = (
+        inference_folder(finished.lake, result.fingerprint),
+        training_folder(finished.lake, checkpoints.fingerprint),
+    )
+    wanted = inference_folder(finished.lake, "other")
+    for folder in (*kept, wanted):
         folder.mkdir(parents=True)
     out, err = llm_i2i.run("run", "--json", *finished.arguments)
-    assert not kept.exists()
+    assert [one for one in kept if one.exists()] == []
     wanted.rmdir()  # a run with other settings goes on from here
     again = json.loads(out)
     assert all(stage["up_to_date"] for stage in again["stages"])

@@ -21,11 +21,11 @@ from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.erase_rows import drop_deleted_in_place, erase_rows
 from llm_i2i_spark.lake.forgotten import FOLDER, forget_users
-from llm_i2i_spark.lake.kept_results import INFERENCE_FOLDER
 from llm_i2i_spark.lake.leftovers import STAGING_FOLDER
 from llm_i2i_spark.lake.log_statistics import drop_statistics
 from llm_i2i_spark.lake.old_versions import remove_old_versions
 from llm_i2i_spark.lake.tables import Lake
+from llm_i2i_spark.lake.unfinished_work import INFERENCE_FOLDER
 
 STAGE = "forget"
 """The stage of the run records: none of the pipeline's."""

@@ -8,8 +8,8 @@ from pathlib import Path
 from llm_i2i_spark.audit.verify.result import Leftover
 from llm_i2i_spark.base.manifest import is_complete
 from llm_i2i_spark.base.unfinished import UNFINISHED
-from llm_i2i_spark.lake.kept_results import INFERENCE_FOLDER
 from llm_i2i_spark.lake.leftovers import STAGING_FOLDER, writing_folders
+from llm_i2i_spark.lake.unfinished_work import INFERENCE_FOLDER
 
 CHECKPOINT_FOLDERS = ("checkpoints_files", "combiners_files")
 _BELOW_ROOT = {
