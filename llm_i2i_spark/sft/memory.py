@@ -215,7 +215,7 @@ def _advice(estimate: MemoryEstimate, free: int, plan: TrainingPlan) -> str:
     if room > 0:
         # Power of two, since it must divide the batch.
         parts = 2 ** math.ceil(math.log2(estimate.activations / room))
-        smaller = f"sft.accumulation_steps={plan.accumulation * parts}, or a smaller sft.batch_size"
+        smaller = f"sft.accumulation_steps={plan.accumulation * parts}, or a smaller batch_size"
         return f"sft.gradient_checkpointing=true, {smaller}" if held_back else smaller
     if estimate.weights >= free:
         return "a smaller sft.base_model"
