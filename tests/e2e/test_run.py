@@ -10,12 +10,10 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import psutil
 import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
@@ -27,8 +25,17 @@ from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lake.unfinished_work import inference_folder, training_folder
 from tests.e2e.scored_in_sql import expect_what_the_stage_gave
+from tests.faults.kills import KilledLake, digests
 
 pytestmark = pytest.mark.e2e
+MADE_BEFORE_SFT = (
+    "interactions",
+    "items",
+    "item_stats",
+    "quarantine",
+    "sft_generator",
+    "sft_discriminator",
+)
 STAGES = ["ingest", "export", "sft", "generate", "discriminate", "fuse", "i2i", "index", "evaluate"]
 
 
@@ -207,30 +214,21 @@ def test_an_interrupted_run_ends_with_one_sentence(
 
 
 @pytest.mark.faults
-def test_a_run_killed_in_sft_and_in_generate_ends_with_the_same_index(
-    raw_files: Any, llm_i2i: Any, here: Any, finished: Finished, tmp_path: Path
+def test_a_run_killed_in_sft_and_in_generate_ends_with_the_same_rows(
+    finished: Finished, tmp_path: Path
 ) -> None:
-    arguments = raw_files.arguments(tmp_path / "lake")
-    for stage in ("sft", "generate"):
-        _kill_in(stage, llm_i2i.start("run", *arguments))
-    done = json.loads(here.run("run", "--json", *arguments))
-    assert [stage["stage"] for stage in done["stages"] if stage["up_to_date"]] == STAGES[:3]
-    killed = _index(here, arguments, tmp_path / "killed.parquet")
-    assert killed == _index(here, finished.arguments, tmp_path / "finished.parquet")
-
-
-def _kill_in(stage: str, process: subprocess.Popen[str]) -> None:
-    """SIGKILL a command with all its children a second after a stage began."""
-    _wait_for(stage, process)
-    time.sleep(1.0)
-    children = psutil.Process(process.pid).children(recursive=True)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    psutil.wait_procs(children, timeout=30)
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stderr.close()
-    process.stdout.close()
+    root, of_killed = tmp_path / "lake", ("checkpoints", "candidates", "item_candidates")
+    for table in MADE_BEFORE_SFT:
+        shutil.copytree(finished.lake / table, root / table)
+    arguments = [one.replace(str(finished.lake), str(root)) for one in finished.arguments]
+    lake = KilledLake(root, ["run", "--to", "generate", *arguments], tmp_path / "tmp")
+    assert lake.kill("training step:2:KILL:parent")
+    assert lake.kill("table written:1")
+    lake.finish()
+    assert [(kill.outcome, kill.bad) for kill in lake.kills] == [("driver killed", "")] * 2
+    assert lake.leftovers() == []
+    found, expected = digests(root), digests(finished.lake)
+    assert {name: found[name] for name in of_killed} == {name: expected[name] for name in of_killed}
 
 
 def _wait_for(stage: str, process: subprocess.Popen[str]) -> None:
