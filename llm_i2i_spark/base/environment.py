@@ -20,6 +20,7 @@ LIBRARIES = (
     "torch",
     "transformers",
     "deepspeed",
+    "peft",
 )
 """Distributions that results are computed with."""
 CPU_INFO, GPUS = Path("/proc/cpuinfo"), Path("/proc/driver/nvidia/gpus")

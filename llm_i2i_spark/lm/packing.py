@@ -102,12 +102,16 @@ class PackedExamples:
 
     Attributes:
         lengths: [n] tokens of each example.
+        targets: [n] how many tokens are predicted from each.
         weights: [n] sum of the loss weights of each example.
     """
 
     def __init__(self, examples: Iterable[Example]) -> None:
         kept = list(examples)
         self.lengths = np.array([len(example.tokens) for example in kept], np.int64)
+        self.targets = np.array(
+            [np.count_nonzero(example.targets != IGNORE_INDEX) for example in kept], np.int64
+        )
         self.weights: NDArray[np.float64] = np.array(
             [example.weights.sum(dtype=np.float64) for example in kept]
         )

@@ -19,7 +19,7 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.sft.execute import check_layout
 from llm_i2i_spark.sft.model_inputs import find_model_inputs
-from llm_i2i_spark.sft.stage import STAGE
+from llm_i2i_spark.sft.stage import STAGE, check_lora
 from llm_i2i_spark.training_job.command_line import JobProgram, exit_at_once
 from llm_i2i_spark.training_job.events import Reporter
 
@@ -45,6 +45,7 @@ def _execute(
     config: Config, pinned: PinnedRun | None, lake: DeltaRsLake, reporter: Reporter
 ) -> int:
     check_layout(config)
+    check_lora(config)
     run = pinned or _latest_run(config, lake)
     # Imported here, so that a mistake in the settings is reported before torch is loaded.
     from llm_i2i_spark.sft.distributed import initialize_distributed

@@ -141,6 +141,7 @@ class ModelArtifacts:
             "config_digest": self.config.digest(),
             "base_model": self.config.sft.base_model or "compact",
             "base_model_digest": self.base_digest,
+            "lora_rank": self.config.sft.lora.rank,
             "code_version": __version__,
             "ranks": distributed.world_size,
             "device": distributed.device.type,

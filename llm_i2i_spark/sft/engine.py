@@ -49,6 +49,9 @@ class TrainingPlan:
         checkpoint_every: epochs between training checkpoints.
         item_rate_factor: learning rate of the item embeddings, as a multiple of the others'.
         seed: of order, dropout and sampled negatives.
+        gradient_checkpointing: whether activations are computed again in the backward pass; None:
+            where they would not fit otherwise.
+        adaptable: whether adapters could be trained in place of the model.
     """
 
     role: str
@@ -65,6 +68,8 @@ class TrainingPlan:
     checkpoint_every: int
     item_rate_factor: float
     seed: int
+    gradient_checkpointing: bool | None
+    adaptable: bool
 
     @classmethod
     def of_role(
@@ -91,6 +96,8 @@ class TrainingPlan:
             checkpoint_every=config.checkpoint_every,
             item_rate_factor=numbers.item_rate_factor,
             seed=seed,
+            gradient_checkpointing=config.gradient_checkpointing,
+            adaptable=config.base_model is not None and not config.lora.rank,
         )
 
     def steps_an_epoch(self, examples: int, slots: int) -> int:

@@ -30,7 +30,6 @@ from llm_i2i_spark.lm.checkpoint import (
 from llm_i2i_spark.sft.artifacts import ModelArtifacts, Spent, prepare_artifacts
 from llm_i2i_spark.sft.calibrate import FittedCalibration
 from llm_i2i_spark.sft.distributed import Distributed
-from llm_i2i_spark.sft.engine import TrainingPlan
 from llm_i2i_spark.sft.examples import generator_rows
 from llm_i2i_spark.sft.model_inputs import find_model_inputs
 from llm_i2i_spark.sft.role_training import RoleTraining
@@ -42,7 +41,6 @@ from llm_i2i_spark.sft.saved_checkpoints import (
     checkpoint_folders,
     lost_checkpoint,
 )
-from llm_i2i_spark.sft.training import train
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter
 
@@ -159,16 +157,13 @@ class Job:
             distributed=self.distributed,
             reporter=self.reporter,
         )
-        training.prepare_model()
-        folder = self.unfinished / role.name
-        checkpoints = TrainingCheckpoints(folder, self.distributed, self.reporter)
-        device = self.distributed.device
-        plan = TrainingPlan.of_role(role, self.config.sft, self.config.seed, device)
-        objective = role.objective(training)
-        curve = train(training.model, objective, plan, self.distributed, checkpoints, self.reporter)
+        checkpoints = TrainingCheckpoints(
+            self.unfinished / role.name, self.distributed, self.reporter
+        )
+        trained = training.train(checkpoints)
         fitted = role.calibrate(training) if role.calibrate else None
-        spent = Spent(plan.epochs * objective.tokens, time.monotonic() - started)
-        return self._save(training, curve, fitted, spent)
+        spent = Spent(trained.tokens, time.monotonic() - started)
+        return self._save(training, trained.curve, fitted, spent)
 
     def _load(self, saved: SavedCheckpoint) -> LoadedCheckpoint:
         """A finished checkpoint on this rank's device, kept for the roles that build on it."""

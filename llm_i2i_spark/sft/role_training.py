@@ -5,20 +5,40 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, NamedTuple
 
 import pyarrow as pa
 
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.encoding import Encoder
+from llm_i2i_spark.lm.lora import add_adapters
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.artifacts import ModelArtifacts
 from llm_i2i_spark.sft.distributed import Distributed
+from llm_i2i_spark.sft.engine import TrainingPlan
 from llm_i2i_spark.sft.examples import known_items
 from llm_i2i_spark.sft.roles.base import Role
 from llm_i2i_spark.sft.roles.generator import GENERATOR
+from llm_i2i_spark.sft.training import train
+from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter
+
+if TYPE_CHECKING:
+    from peft import LoraModel
+
+
+class Trained(NamedTuple):
+    """What a training has done.
+
+    Attributes:
+        curve: of its loss.
+        tokens: that it was trained on, all epochs together, padding not counted.
+    """
+
+    curve: list[CurvePoint]
+    tokens: int
 
 
 @dataclass(frozen=True)
@@ -52,12 +72,37 @@ class RoleTraining:
         """Encodes examples for the model."""
         return self.artifacts.encoder(self.model, self.role)
 
-    def prepare_model(self) -> None:
-        """Load the weights that the role starts from, and freeze what it does not train."""
+    def train(self, checkpoints: TrainingCheckpoints) -> Trained:
+        """Train the model in place, from the newest training checkpoint where there is one; its
+        weights are whole afterwards, adapters merged.
+
+        Raises:
+            ConfigError: there is nothing to train on, or settings do not fit.
+            StageError: the loss or a weight is NaN or infinite.
+        """
+        adapters = self._prepare_model()
+        device = self.distributed.device
+        plan = TrainingPlan.of_role(self.role, self.config.sft, self.config.seed, device)
+        objective = self.role.objective(self)
+        curve = train(self.model, objective, plan, self.distributed, checkpoints, self.reporter)
+        if adapters is not None:
+            adapters.merge_and_unload()
+        return Trained(curve, plan.epochs * int(objective.lengths.sum()))
+
+    def _prepare_model(self) -> LoraModel | None:
+        """Load the weights that the role starts from, and freeze what it does not train.
+
+        Returns:
+            The adapters that are trained in place of the base model; None for full fine-tuning.
+        """
         if self.role.starts_from is not None:
             self.model.load_state_dict(self.trained(self.role.starts_from).model.state_dict())
         for name in self.role.frozen_modules:
             self.model.get_submodule(name).requires_grad_(False)
+        lora = self.config.sft.lora
+        if not lora.rank:
+            return None
+        return add_adapters(self.model, lora, self.config.seed + self.role.random_stream)
 
     def checkpoint(self) -> LoadedCheckpoint:
         """The model as it is now, in evaluation mode on this rank's device, without a detour over

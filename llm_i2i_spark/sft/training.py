@@ -24,6 +24,7 @@ from llm_i2i_spark.lm.loss import LossSums
 from llm_i2i_spark.lm.model import ItemLanguageModel
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import Engine, TrainingPlan, open_engine
+from llm_i2i_spark.sft.memory import fit_memory, free_memory, largest_micro_batch
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter
 
@@ -36,12 +37,16 @@ class Objective(Protocol):
 
     Attributes:
         weights: [n] sum of the loss weights of each example.
-        tokens: of all examples, padding not counted.
+        lengths: [n] tokens of each example.
+        targets: [n] how many hidden states of each are compared with items.
+        scored_items: how many items each is compared with.
         unit: plural noun for examples, in progress messages.
     """
 
     weights: NDArray[np.float64]
-    tokens: int
+    lengths: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    scored_items: int
     unit: str
 
     def loss(self, engine: Engine, indices: Sequence[int], generator: torch.Generator) -> LossSums:
@@ -68,10 +73,13 @@ def train(
         The training curve: mean loss and last learning rate of every epoch.
 
     Raises:
-        ConfigError: there are no examples to train on, or too few for so many ranks.
+        ConfigError: there are no examples to train on, too few for so many ranks, or the GPU has
+            too little memory.
         StageError: the loss or a weight is NaN or infinite.
     """
     _check_weights(objective.weights, plan, distributed.world_size)
+    if _recomputes(model, objective, plan, distributed):
+        model.backbone.gradient_checkpointing_enable({"use_reentrant": False})
     engine = open_engine(model, plan, distributed)
     curve = checkpoints.resume(engine, plan.epochs)
     loop = _TrainingLoop(engine, objective, plan, distributed, reporter, len(curve))
@@ -110,6 +118,38 @@ def _check_weights(weights: NDArray[np.float64], plan: TrainingPlan, world_size:
         )
 
 
+def _recomputes(
+    model: ItemLanguageModel, objective: Objective, plan: TrainingPlan, distributed: Distributed
+) -> bool:
+    """Whether activations are computed again in the backward pass.
+
+    Raises:
+        ConfigError: the training does not fit a GPU's memory.
+    """
+    if distributed.device.type != "cuda":
+        return bool(plan.gradient_checkpointing)
+    # The same on all ranks: each has the same model, and a GPU of its own.
+    ranks = distributed.world_size
+    free = min(distributed.all_gather([free_memory(model, distributed.device)], ranks))
+    slots = ranks * plan.accumulation
+    batches = _batches(plan, 0, len(objective.weights), slots)
+    batch = largest_micro_batch(
+        objective.lengths,
+        objective.targets,
+        objective.scored_items,
+        (one[slot::slots] for one in batches for slot in range(slots)),
+    )
+    return fit_memory(model, batch, plan, ranks, free)
+
+
+def _batches(plan: TrainingPlan, epoch: int, examples: int, slots: int) -> list[NDArray[np.int64]]:
+    """Numbers of the examples of each step of an epoch, of almost equal size, so that no batch is
+    too small for its slots.
+    """
+    order = random_numbers(plan, EXAMPLE_ORDER, epoch).permutation(examples)
+    return np.array_split(order, plan.steps_an_epoch(examples, slots))
+
+
 def _not_numbers(loss: float, model: ItemLanguageModel) -> str | None:
     """What of an epoch is NaN or infinite; the weights after its last step are in no loss yet."""
     if not math.isfinite(loss):
@@ -140,17 +180,16 @@ class _TrainingLoop:
         self._distributed, self._reporter = distributed, reporter
         self._slots = distributed.world_size * plan.accumulation
         count = len(objective.weights)
-        # Batches of almost equal size, so that none is too small for its slots.
         self.steps = plan.steps_an_epoch(count, self._slots)
         self._started, self._start_epoch = time.monotonic(), start_epoch
 
     def run_epoch(self, epoch: int) -> float:
         """One pass over the examples; their weighted mean loss."""
         weights = self._objective.weights
-        order = random_numbers(self._plan, EXAMPLE_ORDER, epoch).permutation(len(weights))
+        batches = _batches(self._plan, epoch, len(weights), self._slots)
         self._engine.train()
         sums = torch.zeros(2, dtype=torch.float64)
-        for number, batch in enumerate(np.array_split(order, self.steps)):
+        for number, batch in enumerate(batches):
             step = epoch * self.steps + number
             loss = self._run_step(step, batch, float(weights[batch].sum()))
             sums += (

@@ -186,10 +186,12 @@ class TrainingCheckpoints:
 
 
 def _learned(model: ItemLanguageModel) -> dict[str, Any]:
+    """What training changes. Frozen weights, such as those under adapters, are read anew."""
+    frozen = {name for name, one in model.named_parameters() if not one.requires_grad}
     return {
         name: tensor.detach().cpu()
         for name, tensor in model.state_dict().items()
-        if name not in NOT_LEARNED
+        if name not in NOT_LEARNED and name not in frozen
     }
 
 

@@ -15,6 +15,8 @@ import pyarrow as pa
 import pytest
 import torch
 from deltalake import write_deltalake
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
@@ -114,6 +116,42 @@ SMALL = {
 }
 
 
+def base_model(folder: Path, texts: Sequence[str]) -> None:
+    """A random Llama of a few thousand weights with a tokenizer, as a Hugging Face directory."""
+    words = sorted(
+        {word for text in texts for word in text.split()}
+        | {"You", "judge", "Answer", "Yes", "No", "-", "."}
+    )
+    vocabulary = {
+        token: number for number, token in enumerate(["[UNK]", "[PAD]", "<s>", "</s>", *words])
+    }
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        pad_token="[PAD]",
+        bos_token="<s>",
+        eos_token="</s>",
+    )
+    fast.chat_template = (
+        "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
+    )
+    fast.save_pretrained(folder)
+    shape = LlamaConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=16,
+        intermediate_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        bos_token_id=2,
+        eos_token_id=3,
+    )
+    torch.manual_seed(0)
+    LlamaForCausalLM(shape).save_pretrained(folder)
+
+
 def write_config(root: Path, sft: dict | None = None, **sections: dict) -> Path:
     """A configuration for the tiny lake, as a file beside it."""
     values = {
@@ -186,6 +224,7 @@ def tiny():
     return SimpleNamespace(
         write_lake=write_lake,
         write_config=write_config,
+        base_model=base_model,
         run_job=run_job,
         environment=job_environment,
         small=SMALL,

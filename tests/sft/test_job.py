@@ -10,8 +10,6 @@ import numpy as np
 import pytest
 import torch
 from deltalake import DeltaTable
-from tokenizers import Tokenizer, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import UserError
@@ -172,47 +170,11 @@ def test_two_ranks_train_like_one_with_two_accumulation_steps(tiny, run_here, tm
             )
 
 
-def base_model(folder, texts):
-    """A random Llama of a few thousand weights with a tokenizer, as a Hugging Face directory."""
-    words = sorted(
-        {word for text in texts for word in text.split()}
-        | {"You", "judge", "Answer", "Yes", "No", "-", "."}
-    )
-    vocabulary = {
-        token: number for number, token in enumerate(["[UNK]", "[PAD]", "<s>", "</s>", *words])
-    }
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    fast = PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token="[UNK]",
-        pad_token="[PAD]",
-        bos_token="<s>",
-        eos_token="</s>",
-    )
-    fast.chat_template = (
-        "{{ bos_token }}{% for message in messages %}{{ message['content'] }}{% endfor %}"
-    )
-    fast.save_pretrained(folder)
-    shape = LlamaConfig(
-        vocab_size=len(vocabulary),
-        hidden_size=16,
-        intermediate_size=32,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        bos_token_id=2,
-        eos_token_id=3,
-    )
-    torch.manual_seed(0)
-    LlamaForCausalLM(shape).save_pretrained(folder)
-
-
 @pytest.mark.parametrize("layout", ["instruct", "sequence"])
 def test_a_base_model_is_fine_tuned_in_either_layout(tiny, run_here, tmp_path, layout):
     root = tiny.write_lake(tmp_path / "lake", layout)
     texts = lake_of(root).read("items", 0, ["item_id", "text"]).column("text").to_pylist()
-    base_model(tmp_path / "base", texts)
+    tiny.base_model(tmp_path / "base", texts)
     config = tiny.write_config(
         root,
         {"base_model": str(tmp_path / "base"), "epochs": 3, "max_length": 256},

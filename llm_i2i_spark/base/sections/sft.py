@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from llm_i2i_spark.base.sections.ingest import Names
 from llm_i2i_spark.base.sections.section import RUNTIME, Section
 
 
@@ -15,6 +16,21 @@ class DiscriminatorTraining(Section):
     epochs: int = Field(4, ge=1, description="passes over its examples")
     learning_rate: float = Field(1e-3, gt=0, description="of AdamW, after the warm-up")
     batch_size: int = Field(128, ge=1, description="histories a step, over all ranks")
+
+
+class LoraAdapters(Section):
+    """Low-rank adapters of a base model, in place of all of its weights."""
+
+    rank: int = Field(
+        0, ge=0, description="of the adapters (extra `lora`), often 8 to 64; 0: full fine-tuning"
+    )
+    alpha: float | None = Field(
+        None, gt=0, description="adapters are scaled by alpha / rank; None: twice the rank"
+    )
+    target_modules: Names = Field(
+        (),
+        description="names of the linear layers that get one, such as [q_proj, v_proj]; none: all",
+    )
 
 
 class SftConfig(Section):
@@ -36,6 +52,7 @@ class SftConfig(Section):
     text_dims: int = Field(
         256, ge=1, description="dimensions of the text features, where TF-IDF + SVD makes them"
     )
+    lora: LoraAdapters = LoraAdapters()
     item_tokens: Literal["auto", "atomic", "codes"] = Field(
         "auto", description="one token an item, or a few; auto: codes above 200,000 items"
     )
@@ -78,6 +95,14 @@ class SftConfig(Section):
     )
     accumulation_steps: int = Field(
         1, ge=1, description="parts in which a batch passes through the model, to save memory"
+    )
+    gradient_checkpointing: bool | None = Field(
+        None,
+        description=(
+            "compute activations again in the backward pass, a third more work for less memory;"
+            " None: on a GPU where they would not fit otherwise"
+        ),
+        json_schema_extra=RUNTIME,
     )
     max_length: int = Field(1024, ge=8, description="tokens of a packed row")
     sampled_negatives: int = Field(

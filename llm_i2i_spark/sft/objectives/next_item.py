@@ -44,7 +44,7 @@ class NextItemObjective:
         examples = [example for example in encoded if (example.targets != IGNORE_INDEX).any()]
         self._examples, self._device = PackedExamples(examples), device
         self.weights: NDArray[np.float64] = self._examples.weights
-        self.tokens = int(self._examples.lengths.sum())
+        self.lengths, self.targets = self._examples.lengths, self._examples.targets
         counts, occurs = _token_counts(examples, encoder, len(has_text))
         negatives = occurs | ~has_text
         self._sampler: NegativeSampler | None = None
@@ -54,6 +54,7 @@ class NextItemObjective:
         elif not negatives.all():
             tokens = torch.from_numpy(np.flatnonzero(negatives))
             self._every = Negatives(tokens, torch.zeros(len(tokens))).to(device)
+        self.scored_items = sampled_negatives if self._sampler else int(negatives.sum())
 
     def loss(self, engine: Engine, indices: Sequence[int], generator: torch.Generator) -> LossSums:
         """Σ w·CE and Σ w of some examples.

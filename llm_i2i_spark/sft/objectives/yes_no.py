@@ -32,6 +32,7 @@ class YesNoObjective:
     """
 
     unit = "histories"
+    scored_items = 0
 
     def __init__(
         self, groups: Sequence[LabelledCandidates], encoder: Encoder, device: torch.device
@@ -43,7 +44,6 @@ class YesNoObjective:
         self._forest = Forest(
             [tree.prefix for _, tree in flat], [tree.suffixes for _, tree in flat]
         )
-        self.tokens = int(self._forest.lengths.sum())
         self._labels = np.array(
             [groups[group].labels[request] for group, tree in flat for request in tree.requests],
             np.bool_,
@@ -51,6 +51,10 @@ class YesNoObjective:
         self._label_weights = np.repeat(
             [groups[group].weight for group, _ in flat], [len(tree.requests) for _, tree in flat]
         )
+        numbers = np.repeat(np.arange(len(groups)), self._counts)
+        of_groups = np.bincount(numbers, self._forest.lengths, len(groups))
+        self.lengths: NDArray[np.int64] = of_groups.astype(np.int64)
+        self.targets = np.zeros_like(self.lengths)
         self._device = device
         self.weights: NDArray[np.float64] = np.array(
             [group.weight * len(group.labels) for group in groups], np.float64
