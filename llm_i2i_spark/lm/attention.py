@@ -1,6 +1,11 @@
-"""Choice of the attention implementation, from the setting, the device and the precision."""
+"""Choice of the attention implementation, from the setting, the device and the precision; and what
+`transformers` calls keys and values that are kept.
+"""
 
 from __future__ import annotations
+
+import inspect
+from typing import Any
 
 import torch
 from transformers.utils.import_utils import is_flash_attn_2_available
@@ -30,3 +35,11 @@ def attention_implementation(requested: str, device: torch.device, precision: to
     if requested == "auto":
         return FLASH if flash else "sdpa"
     return requested
+
+
+def cache_argument(backbone: Any) -> str:
+    """The name under which a forward pass of `transformers` takes kept keys and values; it has
+    changed.
+    """
+    named = inspect.signature(backbone.forward).parameters
+    return "cache" if "cache" in named else "past_key_values"

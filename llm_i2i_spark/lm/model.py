@@ -10,7 +10,6 @@ candidate, or as a query, is V+T or 2(V+T) higher.
 
 from __future__ import annotations
 
-import inspect
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from llm_i2i_spark.lm.attention import FLASH
+from llm_i2i_spark.lm.attention import FLASH, cache_argument
 from llm_i2i_spark.lm.dropout import Dropout
 from llm_i2i_spark.lm.llama import hidden_states, is_lean
 
@@ -191,7 +190,7 @@ class ItemLanguageModel(nn.Module):
             position_ids=position_ids,
             attention_mask=attention_mask,
             use_cache=kept is not None,
-            **({} if kept is None else {_cache_argument(self.backbone): kept}),
+            **({} if kept is None else {cache_argument(self.backbone): kept}),
         )
         hidden: Tensor = output.last_hidden_state
         return hidden.reshape(shape)
@@ -287,12 +286,6 @@ class ItemLanguageModel(nn.Module):
         inner = (hidden.float() * embeddings).sum(1)
         generator_score = head.scale.float() * (inner - head.centre.float())
         return logits + torch.stack([torch.zeros_like(generator_score), generator_score], dim=1)
-
-
-def _cache_argument(backbone: Any) -> str:
-    """What a forward pass calls kept keys and values; `transformers` has renamed it."""
-    named = inspect.signature(backbone.forward).parameters
-    return "cache" if "cache" in named else "past_key_values"
 
 
 def _inner_products(hidden: Tensor, rows: Tensor) -> Tensor:
