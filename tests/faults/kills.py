@@ -27,6 +27,8 @@ from llm_i2i_spark.lake.leftovers import STAGING_FOLDER, writing_folders
 
 GONE_SECONDS = 60
 """Until no child of a killed process is left; a JVM that computes looks up seldom."""
+COMMITTED = "stage committed"
+"""The phase that ends a stage."""
 REPEATED = {"training step": "steps", "batch begins": "rows"}
 """Phases whose work, done a second time, is what a kill costs."""
 
@@ -99,6 +101,12 @@ class KilledLake:
     arguments: Sequence[str]
     temporary: Path
     kills: list[Kill] = field(default_factory=list)
+
+    @property
+    def committed_stages(self) -> int:
+        """How many stages the killed starts have committed."""
+        reached = (phase for kill in self.kills for _, phase, _, _ in kill.start.reached)
+        return sum(phase == COMMITTED for phase in reached)
 
     def start(self, kill_at: str = "") -> Start:
         """Run the command until it ends, and wait until none of its processes is left."""

@@ -25,13 +25,15 @@ from llm_i2i_spark.datasets.tables import write_synthetic
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lake.leftovers import remove_leftovers
 from tests.e2e.conftest import RawFiles
-from tests.faults.kills import KilledLake, Start, digests
+from tests.faults.kills import COMMITTED, KilledLake, Start, digests
 from tests.serving.indexes import random_lists, table_rows, write_lake
 
 pytestmark = [pytest.mark.faults, pytest.mark.e2e]
 KILLS = int(os.environ.get("KILLS", "4"))
 WHOLE = KILLS >= 50
 """Whether whole runs are killed; else those from sft to generate."""
+COPIED = 0 if WHOLE else 2
+"""Stages that a lake has when it is killed first."""
 OF_KILLED_STAGES = ("checkpoints*", "candidates", "item_candidates")
 IN_A_ROW = 12
 """Kills on one lake at most, before a run goes to its end."""
@@ -116,18 +118,15 @@ def _most_repeated(whole: Start) -> tuple[int, int]:
 
 
 class _Choice:
-    """Where the next start is killed: at the phases that were hit least, as often reached as chance
-    says; and where that is no longer reached, after the next stage.
+    """Where the next start is killed: in the stage that it goes on with, at the phase of that stage
+    that was hit least, as often reached as chance says; where that is not reached, since a part of
+    the stage was done before, when the stage has committed.
     """
 
     def __init__(self, whole: Start, seed: int) -> None:
-        of_process = Counter((process, phase) for process, phase, _, _ in whole.reached)
-        self._most: dict[str, int] = {}
-        for (_, phase), count in of_process.items():
-            self._most[phase] = max(count, self._most.get(phase, 0))
+        self._stages = _phases_by_stage(whole)
         self._random = random.Random(seed)
         self._first = list(FIRST)
-        self._missed: dict[Path, set[str]] = {}
         self.by_phase: Counter[str] = Counter()
 
     @property
@@ -137,23 +136,37 @@ class _Choice:
 
     def kill(self, lake: KilledLake) -> bool:
         """Kill the next start; False where it ran to its end."""
-        wanted = (self._first or [f"{self._next(lake.root)},stage committed:1"]).pop(0)
-        if not lake.kill(wanted):
+        wanted = self._first.pop(0) if self._first else self._next(COPIED + lake.committed_stages)
+        if wanted is None or not lake.kill(wanted):
             return False
-        hit = lake.kills[-1].phase
-        self.by_phase[hit] += 1
-        if not wanted.startswith(hit):
-            self._missed.setdefault(lake.root, set()).add(wanted.split(":")[0])
+        self.by_phase[lake.kills[-1].phase] += 1
         return True
 
-    def _next(self, root: Path) -> str:
-        left = sorted(self._most.keys() - self._missed.get(root, set()))
-        fewest = min(self.by_phase[phase] for phase in left)
-        phase = self._random.choice([one for one in left if self.by_phase[one] == fewest])
-        count = self._random.randint(1, self._most[phase])
+    def _next(self, committed: int) -> str | None:
+        """A phase after so many stages; None after all."""
+        if committed >= len(self._stages):
+            return None
+        most = self._stages[committed]
+        fewest = min(self.by_phase[phase] for phase in most)
+        phase = self._random.choice([one for one in most if self.by_phase[one] == fewest])
+        count = self._random.randint(1, most[phase])
         how = self._random.choice(("KILL", "KILL", "KILL", "TERM"))
         whom = self._random.choice(("self", "parent")) if phase in IN_CHILDREN else "self"
-        return f"{phase}:{count}:{how}:{whom}"
+        return f"{phase}:{count}:{how}:{whom},stage committed:1"
+
+
+def _phases_by_stage(whole: Start) -> list[dict[str, int]]:
+    """Of each stage its phases, and how often one process reaches them; then those after all."""
+    stages: list[Counter[tuple[int, str]]] = [Counter()]
+    for process, phase, _, _ in whole.reached:
+        stages[-1][process, phase] += 1
+        if phase == COMMITTED:
+            stages.append(Counter())
+    most: list[dict[str, int]] = [{} for _ in stages]
+    for found, of_stage in zip(most, stages, strict=True):
+        for (_, phase), count in of_stage.items():
+            found[phase] = max(count, found.get(phase, 0))
+    return [one for one in most if one]
 
 
 @pytest.mark.parametrize(
