@@ -152,10 +152,13 @@ class Counting:
 
     def trained_lengths(self) -> list[tuple[int, float]]:
         """Items of a user that models are trained on, and the users with as many: of the
-        calibration users the last item is withheld.
+        calibration users the last item is withheld, and `export.max_users` may leave some out.
         """
-        share, found = self.config.export.calibration_share, []
-        for items, users in enumerate(self.log.lengths, start=1):
+        export, found = self.config.export, []
+        share, most = export.calibration_share, export.max_users
+        drawn = 1.0 if most is None else min(1.0, most / max(self.log.users, 1.0))
+        for items, of_all in enumerate(self.log.lengths, start=1):
+            users = drawn * of_all
             withheld = users * share if items >= 3 else 0.0
             found += [(items, users - withheld), (items - 1, withheld)]
         return [(items, users) for items, users in found if items >= 2 and users]

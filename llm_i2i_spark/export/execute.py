@@ -10,6 +10,7 @@ from llm_i2i_spark.export.transform import (
     discriminator_examples,
     instruct_examples,
     mark_calibration,
+    sample_users,
     sequence_examples,
     user_sequences,
 )
@@ -30,6 +31,8 @@ def execute(run: StageRun) -> None:
     items = run.read("items")
     seen = rows_seen(run.read("interactions"), config.model_folds, config.split.hold_back)
     weighed = seen.withColumn("weight", measure_weights(seen).relative())
+    if export.max_users is not None:
+        weighed = sample_users(weighed, export.max_users, config.seed)
     # One more than a row of examples holds, since a calibration user's last item is withheld.
     histories = build_histories(
         weighed, items, config.model_folds, export.sequence_length + 1, ["weight"]

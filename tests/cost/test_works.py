@@ -71,6 +71,17 @@ def test_the_tokens_of_a_discriminator_are_those_counted_by_hand() -> None:
     assert scored == {"score candidates": 1 + 3 + 2 * 2, "score real interactions": 1 + 2 + 3 * 2}
 
 
+def test_a_sample_of_the_users_trains_for_its_share_and_all_are_asked() -> None:
+    log = LogSize((0, 0, 200), items=10, text_bytes=0)
+    every = {
+        w.name: w.tokens for s in ("sft", "generate") for w in works_of(s, Config(), log, MODEL)
+    }
+    config = config_of(export__max_users=50)
+    found = {w.name: w.tokens for s in ("sft", "generate") for w in works_of(s, config, log, MODEL)}
+    for name, tokens in every.items():
+        assert found[name] == tokens * (1 if name.startswith("items for") else 0.25)
+
+
 def test_a_long_history_is_scored_window_by_window() -> None:
     # 23 items in windows of 10 that start 5 apart: items 0 to 10, 11 to 15, 16 to 20, 21 and 22.
     config = config_of(discriminate__score_real=True)

@@ -13,6 +13,7 @@ from llm_i2i_spark.export.transform import (
     index_items,
     instruct_examples,
     mark_calibration,
+    sample_users,
     sequence_examples,
     user_sequences,
 )
@@ -206,6 +207,19 @@ def test_examples_do_not_depend_on_partitions(users: DataFrame, items: DataFrame
         )
 
     assert rows(users) == rows(users.repartition(7))
+
+
+def test_a_sample_has_all_rows_of_as_many_users_and_others_with_another_seed(
+    interactions: DataFrame,
+) -> None:
+    def users(rows: DataFrame, seed: int) -> dict[str, int]:
+        counts = sample_users(rows, 15, seed).groupBy("user_id").count().collect()
+        return {row["user_id"]: row["count"] for row in counts}
+
+    found = users(interactions, 1)
+    assert list(found.values()) == [7] * 15
+    assert users(interactions.repartition(5), 1) == found
+    assert users(interactions, 2) != found
 
 
 def test_items_have_indices_without_gaps(items: DataFrame) -> None:

@@ -32,6 +32,12 @@ class ExportConfig(Section):
         ge=2,
         description="layout sequence: latest items of a user that the generator is shown",
     )
+    max_users: int | None = Field(
+        None,
+        ge=1,
+        description="users whose rows models are trained on, drawn by the seed; None: all. Models"
+        " are asked about every user all the same",
+    )
     negatives: Literal["random", "generator"] = Field(
         "generator",
         description="generator: some are among those that it ranks high after a history",
