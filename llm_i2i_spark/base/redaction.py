@@ -14,7 +14,7 @@ from typing import Any
 MASK = "********"
 
 _NAMES = (
-    r"secret|passw(?:or)?d|passphrase|pwd|credential|signature|token(?!s|iz)"
+    r"secret|passw(?:or)?d|passphrase|pwd|credential|signature|(?<!per_)token(?!s|iz)"
     r"|(?:access|account|api|private|shared|client)[._-]?key"
 )
 SECRET_NAMES = rf"(?i){_NAMES}|\bsas\b|\bsig\b"
