@@ -118,7 +118,7 @@ def pace(done: float, seconds: float) -> str:
         seconds: above 0.
 
     Returns:
-        Such as `12.3 a second` or `4 a minute`.
+        Such as `12.3 a second` or `4.0 a minute`.
     """
     each = done / seconds
     if 0 < each < 0.1:

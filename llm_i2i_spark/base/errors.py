@@ -74,10 +74,16 @@ class AuditError(LlmI2iError):
     """An audit that found something that is not as it must be."""
 
 
-def hides_interrupt(error: BaseException | None) -> bool:
+def hides_interrupt(error: BaseException | None, handled: BaseException | None = None) -> bool:
     """Whether Ctrl-C was met on the way to an error, or is it: the bridge to the JVM, interrupted
     in a call, may fail to tidy up.
+
+    Args:
+        error: in question.
+        handled: what was being handled already when the work began that ended in it.
     """
-    while error is not None and not isinstance(error, KeyboardInterrupt):
+    while error is not None and error is not handled:
+        if isinstance(error, KeyboardInterrupt):
+            return True
         error = error.__cause__ or error.__context__
-    return error is not None
+    return False

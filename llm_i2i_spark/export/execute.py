@@ -10,7 +10,6 @@ from llm_i2i_spark.export.transform import (
     discriminator_examples,
     instruct_examples,
     mark_calibration,
-    sample_users,
     sequence_examples,
     user_sequences,
 )
@@ -18,7 +17,7 @@ from llm_i2i_spark.lake.interaction_weights import measure_weights
 from llm_i2i_spark.lake.item_statistics import item_statistics
 from llm_i2i_spark.lake.splits import rows_seen
 from llm_i2i_spark.lake.stage_run import StageRun
-from llm_i2i_spark.lake.user_histories import build_histories
+from llm_i2i_spark.lake.user_histories import build_histories, sample_users
 
 
 def execute(run: StageRun) -> None:

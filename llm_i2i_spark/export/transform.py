@@ -46,20 +46,6 @@ def user_sequences(
     )
 
 
-def sample_users(interactions: DataFrame, most: int, seed: int) -> DataFrame:
-    """The interactions of some users, those with the lowest hashes.
-
-    Args:
-        interactions: `user_id` and any other columns.
-        most: users at most.
-        seed: of the hashes.
-    """
-    users = interactions.select("user_id").distinct()
-    drawn = F.xxhash64(F.lit(f"export-{seed}"), F.col("user_id"))
-    chosen = users.orderBy(drawn, "user_id").limit(most)
-    return interactions.join(chosen, "user_id", "left_semi")
-
-
 def mark_calibration(sequences: DataFrame, share: float, seed: int) -> DataFrame:
     """Withhold the last item of a sample of users, so that confidence can be calibrated on items
     that no model was trained on.

@@ -148,13 +148,14 @@ def session_settings(spark: SparkSession) -> Iterator[None]:
     Raises:
         MissingDependencyError: the platform does not allow it.
     """
+    handled = sys.exc_info()[1]  # its caller may be one that goes on after a Ctrl-C
     with session_options(spark, _RESULT_SETTINGS):
         for key, value in _RESULT_SETTINGS.items():
             _require(spark, key, value)
         try:
             yield
         except BaseException as error:
-            if not hides_interrupt(error):
+            if not hides_interrupt(error, handled):
                 raise
             cancel_jobs(spark)
             raise KeyboardInterrupt from error

@@ -50,7 +50,7 @@ class StageRun:
         self.lake, self.config, self.stage, self.pinned = lake, config, stage, pinned
         self.cancelled = cancelled or threading.Event()
         self._staged = ExitStack()
-        self._keeps_in: Path | None = None
+        self._unfinished_root: Path | None = None
         self._token_counter: Accumulator[int] | None = None
 
     @property
@@ -137,8 +137,8 @@ class StageRun:
         root, fingerprint = self.lake.root, self.pinned.fingerprint
         if root is None or is_uri(root) or not fingerprint:
             return None
-        self._keeps_in = Path(root)
-        return KeptResults(str(inference_folder(self._keeps_in, fingerprint)), table)
+        self._unfinished_root = Path(root)
+        return KeptResults(str(inference_folder(self._unfinished_root, fingerprint)), table)
 
     def token_counter(self) -> Accumulator[int] | None:
         """What the workers of this execution add the tokens to that their models read; None where
@@ -169,5 +169,5 @@ class StageRun:
         trace: TracebackType | None,
     ) -> None:
         self._staged.close()
-        if error is None and self._keeps_in is not None:
-            remove_unfinished_work(self._keeps_in, [self.pinned.fingerprint])
+        if error is None and self._unfinished_root is not None:
+            remove_unfinished_work(self._unfinished_root, [self.pinned.fingerprint])

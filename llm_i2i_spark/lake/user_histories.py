@@ -54,6 +54,20 @@ def build_histories(
     )
 
 
+def sample_users(interactions: DataFrame, most: int, seed: int) -> DataFrame:
+    """The interactions of some users, those with the lowest hashes.
+
+    Args:
+        interactions: `user_id` and any other columns.
+        most: users at most.
+        seed: of the hashes.
+    """
+    users = interactions.select("user_id").distinct()
+    drawn = F.xxhash64(F.lit(f"export-{seed}"), F.col("user_id"))
+    chosen = users.orderBy(drawn, "user_id").limit(most)
+    return interactions.join(chosen, "user_id", "left_semi")
+
+
 def owned_items(interactions: DataFrame, folds: Sequence[str]) -> DataFrame:
     """One row a user with every item of the given folds: `user_id string, owned array<string>`
     (sorted).

@@ -152,8 +152,8 @@ def _run_stage(lake: Lake, planned: PlannedStage, run_id: str, heading: str) -> 
     commits = _check_written(lake, stage, wanted)
     reached("stage committed")
     seconds = time.monotonic() - started
-    if stage.name == "sft":  # a job of its own, whose commits say it
-        tokens = _trained_tokens(lake, wanted)
+    if tokens is None and stage.name in ASKS_MODELS:
+        tokens = _recorded_tokens(lake, stage, wanted)
     bill = bill_of(stage.name, wanted, seconds, tokens)
     wrote = ", ".join(f"{table} v{one.version} ({_count(one)})" for table, one in commits.items())
     took = "" if bill is None else f", {bill}"
@@ -250,14 +250,16 @@ def _commit_with(history: Sequence[Commit], table: str, ingredients: Ingredients
     return None
 
 
-def _trained_tokens(lake: Lake, results: Sequence[PlannedResult]) -> int | None:
-    """The tokens that models were trained on, as the commits of their checkpoints say it."""
-    history, known = lake.history("checkpoints"), []
-    for result in results:
-        commit = _commit_with(history, "checkpoints", result.ingredients)
-        counts = commit.record.attributes.get("tokens") if commit and commit.record else None
-        if isinstance(counts, dict):
-            known.append(sum(counts.values()))
+def _recorded_tokens(lake: Lake, stage: Stage, results: Sequence[PlannedResult]) -> int | None:
+    """The tokens that models were trained on, which a training job leaves in its commits."""
+    known = []
+    for table in stage.writes:
+        history = lake.history(table)
+        for result in results:
+            commit = _commit_with(history, table, result.ingredients)
+            counts = commit.record.attributes.get("tokens") if commit and commit.record else None
+            if isinstance(counts, dict):
+                known.append(sum(counts.values()))
     return sum(known) if known else None
 
 

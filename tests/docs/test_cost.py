@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
@@ -17,16 +16,6 @@ from llm_i2i_spark.cost.works import Work, works_of
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 SETTINGS = {"sft.base_model": "any", "sft.epochs": 1, "sft.discriminator.epochs": 1}
-
-
-@pytest.fixture(scope="module")
-def hooks() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("hooks", DOCS / "hooks.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -22,21 +21,6 @@ DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.glob("*.md"))
 FETCHED = re.compile(r'(?:src|href)="(?:https?:)?//[^"]+\.(?:js|css|woff2?)"')
 SETTING = re.compile(r"--set ([a-z_0-9]+\.[a-z_0-9.]+)=|`([a-z_0-9]+(?:\.[a-z_0-9]+)+)=")
-
-
-def _module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def hooks() -> ModuleType:
-    """What fills in the generated parts of pages."""
-    return _module(DOCS / "hooks.py")
 
 
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
@@ -94,27 +78,17 @@ def test_every_folder_and_file_of_the_package_that_a_page_names_exists(page: Pat
         assert "NAME" in path or (ROOT / path).exists(), path
 
 
-def test_figures_are_what_their_script_draws() -> None:
-    sys.path.insert(0, str(DOCS / "figures"))
-    try:
-        make = _module(DOCS / "figures" / "make.py")
-    finally:
-        sys.path.remove(str(DOCS / "figures"))
-    for figure in make.FIGURES:
+def test_figures_are_what_their_script_draws(figures: ModuleType) -> None:
+    for figure in figures.FIGURES:
         path = DOCS / "figures" / f"{figure.__name__}.svg"
         assert path.read_text() == figure().svg(), (
             f"run python docs/figures/make.py for {path.name}"
         )
 
 
-def test_the_figure_of_gains_has_the_numbers_of_the_readme() -> None:
-    sys.path.insert(0, str(DOCS / "figures"))
-    try:
-        make = _module(DOCS / "figures" / "make.py")
-    finally:
-        sys.path.remove(str(DOCS / "figures"))
+def test_the_figure_of_gains_has_the_numbers_of_the_readme(figures: ModuleType) -> None:
     readme = (ROOT / "README.md").read_text()
-    for _, real, mended, relative in make.GAINS:
+    for _, real, mended, relative in figures.GAINS:
         for value, low, high in (real, mended):
             assert f"{value:.4f}  {low:.4f} to {high:.4f}" in readme
         assert relative.replace(" ", "") in readme

@@ -13,11 +13,10 @@ from llm_i2i_spark.export.transform import (
     index_items,
     instruct_examples,
     mark_calibration,
-    sample_users,
     sequence_examples,
     user_sequences,
 )
-from llm_i2i_spark.lake.user_histories import build_histories, owned_items
+from llm_i2i_spark.lake.user_histories import build_histories, owned_items, sample_users
 
 pytestmark = pytest.mark.spark
 

@@ -9,6 +9,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
+
+from llm_i2i_spark.base.errors import ConfigError
+from llm_i2i_spark.lake.session import session_settings
 
 pytestmark = [pytest.mark.spark, pytest.mark.faults]
 
@@ -103,3 +107,26 @@ def test_ctrl_c_ends_the_job_too(tmp_path: Path) -> None:
     with _python(tmp_path, OPEN + INTERRUPTED_JOB) as process:
         out, err = process.communicate(timeout=300)
     assert out == "jobs: []\n", err[-3000:]
+
+
+def _fail_in(spark: SparkSession) -> None:
+    with session_settings(spark):
+        raise ConfigError("of its own")
+
+
+def _fail_after_ctrl_c_in(spark: SparkSession) -> None:
+    with session_settings(spark):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as stopped:
+            raise OSError("as of a bridge that cannot tidy up") from stopped
+
+
+def test_only_a_ctrl_c_within_the_work_ends_it(spark: SparkSession) -> None:
+    try:
+        raise KeyboardInterrupt
+    except KeyboardInterrupt:  # a notebook that goes on
+        with pytest.raises(ConfigError):
+            _fail_in(spark)
+    with pytest.raises(KeyboardInterrupt):
+        _fail_after_ctrl_c_in(spark)

@@ -27,10 +27,10 @@ def test_every_line_of_the_benchmark_is_measured(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(generation, "ITEMS", 2_000)
-    attention.measure_attention(1, 0.1)
-    generation.measure_generation(1, 0.1)
-    scoring.measure_scoring(1, 0.1)
-    training.measure_training(1, 0.1)
+    attention.measure(1, 0.1)
+    generation.measure(1, 0.1)
+    scoring.measure(1, 0.1)
+    training.measure(1, 0.1)
     lines = {one["name"]: one for one in map(json.loads, capsys.readouterr().out.splitlines())}
     assert lines.keys() == LINES
     assert lines["attention_sdpa"]["ok"]

@@ -106,7 +106,7 @@ def stopped_in_the_third_epoch(role):
 @pytest.mark.parametrize(
     ("engine", "role"), [("plain", "discriminator"), ("deepspeed", "generator")]
 )
-@pytest.mark.faults("F17", end="same")
+@pytest.mark.faults("F16", end="same")
 def test_resumed_adapters_end_with_the_same_weights(tiny, run_here, tmp_path, engine, role):
     settings = {"checkpoint_every": 1, "dropout": 0.2, "deepspeed": None}
     settings["discriminator"] = {"epochs": 3, "batch_size": 16}

@@ -20,7 +20,7 @@ from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.project import Project
 from tests.benchmarks.audit.lake import INDEX, write_lake
 from tests.benchmarks.audit.measure import Cost, measure
-from tests.benchmarks.swing.report import log_message, median, report
+from tests.benchmarks.report import log_message, median, report
 
 NAMES = ("trace", "trace_user", "diff", "forget_plan", "verify", "forget")
 NEED_SPARK = frozenset({"trace", "trace_user", "forget"})

@@ -28,8 +28,8 @@ from llm_i2i_spark.base.variants import BASE_BRANCH
 from llm_i2i_spark.lake.batch_inference import in_user_buckets
 from llm_i2i_spark.pipeline.stages import STAGES
 from llm_i2i_spark.project import Project
+from tests.benchmarks.report import log_message
 from tests.benchmarks.scale.logs import write_log
-from tests.benchmarks.swing.report import log_message
 
 CLICKS = 9_000_000
 """Of a tenth as many users; with the proposals more than 10 million rows."""

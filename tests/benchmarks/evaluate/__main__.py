@@ -11,9 +11,9 @@ import tempfile
 from pathlib import Path
 
 from tests.benchmarks.evaluate.index import NEIGHBORS, write_index
+from tests.benchmarks.report import log_message, report, report_left_out
 from tests.benchmarks.scale.logs import Log, write_log
 from tests.benchmarks.swing.processes import measure_process
-from tests.benchmarks.swing.report import log_message, report, report_left_out
 
 CLICKS = 10_000_000
 """Of a million users with 100,000 items."""

@@ -7,42 +7,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-import traceback
-from collections.abc import Callable
+from importlib import import_module
 
-from tests.benchmarks.swing.report import LeftOut, log_message, report_left_out
+from tests.benchmarks.report import LeftOut, measure_each
 
 PARTS = ("scoring", "generation", "training", "attention")
 
 
 def main() -> int:
     options = parse(sys.argv[1:])
-    failed = False
-    for name in options.only.split(","):
-        log_message(f"{name}:")
-        try:
-            _measure(name)(options.repeat, options.scale)
-        except LeftOut as why:
-            report_left_out(name, str(why))
-        except Exception as error:
-            failed = True
-            traceback.print_exc()
-            report_left_out(name, f"it failed: {type(error).__name__}: {error}")
-    return int(failed)
 
+    def run(name: str) -> None:
+        if name not in PARTS:
+            raise LeftOut(f"there is no such part; there are {', '.join(PARTS)}")
+        import_module(f"tests.benchmarks.lm.{name}").measure(options.repeat, options.scale)
 
-def _measure(name: str) -> Callable[[int, float], None]:
-    if name == "scoring":
-        from tests.benchmarks.lm.scoring import measure_scoring as found
-    elif name == "generation":
-        from tests.benchmarks.lm.generation import measure_generation as found
-    elif name == "training":
-        from tests.benchmarks.lm.training import measure_training as found
-    elif name == "attention":
-        from tests.benchmarks.lm.attention import measure_attention as found
-    else:
-        raise LeftOut(f"there is no such part; there are {', '.join(PARTS)}")
-    return found
+    return measure_each(options.only.split(","), run)
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

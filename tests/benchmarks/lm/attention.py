@@ -14,7 +14,7 @@ from llm_i2i_spark.lm.loss import item_loss
 from llm_i2i_spark.lm.packing import PackedExamples, pack_rows
 from llm_i2i_spark.prompts.items import Item
 from tests.benchmarks.lm.machine import Machine, random_checkpoint, random_codes, this_machine
-from tests.benchmarks.swing.report import report, report_left_out
+from tests.benchmarks.report import report, report_left_out
 
 REFERENCE, OTHERS = "eager", ("sdpa", FLASH)
 TOLERANCE = {torch.float32: 1e-4, torch.bfloat16: 5e-2}
@@ -28,7 +28,7 @@ class _Found(NamedTuple):
     gradient: Tensor
 
 
-def measure_attention(repeat: int, scale: float) -> None:
+def measure(repeat: int, scale: float) -> None:
     """Differences from attention as its formula says it; nothing is timed."""
     machine = this_machine(scale)
     expected = _pass(machine, REFERENCE)

@@ -23,14 +23,14 @@ from tests.benchmarks.lm.machine import (
     random_codes,
     this_machine,
 )
-from tests.benchmarks.swing.report import interleaved, median, report
+from tests.benchmarks.report import interleaved, median, report
 
 CODE_LENGTH, SIZE, BEAMS = 4, 64, 50
 ITEMS = 100_000
 USERS = 4
 
 
-def measure_generation(repeat: int, scale: float) -> None:
+def measure(repeat: int, scale: float) -> None:
     """Share of the bound, and times the speed of transformers."""
     machine = this_machine(scale)
     codes = random_codes(ITEMS, CODE_LENGTH, SIZE)

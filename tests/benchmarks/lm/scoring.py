@@ -20,14 +20,14 @@ from tests.benchmarks.lm.machine import (
     random_codes,
     this_machine,
 )
-from tests.benchmarks.swing.report import interleaved, median, report
+from tests.benchmarks.report import interleaved, median, report
 
 CODE_LENGTH, SHOWN, CANDIDATES = 49, 8, 10
 """An item of 49 tokens makes a history of 393, and suffixes of 50 with the query."""
 USERS = 4
 
 
-def measure_scoring(repeat: int, scale: float) -> None:
+def measure(repeat: int, scale: float) -> None:
     """Share of the matrix rate, of what sharing could save, and of padding."""
     machine = this_machine(scale)
     codes = random_codes(1000, CODE_LENGTH, 8)

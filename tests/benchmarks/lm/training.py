@@ -19,7 +19,7 @@ from tests.benchmarks.lm.machine import (
     random_codes,
     this_machine,
 )
-from tests.benchmarks.swing.report import interleaved, median, report
+from tests.benchmarks.report import interleaved, median, report
 
 CODE_LENGTH, SIZE, ROW = 4, 256, 1024
 USERS = 48
@@ -27,7 +27,7 @@ LEAST, MEAN = 5, 8.9
 """Clicks of a user: those of Beauty (5-core)."""
 
 
-def measure_training(repeat: int, scale: float) -> None:
+def measure(repeat: int, scale: float) -> None:
     """Share of the matrix rate, and what packing and one pass for all targets save."""
     machine = this_machine(scale)
     codes = random_codes(20_000, CODE_LENGTH, SIZE)

@@ -23,8 +23,8 @@ from tests.benchmarks.quality.scorer import (
     read_index,
     report_ranks,
 )
+from tests.benchmarks.report import LeftOut, log_message, report_left_out, report_plain
 from tests.benchmarks.swing.logs import SHARED
-from tests.benchmarks.swing.report import LeftOut, log_message, report_left_out, report_plain
 
 SYSTEMS = (("real", "text"), ("real", "blend"), ("llm_i2i", "blend"))
 BOOSTS = (1, 2, 4, 8)

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tests.benchmarks.swing.report import report_plain
+from tests.benchmarks.report import report_plain
 
 DECAY = 0.8
 RECENT = 10

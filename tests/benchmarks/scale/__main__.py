@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from tests.benchmarks.report import log_message, report, report_left_out, report_plain
 from tests.benchmarks.scale.logs import Log, write_log
 from tests.benchmarks.scale.worker import TABLES
 from tests.benchmarks.swing.processes import measure_process
-from tests.benchmarks.swing.report import log_message, report, report_left_out, report_plain
 
 CLICKS = (1_000_000, 3_000_000, 10_000_000)
 WARM_UP_CLICKS = 30_000

@@ -8,19 +8,16 @@ import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 from statistics import median
 from typing import Any
-
-import pytest
 
 from llm_i2i_spark.serving.array_cache import load_arrays
 from llm_i2i_spark.serving.index_reader import find_index
 from llm_i2i_spark.serving.lookup import Lookup
 from llm_i2i_spark.serving.publish import publish
+from tests.benchmarks.report import log_message, measure_each, report, report_plain
 from tests.benchmarks.serving.index import ITEMS, LENGTH, write_lake
-from tests.benchmarks.swing.report import log_message, report, report_left_out, report_plain
 from tests.serving.servers import redis_server
 
 GROUPS = ("lookup", "publish")
@@ -29,19 +26,12 @@ PUBLISHED_ITEMS = 100_000
 
 def main() -> int:
     options = parse(sys.argv[1:])
-    failed = False
+    groups = {"lookup": lookup, "publish": publishing}
     with tempfile.TemporaryDirectory(prefix="serving-benchmark-") as folder:
-        for name in options.only.split(",") if options.only else GROUPS:
-            log_message(f"{name}:")
-            try:
-                {"lookup": lookup, "publish": publishing}[name](options, Path(folder))
-            except pytest.skip.Exception as why:
-                report_left_out(name, str(why))
-            except Exception as error:
-                failed = True
-                traceback.print_exc()
-                report_left_out(name, f"it failed: {type(error).__name__}")
-    return int(failed)
+        return measure_each(
+            options.only.split(",") if options.only else GROUPS,
+            lambda name: groups[name](options, Path(folder)),
+        )
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

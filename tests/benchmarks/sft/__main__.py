@@ -7,9 +7,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import traceback
 
-from tests.benchmarks.swing.report import LeftOut, report_left_out
+from tests.benchmarks.report import measure_each
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 ROLES = ("generator", "discriminator")
@@ -19,17 +18,9 @@ def main() -> int:
     options = parse(sys.argv[1:])
     from tests.benchmarks.sft.steps import measure_steps
 
-    failed = False
-    for role in options.only.split(","):
-        try:
-            measure_steps(role, options.repeat, options.scale)
-        except LeftOut as why:
-            report_left_out(role, str(why))
-        except Exception as error:
-            failed = True
-            traceback.print_exc()
-            report_left_out(role, f"it failed: {type(error).__name__}: {error}")
-    return int(failed)
+    return measure_each(
+        options.only.split(","), lambda role: measure_steps(role, options.repeat, options.scale)
+    )
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:

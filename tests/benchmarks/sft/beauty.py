@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.examples import GeneratorRow, LabelledCandidates
+from tests.benchmarks.report import LeftOut
 from tests.benchmarks.swing.logs import SHARED
-from tests.benchmarks.swing.report import LeftOut
 
 HELD_OUT = 2
 """Latest clicks of a user that are not trained on: test and validation."""

@@ -28,14 +28,14 @@ from llm_i2i_spark.sft.objectives.yes_no import YesNoObjective
 from llm_i2i_spark.sft.roles import ROLES
 from llm_i2i_spark.sft.roles.base import Role
 from llm_i2i_spark.sft.training import EXAMPLE_ORDER, Objective, random_numbers
-from tests.benchmarks.sft import beauty
-from tests.benchmarks.swing.report import (
+from tests.benchmarks.report import (
     interleaved,
     median,
     process_seconds,
     report,
     report_plain,
 )
+from tests.benchmarks.sft import beauty
 
 STEPS, SQUARE = 20, 1024
 GOAL = 0.55

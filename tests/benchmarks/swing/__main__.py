@@ -5,13 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-import traceback
-from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 
+from tests.benchmarks.report import measure_each
 from tests.benchmarks.swing.options import Options
-from tests.benchmarks.swing.report import LeftOut, log_message, report_left_out
 
 GROUPS = {
     "golden": "golden",
@@ -32,26 +30,14 @@ ON_REQUEST = ("large", "peers_large")
 
 def main() -> int:
     options, names = parse(sys.argv[1:])
-    failed = False
     with tempfile.TemporaryDirectory(prefix="swing-benchmark-") as folder:
-        for name in names:
-            log_message(f"{name}:")
-            try:
-                run: Callable[[Options], None] = getattr(
-                    import_module(f"tests.benchmarks.swing.{GROUPS[name]}"), name
-                )
-                run(Options(options.repeat, options.scale, Path(folder)))
-            except LeftOut as why:
-                report_left_out(name, str(why))
-            except Exception as error:
-                failed = True
-                traceback.print_exc()
-                report_left_out(
-                    name,
-                    f"it failed: {type(error).__name__}:"
-                    f" {str(error).splitlines()[0] if str(error) else ''}",
-                )
-    return int(failed)
+        given = Options(options.repeat, options.scale, Path(folder))
+
+        def run(name: str) -> None:
+            module = import_module(f"tests.benchmarks.swing.{GROUPS[name]}")
+            getattr(module, name)(given)
+
+        return measure_each(names, run)
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, list[str]]:

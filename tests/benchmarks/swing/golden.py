@@ -11,10 +11,10 @@ import numpy.typing as npt
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from tests.benchmarks.report import LeftOut, log_message, report
 from tests.benchmarks.swing.engine import Engine, engine
 from tests.benchmarks.swing.logs import SHARED, Clicks, beauty
 from tests.benchmarks.swing.options import Options
-from tests.benchmarks.swing.report import LeftOut, log_message, report
 
 PARTITIONS = (1, 2, 7, 64)
 TOLERANCE = 1e-12

@@ -16,11 +16,11 @@ from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.i2i.stage import STAGE
 from llm_i2i_spark.lake.session import log_file, open_session
 from llm_i2i_spark.lake.tables import Lake, contract_schema
+from tests.benchmarks.report import LeftOut, log_message, report_plain
 from tests.benchmarks.swing.engine import HEAP, MASTER
 from tests.benchmarks.swing.logs import SHARED
 from tests.benchmarks.swing.options import A1, A2, TOP_K, B, Options
 from tests.benchmarks.swing.processes import core_seconds
-from tests.benchmarks.swing.report import LeftOut, log_message, report_plain
 from tests.stage_runs import put_rows, run_stage
 
 DAY = 86_400

@@ -13,12 +13,12 @@ from llm_i2i_spark.backbones.cooccurrence.item_blocks import assign_balanced
 from llm_i2i_spark.kernels.arrays import read_only
 from llm_i2i_spark.kernels.csr import UserCsr
 from llm_i2i_spark.kernels.splitting import split_by_block
+from tests.benchmarks.report import interleaved, log_message, median, process_seconds, report
 from tests.benchmarks.swing.engine import GOLDEN, Run, engine
 from tests.benchmarks.swing.kernel import marked, run_kernel
 from tests.benchmarks.swing.logs import beauty, click_matrix, synthetic, with_hot_item
 from tests.benchmarks.swing.options import CAP, Options
 from tests.benchmarks.swing.processes import peak_memory
-from tests.benchmarks.swing.report import interleaved, log_message, median, process_seconds, report
 
 NUMBER_BYTES = 4
 CAPPED = GOLDEN.model_copy(update={"max_users_per_item": CAP})

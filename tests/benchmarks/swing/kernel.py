@@ -20,9 +20,9 @@ from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP
 from llm_i2i_spark.kernels.hash_sampling import mark_capped, sampling_thresholds
 from llm_i2i_spark.kernels.swing import TABLE_CELLS, swing_block
 from llm_i2i_spark.kernels.top_k import Neighbors
+from tests.benchmarks.report import LeftOut, interleaved, median, process_seconds, report
 from tests.benchmarks.swing.logs import Clicks, beauty, click_matrix, item_hashes, one_block
 from tests.benchmarks.swing.options import A1, A2, TOP_K, B, Options
-from tests.benchmarks.swing.report import LeftOut, interleaved, median, process_seconds, report
 
 SOURCE = Path(__file__).with_name("swing.c")
 ROUNDING_ERROR = 2.0**-41

@@ -16,7 +16,7 @@ from llm_i2i_spark.kernels.arrays import read_only
 from llm_i2i_spark.kernels.csr import ItemBlock, UserCsr
 from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT, NO_CAP
 from llm_i2i_spark.kernels.grouping import Interactions, group_by_user
-from tests.benchmarks.swing.report import LeftOut, log_message
+from tests.benchmarks.report import LeftOut, log_message
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
 DRAWN_A_USER = 14.5

@@ -27,11 +27,11 @@ from llm_i2i_spark.kernels.csr import UserCsr
 from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT
 from llm_i2i_spark.kernels.hash_sampling import sampling_thresholds
 from llm_i2i_spark.kernels.splitting import split_by_block
+from tests.benchmarks.report import log_message, median, report
 from tests.benchmarks.swing.engine import GOLDEN
 from tests.benchmarks.swing.kernel import marked
 from tests.benchmarks.swing.logs import click_matrix, item_hashes, synthetic
 from tests.benchmarks.swing.options import CAP, Options
-from tests.benchmarks.swing.report import log_message, median, report
 
 TIMES = 2.8
 """Users and items of the log, over those of the synthetic log: so that a half of it is more than 64

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.report import log_message, median, report, report_left_out
 from tests.benchmarks.swing.engine import engine
 from tests.benchmarks.swing.job import LONG_WARM_UP, SHORT_WARM_UP
 from tests.benchmarks.swing.logs import Clicks, beauty, synthetic, write_csv
 from tests.benchmarks.swing.options import Options
-from tests.benchmarks.swing.report import log_message, median, report, report_left_out
 
 SCRIPTS = Path(__file__).resolve().parents[1] / "peers"
 GOALS = {"flink": 30, "alink": 6}

@@ -30,7 +30,7 @@ from llm_i2i_spark.lm.packaged_model import write_packaged_model
 from llm_i2i_spark.lm.scoring import score
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.templates import DISCRIMINATOR
-from tests.benchmarks.swing.report import log_message, report
+from tests.benchmarks.report import log_message, report
 
 HARMLESS = (" in a new box", ", with a leaflet in four languages", ", colour and form may vary")
 ENDINGS = {

@@ -9,14 +9,42 @@ import operator
 import statistics
 import sys
 import time
+import traceback
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
+
+import pytest
 
 COMPARE = {"<=": operator.le, ">=": operator.ge, "==": operator.eq}
 
 
 class LeftOut(Exception):
     """Something that the benchmark needs is not on this machine; the message says what."""
+
+
+def measure_each(names: Iterable[str], measure: Callable[[str], object]) -> int:
+    """Measure some benchmarks; one that is left out or fails ends none of the others.
+
+    Args:
+        names: of the benchmarks.
+        measure: measures the one of a name, and prints its results.
+
+    Returns:
+        The exit code: 1 where one failed.
+    """
+    failed = False
+    for name in names:
+        log_message(f"{name}:")
+        try:
+            measure(name)
+        except (LeftOut, pytest.skip.Exception) as why:
+            report_left_out(name, str(why))
+        except Exception as error:
+            failed = True
+            traceback.print_exc()
+            words = "".join(str(error).splitlines()[:1])
+            report_left_out(name, f"it failed: {type(error).__name__}: {words}")
+    return int(failed)
 
 
 def report(
