@@ -38,8 +38,11 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> SparkSession:
         "spark.shuffle_partitions=2",
         "spark.short_jobs=true",
     ]
-    config = load_config([], settings)
-    return open_session(config.spark, root / "spark.log")
+    # A short job as any other, but one whose code is worth to be compiled well: it runs all tests.
+    java = "-Dio.netty.tryReflectionSetAccessible=true -Duser.timezone=UTC -XX:+UseSerialGC"
+    config = load_config([], settings).spark
+    config = config.model_copy(update={"conf": {"spark.driver.extraJavaOptions": java}})
+    return open_session(config, root / "spark.log")
 
 
 @pytest.fixture(scope="session")

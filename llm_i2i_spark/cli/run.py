@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from llm_i2i_spark.base.console import log_message
+from llm_i2i_spark.base.extras import require_packages
 from llm_i2i_spark.cli.options import (
     STAGES,
     add_command,
@@ -20,6 +21,8 @@ from llm_i2i_spark.lake.location import local_root
 
 if TYPE_CHECKING:
     from llm_i2i_spark.pipeline.plan import Plan
+    from llm_i2i_spark.project import Project
+    from llm_i2i_spark.project.results import ProjectRun
 
 
 def add_commands(commands: Any) -> None:
@@ -54,6 +57,12 @@ def add_commands(commands: Any) -> None:
         "which stages `run` would run, why, and what the language models will cost; runs nothing",
         _explain,
     )
+    run.add_argument(
+        "--mlflow",
+        action="store_true",
+        help="log the run into MLflow as well (extra mlflow); MLFLOW_TRACKING_URI and"
+        " MLFLOW_EXPERIMENT_NAME say where",
+    )
     for each in (run, explain):
         add_stage_range(each)
     stages = [add_command(commands, name, f"stage {name} alone", _stage) for name in STAGES]
@@ -75,7 +84,14 @@ def _quickstart(options: argparse.Namespace, config: Config) -> None:
 
 
 def _run(options: argparse.Namespace, config: Config) -> None:
-    _execute(options, config, options.first, options.last)
+    if options.mlflow:
+        require_packages("mlflow")
+        from llm_i2i_spark.pipeline.mlflow_tracking import require_server
+
+        require_server()
+    project, run = _execute(options, config, options.first, options.last)
+    if options.mlflow:
+        log_message(f"run {project.log_to_mlflow(run)} of MLflow")
 
 
 def _stage(options: argparse.Namespace, config: Config) -> None:
@@ -84,11 +100,12 @@ def _stage(options: argparse.Namespace, config: Config) -> None:
 
 def _execute(
     options: argparse.Namespace, config: Config, first: str | None, last: str | None
-) -> None:
+) -> tuple[Project, ProjectRun]:
     started = time.monotonic()
     # A stage alone leaves the summary of the run that it belongs to as it is.
     summarized = options.command not in STAGES
-    run = open_project(config).run(
+    project = open_project(config)
+    run = project.run(
         **systems_of(options),
         first=first,
         last=last,
@@ -103,6 +120,7 @@ def _execute(
         lines.append(f"summary  {root / FILE}")
     show(options, run.summary, lines)
     log_message(f"done in {time.monotonic() - started:.0f} s")
+    return project, run
 
 
 def _explain(options: argparse.Namespace, config: Config) -> None:

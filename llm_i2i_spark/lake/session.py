@@ -75,12 +75,15 @@ _RESULT_SETTINGS = {
     "spark.sql.caseSensitive": "false",
 }
 """What decides the rows of a result, and so must be the same in every session."""
-# Most of a short job's time goes into compiling code that runs once: the JVM's second compiler and
-# Spark's generated classes.
+# Most of a short job's time goes into compiling code that runs once (the JVM's second compiler and
+# Spark's generated classes), and into jobs over a handful of rows: each shuffle is one of its own
+# where plans adapt to what is shuffled.
 _SHORT_JOB_SETTINGS = {
     "spark.driver.extraJavaOptions": f"{_JAVA_OPTIONS} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.databricks.delta.snapshotPartitions": "1",
 }
 
 

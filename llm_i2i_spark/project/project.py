@@ -13,6 +13,7 @@ from llm_i2i_spark.project.audit_access import AuditAccess
 from llm_i2i_spark.project.experiments import Experiments
 from llm_i2i_spark.project.index_access import IndexAccess
 from llm_i2i_spark.project.results import ProjectRun, ServedIndex
+from llm_i2i_spark.project.tracking import Tracking
 from llm_i2i_spark.project.user_access import UserAccess
 from llm_i2i_spark.project.user_erasure import UserErasure
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from llm_i2i_spark.pipeline.runner import StageOutcome
 
 
-class Project(IndexAccess, UserAccess, AuditAccess, UserErasure, Experiments):
+class Project(IndexAccess, UserAccess, AuditAccess, UserErasure, Experiments, Tracking):
     """A click log, its catalogue, and all tables that are made from them.
 
     Args:

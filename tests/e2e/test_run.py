@@ -112,6 +112,41 @@ def test_the_same_command_again_finds_everything_up_to_date_without_spark(
     assert "starting Spark" not in err
 
 
+def test_a_run_is_logged_into_mlflow_with_the_versions_that_it_read_and_wrote(
+    finished: Finished, here: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="extra mlflow is not installed")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    monkeypatch.chdir(tmp_path)
+    here.run("run", "--mlflow", *finished.arguments)
+    (logged,) = mlflow.search_runs(search_all_experiments=True, output_format="list")
+    summary = finished.summary
+    all_users = summary["metrics"]["variants"]["llm_i2i"]["all"]
+    figure = logged.data.metrics["llm_i2i/swing/recall_10"]
+    assert figure == all_users["recall@10"]["value"]
+    assert logged.data.params["sft.hidden_size"] == "16"
+    assert "sft.alpha" not in logged.data.params
+    used = {
+        (one.dataset.name, tag.value): json.loads(one.dataset.source)["path"]
+        for one in logged.inputs.dataset_inputs
+        for tag in one.tags
+        if tag.key == "version"
+    }
+    for name, table in summary["tables"].items():
+        assert used[name, str(table["version"])] == str(finished.lake / name)
+    models = mlflow.search_logged_models(output_format="list")
+    lake = DeltaRsLake(LakeConfig(root=str(finished.lake)))
+    rows = lake.read("checkpoints", None, ["branch", "role", "model_digest"]).to_pylist()
+    digests_of = {f"{row['branch']}-{row['role']}": row["model_digest"] for row in rows}
+    assert {one.name: one.params["model_digest"] for one in models} == digests_of
+    artifacts = mlflow.artifacts.list_artifacts(run_id=logged.info.run_id)
+    assert {one.path for one in artifacts} == {"options.yaml", "report.html", "summary.json"}
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    assert "MLflow at http://127.0.0.1:9 refuses" in here.refuse("run", "--mlflow", "--force")
+
+
 def test_the_tokens_that_models_have_read_are_those_of_the_estimate(
     finished: Finished, here: Any
 ) -> None:
