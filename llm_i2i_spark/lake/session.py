@@ -33,11 +33,11 @@ from llm_i2i_spark.lake.capabilities import (
     jars_of,
     on_databricks,
 )
+from llm_i2i_spark.lake.connect_client import REMOTE, given_session
 from llm_i2i_spark.lake.delta_jars import fetched_jars, verify_jars
 from llm_i2i_spark.lake.jvm import check_java, one_start_at_a_time, output_to, start_jvm, utf8_names
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.lake.session_options import session_options
-from llm_i2i_spark.lake.spark_errors import spark_reason
 
 LOG_FILE = "spark.log"
 
@@ -62,7 +62,7 @@ _LOCAL_SETTINGS = {
 }
 _SESSION_SETTINGS = ("spark.databricks.delta.snapshotPartitions",)
 """Those of them that a session which is already active takes, where nobody has set them."""
-_STARTED_BY = frozenset({"PYSPARK_GATEWAY_PORT", "SPARK_REMOTE"})
+_STARTED_BY = frozenset({"PYSPARK_GATEWAY_PORT", REMOTE})
 """What spark-submit, and a server of Spark Connect, are known by before a session is active."""
 _CHECKSUMS = {
     "parquet.page.write-checksum.enabled": "true",
@@ -97,19 +97,14 @@ def open_session(settings: SparkConfig, log: Path) -> SparkSession:
 
     Raises:
         MissingDependencyError: Java is missing or too old, or the Delta jar cannot be found or
-            fetched, or the active session has none, or a client of Spark Connect lacks a package.
+            fetched, or the active session has none, or a client of Spark Connect lacks a package or
+            finds no server.
         DamagedFileError: a jar is not what was published under its name. Sessions that were active
             before are not looked at.
     """
     active = SparkSession.getActiveSession()
     if active is None and (on_databricks() or _STARTED_BY.intersection(os.environ)):
-        try:
-            active = SparkSession.builder.getOrCreate()
-        except ImportError as error:
-            raise MissingDependencyError(
-                f"Spark Connect needs more than is installed ({spark_reason(error)}): pip install"
-                " 'llm-i2i-spark[connect]'."
-            ) from error
+        active = given_session()
     if active is not None:
         log_message("using the Spark session that is active")
         return _adopt(active, settings)
