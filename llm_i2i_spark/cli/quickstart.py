@@ -31,22 +31,18 @@ _SETTINGS = (
     "sft.batch_size=64",
     "sft.least_steps=0",
     "sft.sampled_negatives=0",
-    "sft.learning_rate=2e-3",
     "sft.discriminator.batch_size=64",
     "generate.partitions=2",
     "discriminate.partitions=2",
 )
+_COMPACT_MODEL_SETTINGS = ("sft.learning_rate=2e-3",)
 _CHAT_MODEL_SETTINGS = (
     "export.layout=sequence",
-    "sft.epochs=6",
-    "sft.learning_rate=3e-4",
     "sft.batch_size=32",
-    "sft.discriminator.epochs=2",
-    "sft.discriminator.learning_rate=1e-4",
     "sft.discriminator.batch_size=32",
     "generate.per_user=20",
 )
-"""A pretrained model needs fewer passes and smaller steps, and a CPU has time for little more."""
+"""A CPU has time for little more."""
 
 
 def quickstart_config(workdir: str, settings: Sequence[str], chat_model: bool = False) -> Config:
@@ -76,6 +72,8 @@ def quickstart_config(workdir: str, settings: Sequence[str], chat_model: bool = 
     ]
     if chat_model:
         chosen += [*_CHAT_MODEL_SETTINGS, f"sft.base_model={_chat_model(folder)}"]
+    else:
+        chosen += _COMPACT_MODEL_SETTINGS
     config = load_config([], [*chosen, *settings])
     shown = config.without_secrets()
     values = shown.model_dump(mode="json", by_alias=True, exclude_defaults=True)

@@ -21,7 +21,7 @@ from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.retrieve import RetrieveConfig
 from llm_i2i_spark.base.sections.section import Section, runtime_options
-from llm_i2i_spark.base.sections.sft import SftConfig
+from llm_i2i_spark.base.sections.sft import Layout, SftConfig
 from llm_i2i_spark.base.sections.spark import SparkConfig
 from llm_i2i_spark.base.sections.split import SplitConfig
 from llm_i2i_spark.config.i2i import I2iConfig
@@ -57,6 +57,7 @@ class Config(Section):
     @model_validator(mode="after")
     def _check_together(self) -> Config:
         object.__setattr__(self, "i2i", self.i2i.with_top_k(self.index.size))
+        object.__setattr__(self, "sft", self.sft.fit_to(self.layout))
         if (
             self.i2i.engine == "reference"
             and not find_backbone(self.i2i.backbone).has_reference_engine
@@ -74,7 +75,7 @@ class Config(Section):
         return self
 
     @property
-    def layout(self) -> Literal["instruct", "sequence"]:
+    def layout(self) -> Layout:
         """The layout of the fine-tuning examples, with `auto` resolved."""
         if self.export.layout != "auto":
             return self.export.layout

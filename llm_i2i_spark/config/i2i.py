@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, create_model, field_validator, model_validator
 
 from llm_i2i_spark.backbones import BACKBONES, find_backbone
 from llm_i2i_spark.backbones.base import Backbone, EngineOptions
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.base.sections.section import Section
+from llm_i2i_spark.base.sections.section import Section, with_defaults
 
 SHARED = ("max_users_per_item", "max_items_per_user", "top_k")
 """Parameters that a backbone takes from section `i2i`, unless its own section has them."""
-
-AnySection = TypeVar("AnySection", bound=Section)
 
 if TYPE_CHECKING:
 
@@ -69,7 +67,7 @@ class I2iConfig(_Sections, EngineOptions):
                 for name, value in shared.items()
                 if name in backbone.model_fields and name not in section.model_fields_set
             }
-            object.__setattr__(self, backbone.name, _with_defaults(section, inherited))
+            object.__setattr__(self, backbone.name, with_defaults(section, inherited))
         return self
 
     def parameters(self, backbone: str) -> Backbone:
@@ -88,14 +86,8 @@ class I2iConfig(_Sections, EngineOptions):
         """A copy in which every backbone keeps so many neighbours an item at least."""
         longer = {"top_k": max(self.top_k, least)}
         sections = {
-            backbone.name: _with_defaults(section, {"top_k": max(section.top_k, least)})
+            backbone.name: with_defaults(section, {"top_k": max(section.top_k, least)})
             for backbone in BACKBONES
             if hasattr(section := self.parameters(backbone.name), "top_k")
         }
-        return _with_defaults(self, {**longer, **sections})
-
-
-def _with_defaults(section: AnySection, values: dict[str, Any]) -> AnySection:
-    """A copy with other values for some fields, which do not count as given."""
-    values = {**dict(section), **values}
-    return cast(AnySection, type(section).model_construct(section.model_fields_set, **values))
+        return with_defaults(self, {**longer, **sections})

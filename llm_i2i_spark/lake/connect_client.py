@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from pyspark.sql import SparkSession
 
 from llm_i2i_spark.base.errors import MissingDependencyError
-from llm_i2i_spark.lake.spark_errors import SPARK_ERRORS, spark_reason
+from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
+from llm_i2i_spark.lake.spark_errors import spark_reason
 
 REMOTE = "SPARK_REMOTE"
 ANSWER_SECONDS = 10.0

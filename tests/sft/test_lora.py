@@ -54,7 +54,10 @@ def committed(root):
 def test_adapters_learn_and_what_reads_the_checkpoint_need_not_know_of_them(
     tiny, run_here, tmp_path, layout
 ):
-    root, config = write_base_and_lake(tiny, tmp_path, layout, learning_rate=1e-2)
+    quick = {"epochs": 4, "learning_rate": 1e-3}
+    root, config = write_base_and_lake(
+        tiny, tmp_path, layout, learning_rate=1e-2, discriminator=quick
+    )
     run_here(config)
     folders = committed(root)
     before = load_file(tmp_path / "base" / "model.safetensors")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict
 
@@ -27,6 +27,20 @@ class Section(BaseModel):
                 value if name is None or isinstance(value, BaseModel) else redact_value(name, value)
             )
             yield name, shown
+
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+def with_defaults(section: AnySection, values: Mapping[str, Any]) -> AnySection:
+    """A copy with other values for some options, which do not count as given.
+
+    Args:
+        section: whose options.
+        values: by name of the field.
+    """
+    fields = {**dict(section), **values}
+    return cast(AnySection, type(section).model_construct(section.model_fields_set, **fields))
 
 
 def runtime_options(model: type[BaseModel], prefix: str = "") -> set[str]:

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from llm_i2i_spark.base.sections.ingest import Names
-from llm_i2i_spark.base.sections.section import RUNTIME, Section
+from llm_i2i_spark.base.sections.section import RUNTIME, AnySection, Section, with_defaults
+
+Layout = Literal["instruct", "sequence"]
+_OF_BASE_MODELS: dict[Layout, tuple[dict[str, Any], dict[str, Any]]] = {
+    "instruct": (
+        {"epochs": 1, "learning_rate": 5e-5, "dropout": 0.0},
+        {"epochs": 1, "learning_rate": 5e-5},
+    ),
+    "sequence": ({"epochs": 6, "learning_rate": 3e-4}, {"epochs": 2, "learning_rate": 1e-4}),
+}
+"""What a pretrained model takes where nothing else is set, by layout: of the generator, and of the
+discriminator. It knows its language, and forgets it in steps as long as those of a new model; where
+it reads item tokens, these are new to it."""
+_OF_ADAPTERS = {"learning_rate": 2e-4}
+"""Adapters start at nothing, and take longer steps."""
 
 
 class DiscriminatorTraining(Section):
     """How the discriminator's fine-tuning differs from the generator's."""
 
-    epochs: int = Field(4, ge=1, description="passes over its examples")
-    learning_rate: float = Field(1e-3, gt=0, description="of AdamW, after the warm-up")
+    epochs: int = Field(
+        4,
+        ge=1,
+        description="passes over its examples; unset with a base model: 1, of item tokens 2",
+    )
+    learning_rate: float = Field(
+        1e-3,
+        gt=0,
+        description=(
+            "of AdamW, after the warm-up; unset with a base model: 5e-5, of item tokens 1e-4, of"
+            " adapters 2e-4"
+        ),
+    )
     batch_size: int = Field(128, ge=1, description="histories a step, over all ranks")
 
 
@@ -70,13 +95,31 @@ class SftConfig(Section):
         256, ge=8, description="width of the compact model's feed-forward layers"
     )
     dropout: float = Field(
-        0.3, ge=0, lt=1, description="after the embeddings and each branch of a block"
+        0.3,
+        ge=0,
+        lt=1,
+        description=(
+            "after the embeddings and each branch of a block; unset with a base model that reads"
+            " titles: 0"
+        ),
     )
     alpha: float = Field(4.0, ge=0, description="loss weight of long-tail targets")
     beta: float = Field(1.0, ge=0, description="loss weight of the other targets")
-    epochs: int = Field(20, ge=1, description="passes of the generator over its examples")
+    epochs: int = Field(
+        20,
+        ge=1,
+        description=(
+            "passes of the generator over its examples; unset with a base model: 1, of item tokens"
+            " 6"
+        ),
+    )
     learning_rate: float = Field(
-        1e-3, gt=0, description="of AdamW, after the warm-up; falls as half a cosine to a fiftieth"
+        1e-3,
+        gt=0,
+        description=(
+            "of AdamW, after the warm-up; falls as half a cosine to a fiftieth; unset with a base"
+            " model: 5e-5, of item tokens 3e-4, of adapters 2e-4"
+        ),
     )
     warmup_share: float = Field(
         0.05, ge=0, le=1, description="of the steps, in which the learning rate rises from zero"
@@ -126,3 +169,23 @@ class SftConfig(Section):
         10, ge=1, description="epochs between resumable checkpoints", json_schema_extra=RUNTIME
     )
     discriminator: DiscriminatorTraining = DiscriminatorTraining()
+
+    def fit_to(self, layout: Layout) -> SftConfig:
+        """A copy in which what is not set has the values for the base model, where there is one.
+
+        Args:
+            layout: of the examples.
+        """
+        if not self.base_model:
+            return self
+        generator, discriminator = _OF_BASE_MODELS[layout]
+        adapted = _OF_ADAPTERS if self.lora.rank else {}
+        trained = _with_unset(self.discriminator, {**discriminator, **adapted})
+        return with_defaults(
+            _with_unset(self, {**generator, **adapted}), {"discriminator": trained}
+        )
+
+
+def _with_unset(section: AnySection, values: dict[str, Any]) -> AnySection:
+    given = section.model_fields_set
+    return with_defaults(section, {key: one for key, one in values.items() if key not in given})
