@@ -12,11 +12,12 @@ from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.base.contract import Scope, scope_condition
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import StageError
+from llm_i2i_spark.base.errors import ConfigError, StageError
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.run_record import Commit, commit_of
 from llm_i2i_spark.base.stage import PinnedRun, Stage
 from llm_i2i_spark.lake.capabilities import token_counter
+from llm_i2i_spark.lake.executor_ranks import ExecutorRanks
 from llm_i2i_spark.lake.kept_results import KeptResults
 from llm_i2i_spark.lake.materialize import materialized
 from llm_i2i_spark.lake.tables import Lake
@@ -139,6 +140,17 @@ class StageRun:
             return None
         self._unfinished_root = Path(root)
         return KeptResults(str(inference_folder(self._unfinished_root, fingerprint)), table)
+
+    def executor_ranks(self, count: int) -> ExecutorRanks:
+        """What starts training jobs as so many ranks on Spark's executors.
+
+        Raises:
+            ConfigError: the lake is no folder, or tasks have none of the executors' GPUs.
+        """
+        root = self.lake.root
+        if root is None or is_uri(root):
+            raise ConfigError("sft.executor_ranks needs lake.root to be a folder that all see.")
+        return ExecutorRanks(self.spark, Path(root), count)
 
     def token_counter(self) -> Accumulator[int] | None:
         """What the workers of this execution add the tokens to that their models read; None where

@@ -30,7 +30,9 @@ def execute(run: StageRun) -> None:
         f"  fine-tuning {model} for branch {branch} on sft_generator"
         f" v{run.versions['sft_generator']}; log in {log}"
     )
-    launch(config, run.pinned, log, "llm_i2i_spark.sft", part, run.cancelled)
+    count = config.sft.executor_ranks
+    ranks = run.executor_ranks(count) if count else None
+    launch(config, run.pinned, log, "llm_i2i_spark.sft", part, run.cancelled, ranks)
 
 
 def check_layout(config: Config) -> None:

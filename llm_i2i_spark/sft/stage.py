@@ -15,8 +15,9 @@ from llm_i2i_spark.sft.saved_checkpoints import lost_checkpoint
 
 
 def _at_once(config: Config) -> int:
-    """A compact model trains on one core; a base model, or several ranks, have the machine."""
-    if config.sft.base_model is not None or config.sft.nproc_per_node > 1:
+    """A compact model trains on one core; a base model, or several ranks, have all of them."""
+    sft = config.sft
+    if sft.base_model is not None or sft.nproc_per_node > 1 or sft.executor_ranks:
         return 1
     return os.cpu_count() or 1
 

@@ -10,8 +10,11 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Protocol
 
 from llm_i2i_spark.base import errors
 from llm_i2i_spark.base.errors import ConfigError, LlmI2iError, StageError
@@ -28,6 +31,65 @@ SET_PARENT_DEATH_SIGNAL = 1
 RANK_VARIABLES = frozenset(
     {"RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT"}
 )
+
+
+class StartedJob(Protocol):
+    """A job that was started."""
+
+    def poll(self) -> int | None:
+        """Its exit code; None while it works."""
+
+    def end(self) -> None:
+        """End it where it still works, and wait until it is gone."""
+
+
+class Launcher(Protocol):
+    """Where a job runs."""
+
+    def folder(self, stage: str) -> AbstractContextManager[Path]:
+        """A folder for its settings and its events, which it sees under the same path."""
+
+    def start(self, module: str, arguments: Sequence[str], log: Path) -> StartedJob:
+        """Start `python -m MODULE ARGUMENTS`, all of whose output goes to the log."""
+
+
+class _Process:
+    """A job that is a child of this process."""
+
+    def __init__(self, child: subprocess.Popen[bytes]) -> None:
+        self._child = child
+
+    def poll(self) -> int | None:
+        return self._child.poll()
+
+    def end(self) -> None:
+        if self._child.poll() is None:
+            self._child.terminate()
+            try:
+                self._child.wait(GRACE_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+
+
+class _ThisMachine:
+    """Starts a job beside this process, to end together with it."""
+
+    def folder(self, stage: str) -> AbstractContextManager[Path]:
+        return temporary_folder(stage)
+
+    def start(self, module: str, arguments: Sequence[str], log: Path) -> StartedJob:
+        command = [sys.executable, "-m", module, *arguments, "--parent", str(os.getpid())]
+        with log.open("wb") as output:
+            return _Process(
+                subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    env=_environment(),
+                )
+            )
 
 
 def log_file(folder: str, stage: str, part: str = "") -> Path:
@@ -56,6 +118,7 @@ def launch(
     module: str,
     part: str = "",
     cancelled: threading.Event | None = None,
+    launcher: Launcher | None = None,
 ) -> None:
     """Run the job and show its progress until it ends.
 
@@ -66,41 +129,31 @@ def launch(
         module: the job, such as `llm_i2i_spark.sft`; it understands `command_line.parse`.
         part: which of several jobs that run at the same time, in a word.
         cancelled: when it is set, the job is ended.
+        launcher: where it runs; None for a process of its own on this machine.
 
     Raises:
         UserError: the job failed for a reason that the user can fix; of the same kind as there.
         StageError: it failed otherwise; the message has the last error line and the log's path.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        temporary_folder(run.stage) as folder,
-        log.open("wb") as output,
-    ):
-        command = _command(folder, config, run, module)
-        child = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            env=_environment(),
-        )
+    launcher = launcher or _ThisMachine()
+    with launcher.folder(run.stage) as folder:
+        job = launcher.start(module, _arguments(folder, config, run), log)
         reached("job started")
         view = EventView(run.stage, part)
         try:
-            _follow(child, EventReader(folder / "events.jsonl"), view, cancelled)
+            code = _follow(job, EventReader(folder / "events.jsonl"), view, cancelled)
         finally:
             view.close()
-            _end(child)
-    if child.returncode == 0:
+            job.end()
+    if code == 0:
         return
     if cancelled is not None and cancelled.is_set():
         raise StageError(f"Stage {run.stage} was cancelled; the same command goes on from there.")
     if view.failure is not None and view.failure["error"] != StageError.__name__:
         kind: type[LlmI2iError] = getattr(errors, view.failure["error"])
         raise kind(view.failure["message"])
-    reason = (
-        view.failure["message"] if view.failure is not None else last_error(log, child.returncode)
-    )
+    reason = view.failure["message"] if view.failure is not None else last_error(log, code)
     raise StageError(f"Stage {run.stage} failed: {reason} All of its output is in {log}.")
 
 
@@ -133,7 +186,7 @@ def last_error(log: Path, returncode: int) -> str:
     return (errors or lines or [f"it ended with code {returncode}"])[-1][:500]
 
 
-def _command(folder: Path, config: Config, run: PinnedRun, module: str) -> list[str]:
+def _arguments(folder: Path, config: Config, run: PinnedRun) -> list[str]:
     settings, pinned = folder / "config.yaml", folder / "run.json"
     settings.write_text(
         # JSON is YAML. What this process is killed before it can remove holds no secrets.
@@ -142,19 +195,7 @@ def _command(folder: Path, config: Config, run: PinnedRun, module: str) -> list[
     )
     pinned.write_text(json.dumps(asdict(run)), encoding="utf-8")
     events = folder / "events.jsonl"
-    return [
-        sys.executable,
-        "-m",
-        module,
-        "--config",
-        str(settings),
-        "--run",
-        str(pinned),
-        "--events",
-        str(events),
-        "--parent",
-        str(os.getpid()),
-    ]
+    return ["--config", str(settings), "--run", str(pinned), "--events", str(events)]
 
 
 def _environment() -> dict[str, str]:
@@ -169,25 +210,14 @@ def _environment() -> dict[str, str]:
 
 
 def _follow(
-    child: subprocess.Popen[bytes],
-    reader: EventReader,
-    view: EventView,
-    cancelled: threading.Event | None,
-) -> None:
+    job: StartedJob, reader: EventReader, view: EventView, cancelled: threading.Event | None
+) -> int:
+    """Show what a job reports until it has ended or is no longer wanted; its exit code."""
     while cancelled is None or not cancelled.is_set():
-        ended = child.poll() is not None
+        code = job.poll()
         for event in reader.read():
             view.show(event)
-        if ended:
-            return
+        if code is not None:
+            return code
         time.sleep(POLL_SECONDS)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        child.terminate()
-        try:
-            child.wait(GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+    return -signal.SIGTERM

@@ -66,6 +66,7 @@ def test_where_one_fails_the_others_are_cancelled_and_its_error_is_raised():
 def test_a_base_model_is_fine_tuned_alone():
     assert SFT.at_once(load_config([], ["sft.base_model=/models/chat"])) == 1
     assert SFT.at_once(load_config([], ["sft.nproc_per_node=2"])) == 1
+    assert SFT.at_once(load_config([], ["sft.executor_ranks=2"])) == 1
 
 
 def test_jobs_that_commit_to_a_new_table_at_the_same_time_lose_no_rows(tmp_path: Path):

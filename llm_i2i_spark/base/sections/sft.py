@@ -165,6 +165,14 @@ class SftConfig(Section):
         None, description="DeepSpeed JSON; None: the packaged ZeRO-2 file"
     )
     nproc_per_node: int = Field(1, ge=1, description="ranks on this machine; 1 on a CPU")
+    executor_ranks: int = Field(
+        0,
+        ge=0,
+        description=(
+            "ranks as tasks on Spark's executors (TorchDistributor), each on its GPU; 0: on this"
+            " machine"
+        ),
+    )
     checkpoint_every: int = Field(
         10, ge=1, description="epochs between resumable checkpoints", json_schema_extra=RUNTIME
     )
