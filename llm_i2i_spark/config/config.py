@@ -76,10 +76,11 @@ class Config(Section):
 
     @property
     def layout(self) -> Layout:
-        """The layout of the fine-tuning examples, with `auto` resolved."""
-        if self.export.layout != "auto":
-            return self.export.layout
-        return "instruct" if self.sft.base_model else "sequence"
+        """What models read: prompts with titles, or item tokens alone."""
+        layout = self.export.layout
+        if layout == "auto":
+            layout = "instruct" if self.sft.base_model else "sequence"
+        return "sequence" if layout == "sequence" else "instruct"
 
     @property
     def model_folds(self) -> tuple[Fold, ...]:

@@ -31,6 +31,7 @@ class PromptShape(NamedTuple):
         request: that a candidate adds to a history.
         codes: item tokens of an item.
         limit: tokens of a prompt at most.
+        question: of the frame those after the last item.
     """
 
     frame: float
@@ -38,6 +39,7 @@ class PromptShape(NamedTuple):
     request: float
     codes: int
     limit: int
+    question: float = 0
 
     def history(self, items: float) -> float:
         """Tokens of a history of so many items, the oldest left out where they do not fit."""
@@ -59,7 +61,8 @@ class PromptShape(NamedTuple):
 
         if not template.candidate:
             frame = text(template.before, template.after) + CHAT_TOKENS
-            return cls(frame, text(template.item) + codes, 0, codes, limit)
+            question = text(template.after) + CHAT_TOKENS / 2
+            return cls(frame, text(template.item) + codes, 0, codes, limit, question)
         request = text(template.candidate, template.after) + codes + CHAT_TOKENS / 2
         frame = text(template.before) + CHAT_TOKENS / 2
         return cls(frame, text(template.item) + codes, request, codes, limit)

@@ -74,6 +74,10 @@ def _generator_training(counting: Counting) -> Reading:
             reading.add(users, shown * shape.codes)
             targets += users * shown * shape.codes
             continue
+        if config.export.layout == "dialogue":
+            _add_dialogue(reading, counting, items, users)
+            targets += users * (items - 1) * shape.codes
+            continue
         for position in range(1, items):
             prompt = shape.history(min(position, config.export.history_length))
             reading.add(users, prompt + shape.codes - 1)
@@ -83,6 +87,18 @@ def _generator_training(counting: Counting) -> Reading:
     among = min(sampled + in_batch, all_tokens) if sampled else all_tokens
     reading.scores, reading.embedded = targets * among, targets
     return reading
+
+
+def _add_dialogue(reading: Reading, counting: Counting, items: int, users: float) -> None:
+    """All prompts of users of so many items: those that show the same first item share a history,
+    and each has a question of its own.
+    """
+    shape, length = counting.generator, counting.config.export.history_length
+    sharing = min(items - 1, length)
+    questions = (sharing - 1) * shape.question + sharing * (shape.codes - 1)
+    reading.add(users, shape.history(sharing) + questions)
+    alone = items - 1 - sharing
+    reading.add(users * alone, shape.history(length) + shape.codes - 1, prompts=0)
 
 
 def _discriminator_training(counting: Counting) -> tuple[Reading, Reading]:

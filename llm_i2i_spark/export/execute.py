@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.export.transform import (
+    dialogue_examples,
     discriminator_examples,
     instruct_examples,
     mark_calibration,
@@ -50,6 +51,8 @@ def execute(run: StageRun) -> None:
         )
     if config.layout == "sequence":
         generator = sequence_examples(users, export.sequence_length)
+    elif export.layout == "dialogue":
+        generator = dialogue_examples(users, export.sequence_length, export.history_length)
     else:
         generator = instruct_examples(users, export.history_length)
     counts = stats.select("item_id", "n_interactions")
@@ -63,9 +66,10 @@ def execute(run: StageRun) -> None:
         config.seed,
     )
     branch = F.lit(run.scopes[0]["branch"]).alias("branch")
-    run.write("sft_generator", generator.select(branch, "*"), layout=config.layout)
+    layout = "dialogue" if export.layout == "dialogue" else config.layout
+    run.write("sft_generator", generator.select(branch, "*"), layout=layout)
     run.write("sft_discriminator", discriminator.select(branch, "*"))
     log_message(
-        f"  examples in layout {config.layout}; a long-tail target weighs"
+        f"  examples in layout {layout}; a long-tail target weighs"
         f" {config.sft.alpha:g}, any other {config.sft.beta:g}"
     )

@@ -1,16 +1,13 @@
-"""Training examples from users' histories: targets with long-tail weights, positives, and negatives
-drawn from the catalogue or by popularity.
-"""
+"""Training examples from users' histories: weighted targets, and candidates that are labelled."""
 
 from __future__ import annotations
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from llm_i2i_spark.export.negatives import as_negatives, popular_items, random_items
+
 CALIBRATION_BUCKETS = 1_000_000
-INDEX_BUCKETS = 1024
-POPULARITY_EXPONENT = 0.75
-"""Of word2vec's negatives (Mikolov et al., NIPS 2013): frequent ones, but less so than they are."""
 
 
 def user_sequences(
@@ -79,19 +76,21 @@ def sequence_examples(users: DataFrame, sequence_length: int) -> DataFrame:
         sequence_length: number of latest items of a user in the row, and in the history of a
             calibration row.
     """
-    targets = F.slice(
-        "sequence",
-        F.greatest(F.size("sequence") - sequence_length + 1, F.lit(1)),
-        F.lit(sequence_length),
-    )
-    train = users.where(F.size("sequence") >= 2).select(
-        F.concat(F.col("user_id"), F.lit("|train")).alias("example_id"),
-        "user_id",
-        F.lit("train").alias("split"),
-        _history_before(F.lit(0), sequence_length).alias("history"),
-        F.transform(targets, _target).alias("targets"),
-    )
+    train = _whole_sequences(users, sequence_length)
     return train.unionByName(_calibration_examples(users, sequence_length))
+
+
+def dialogue_examples(users: DataFrame, sequence_length: int, history_length: int) -> DataFrame:
+    """Layout `dialogue`: one row a user, every item but the first a target of the prompt that
+    layout `instruct` has for it.
+
+    Args:
+        users: `user_id, sequence, withheld`.
+        sequence_length: number of targets of a user.
+        history_length: number of items in the history of a calibration row.
+    """
+    train = _whole_sequences(users, sequence_length + 1)
+    return train.unionByName(_calibration_examples(users, history_length))
 
 
 def instruct_examples(users: DataFrame, history_length: int) -> DataFrame:
@@ -155,10 +154,10 @@ def discriminator_examples(
     samples = prompts.withColumn("sample", F.explode(F.sequence(F.lit(1), F.lit(negatives))))
     of_catalogue = F.col("sample") <= negatives - popular
     may_be_drawn = items.where("n_interactions > 0 OR text = item_id")
-    drawn = _random_items(samples.where(of_catalogue), may_be_drawn, seed)
+    drawn = random_items(samples.where(of_catalogue), may_be_drawn, seed)
     if popular:
-        drawn = drawn.unionByName(_popular_items(samples.where(~of_catalogue), items, seed))
-    return observed.unionByName(_as_negatives(drawn)).select(
+        drawn = drawn.unionByName(popular_items(samples.where(~of_catalogue), items, seed))
+    return observed.unionByName(as_negatives(drawn)).select(
         F.concat_ws("|", "user_id", F.lpad("position", 6, "0"), F.lpad("sample", 3, "0")).alias(
             "example_id"
         ),
@@ -171,95 +170,16 @@ def discriminator_examples(
     )
 
 
-def _random_items(samples: DataFrame, items: DataFrame, seed: int) -> DataFrame:
-    """Each sample with an item of the catalogue, all with equal chances, drawn by a hash."""
-    indexed = index_items(items)
-    count = indexed.agg(F.count("*").alias("places"))
-    drawn = _drawn(samples, count, f"negatives-{seed}").join(
-        indexed, F.col("place") == F.col("item_idx")
-    )
-    return drawn.drop("place", "places", "item_idx")
-
-
-def _popular_items(samples: DataFrame, items: DataFrame, seed: int) -> DataFrame:
-    """Each sample with an item, drawn by a hash in proportion to clicks^0.75: an item stands at so
-    many places, rounded, of those that are drawn from; all of them are fewer than the clicks.
-    """
-    clicks = F.col("n_interactions").cast("double")
-    number = F.round(F.pow(clicks, F.lit(POPULARITY_EXPONENT))).cast("bigint")
-    starts = _number_places(items.select("item_id", number.alias("number")).where("number > 0"))
-    places = starts.select(
-        "item_id",
-        F.explode(F.sequence("start", F.col("start") + F.col("number") - 1)).alias("place"),
-    )
-    count = starts.agg(F.coalesce(F.sum("number"), F.lit(0)).alias("places"))
-    drawn = _drawn(samples, count, f"popular-{seed}").join(places, "place")
-    return drawn.join(items.select("item_id", "text"), "item_id").drop("place", "places")
-
-
-def _drawn(samples: DataFrame, count: DataFrame, purpose: str) -> DataFrame:
-    """Each sample with a `place` from 0 to `places` - 1."""
-    key = F.xxhash64(F.lit(purpose), "user_id", "position", "sample")
-    place = F.pmod(key, F.greatest("places", F.lit(1)))
-    return samples.crossJoin(F.broadcast(count)).withColumn("place", place)
-
-
-def _as_negatives(drawn: DataFrame) -> DataFrame:
-    """Drawn items as labelled candidates, without duplicates and items of the sequence."""
-    owned = F.transform("sequence", lambda entry: entry["item_id"])
-    duplicates = Window.partitionBy("user_id", "position", "item_id").orderBy("sample")
-    return (
-        drawn.where(~F.array_contains(owned, F.col("item_id")))
-        .withColumn("occurrence", F.row_number().over(duplicates))
-        .where(F.col("occurrence") == 1)
-        .select(
-            "user_id",
-            "position",
-            "history",
-            F.struct("item_id", "text").alias("candidate"),
-            F.lit(False).alias("label"),
-            "sample",
-            F.col("target.weight").alias("weight"),
-        )
-    )
-
-
-def index_items(items: DataFrame) -> DataFrame:
-    """Give every item an index 0..n-1, the same for any partitioning, without sorting the whole
-    catalogue in one task.
-
-    Args:
-        items: the catalogue, `item_id, text`.
-
-    Returns:
-        `item_idx bigint, item_id, text`.
-    """
-    return _number_places(items.select("item_id", "text", F.lit(1).alias("number"))).select(
-        F.col("start").alias("item_idx"), "item_id", "text"
-    )
-
-
-def _number_places(items: DataFrame) -> DataFrame:
-    """Give every item as many places as its `number` says, from its `start` on; together they are
-    0..n-1.
-
-    Items are sorted inside hash buckets, and each bucket starts where the ones before it end.
-    """
-    bucket = F.pmod(F.xxhash64("item_id"), F.lit(INDEX_BUCKETS)).alias("bucket")
-    bucketed = items.select("*", bucket)
-    before = Window.orderBy("bucket").rowsBetween(Window.unboundedPreceding, -1)
-    in_bucket = Window.partitionBy("bucket").orderBy("item_id")
-    so_far = in_bucket.rowsBetween(Window.unboundedPreceding, -1)
-    starts = (
-        bucketed.groupBy("bucket")
-        .agg(F.sum("number").alias("number"))
-        .select("bucket", F.coalesce(F.sum("number").over(before), F.lit(0)).alias("first"))
-    )
-    offset = F.coalesce(F.sum("number").over(so_far), F.lit(0))
-    return (
-        bucketed.join(F.broadcast(starts), "bucket")
-        .withColumn("start", (F.col("first") + offset).cast("bigint"))
-        .drop("bucket", "first")
+def _whole_sequences(users: DataFrame, length: int) -> DataFrame:
+    """A row for each user of two items or more, with the latest items as targets."""
+    first = F.greatest(F.size("sequence") - length + 1, F.lit(1))
+    latest = F.slice("sequence", first, F.lit(length))
+    return users.where(F.size("sequence") >= 2).select(
+        F.concat(F.col("user_id"), F.lit("|train")).alias("example_id"),
+        "user_id",
+        F.lit("train").alias("split"),
+        _history_before(F.lit(0), length).alias("history"),
+        F.transform(latest, _target).alias("targets"),
     )
 
 

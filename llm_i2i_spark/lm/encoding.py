@@ -9,18 +9,20 @@ both, a history is encoded item by item, so that a request can see any part of i
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from llm_i2i_spark.base.errors import InputDataError
+from llm_i2i_spark.base.sections.sft import Layout
 from llm_i2i_spark.lm.model import BOS, CANDIDATE, QUERY
 from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Tokens
 from llm_i2i_spark.lm.trees import Suffix
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.render import render_item, split_chat
-from llm_i2i_spark.prompts.templates import Layout, Template
+from llm_i2i_spark.prompts.templates import Template
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -39,11 +41,12 @@ class ScoringRequest(NamedTuple):
 
 
 class SharedPrefixTree(NamedTuple):
-    """One history, encoded once, and the scoring requests that share it.
+    """One history, encoded once, and the requests that share it.
 
     Attributes:
         prefix: [n] token ids of the shared history.
-        suffixes: one for each request; its label is read at its last token.
+        suffixes: one for each request; a label is read at its last token, the tokens of a next item
+            at as many of its last ones.
         requests: index of the request that each suffix belongs to.
     """
 
@@ -53,11 +56,14 @@ class SharedPrefixTree(NamedTuple):
 
 
 class _EncodedRequest(NamedTuple):
-    """A scoring request: its number, how many known items come before it, and its tokens."""
+    """A request: its number, how many known items come before it, its tokens, and for how many of
+    them the history makes room.
+    """
 
     number: int
     end: int
     tokens: Tokens
+    reserved: int
 
 
 class Encoder:
@@ -152,15 +158,36 @@ class Encoder:
             InputDataError: a candidate is not in the vocabulary, and the layout knows items by
                 their tokens alone.
         """
-        known_before = np.cumsum([0] + [self._index(item) is not None for item in history])
+        before, encoded = self._known_before(history), []
+        for number, (prefix_length, candidate) in enumerate(requests):
+            tokens, end = self._request_tokens(candidate), before[min(prefix_length, len(history))]
+            encoded.append(_EncodedRequest(number, end, tokens, len(tokens)))
+        return self._sharing(history, encoded)
+
+    def next_item_trees(self, items: Sequence[Item]) -> list[SharedPrefixTree]:
+        """Prompts for every known item of a user but the first, after those before it; each ends
+        where the last token of the item is predicted. What a prompt says is what `prompt` says.
+        """
+        before, encoded = self._known_before(items), []
+        for number, item in enumerate(items[1:], start=1):
+            if self._index(item) is not None:
+                tokens = np.concatenate([self._after, self._item_tokens(item)[:-1]])
+                encoded.append(_EncodedRequest(number, before[number], tokens, len(self._after)))
+        return self._sharing(items, encoded)
+
+    def _known_before(self, history: Sequence[Item]) -> list[int]:
+        """[n + 1] how many known items come before each place of a history."""
+        return list(accumulate((self._index(item) is not None for item in history), initial=0))
+
+    def _sharing(
+        self, history: Sequence[Item], requests: Sequence[_EncodedRequest]
+    ) -> list[SharedPrefixTree]:
         encoded = [self._history_item(item) for item in self._known(history)]
         # By end and token count, which most requests of a history share.
         starts: dict[tuple[int, int], int] = {}
         by_start: dict[int, list[_EncodedRequest]] = {}
-        for number, (prefix_length, candidate) in enumerate(requests):
-            end = int(known_before[min(prefix_length, len(history))])
-            request = _EncodedRequest(number, end, self._request_tokens(candidate))
-            key = (end, len(request.tokens))
+        for request in requests:
+            key = (request.end, request.reserved)
             if key not in starts:
                 starts[key] = self._first_shown(encoded, *key)
             by_start.setdefault(starts[key], []).append(request)

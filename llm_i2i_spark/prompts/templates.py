@@ -7,11 +7,9 @@ A template is the text around the items: before the history, around one item, an
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Literal
 
 from llm_i2i_spark.base.json_digest import json_digest
-
-Layout = Literal["instruct", "sequence"]
+from llm_i2i_spark.base.sections.sft import Layout
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,6 @@ def check_layout(config: Config) -> None:
     """
     if config.layout == "instruct" and config.sft.base_model is None:
         raise ConfigError(
-            "export.layout=instruct needs sft.base_model: set export.layout=auto and run export"
-            " again."
+            f"export.layout={config.export.layout} needs sft.base_model: set export.layout=auto and"
+            " run export again."
         )

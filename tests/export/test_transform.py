@@ -4,13 +4,16 @@ not owned.
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from llm_i2i_spark.export.negatives import index_items
 from llm_i2i_spark.export.transform import (
+    dialogue_examples,
     discriminator_examples,
-    index_items,
     instruct_examples,
     mark_calibration,
     sequence_examples,
@@ -120,6 +123,28 @@ def test_instruct_rows_show_only_what_lies_before_the_target(users: DataFrame) -
         items = sequences[row["user_id"]]
         assert [e["item_id"] for e in row["history"]] == items[max(0, position - 3) : position]
         assert [e["item_id"] for e in row["targets"]] == [items[position]]
+
+
+def test_dialogue_rows_have_the_targets_of_instruct_rows_after_the_same_items(
+    users: DataFrame,
+) -> None:
+    def rows(frame: DataFrame, split: str) -> dict[str, list[Any]]:
+        return {row["example_id"]: row for row in frame.where(f"split = '{split}'").collect()}
+
+    one_by_one, together = instruct_examples(users, 3), dialogue_examples(users, 6, 3)
+    assert rows(together, "calibration") == rows(one_by_one, "calibration")
+    targets = {
+        f"{row['user_id']}|train|{place:06d}": (row["targets"][max(0, place - 3) : place], one)
+        for row in rows(together, "train").values()
+        for place, one in enumerate(row["targets"])
+        if place
+    }
+    alone = rows(one_by_one, "train")
+    assert targets.keys() == alone.keys()
+    for example_id, (before, target) in targets.items():
+        assert [target] == alone[example_id]["targets"]
+        shown = [entry["item_id"] for entry in alone[example_id]["history"]]
+        assert [entry["item_id"] for entry in before] == shown
 
 
 def test_discriminator_rows_have_observed_positives_and_unowned_negatives(

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 from llm_i2i_spark.config.config import Config
@@ -16,10 +18,12 @@ from llm_i2i_spark.cost.model_size import ModelSize
 from llm_i2i_spark.cost.works import works_of
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.decoding import rank_catalogue
-from llm_i2i_spark.lm.encoding import ScoringRequest
+from llm_i2i_spark.lm.encoding import Encoder, ScoringRequest
 from llm_i2i_spark.lm.scoring import score
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.templates import DISCRIMINATOR, GENERATOR
+from llm_i2i_spark.sft.examples import GeneratorRow
+from llm_i2i_spark.sft.objectives.next_item_trees import NextItemTreesObjective
 
 pytestmark = pytest.mark.lm
 ITEMS, PER_USER = 30, 6
@@ -92,6 +96,28 @@ def test_prompts_with_titles_are_read_nearly_as_estimated(
     read = score_all(discriminator, items)
     expected = estimated("discriminate", "score candidates", log, **settings)
     assert read == pytest.approx(expected, rel=0.1)
+
+
+def test_a_pass_over_the_users_of_layout_dialogue_is_nearly_as_long_as_estimated(
+    small: Any, base_model_folder: Callable[..., Path]
+) -> None:
+    items, base = small.items(ITEMS), base_model_folder("llama")
+    checkpoint = small.checkpoint(ITEMS, template=GENERATOR, base=base)
+    model, words = checkpoint.model, checkpoint.vocabulary
+    encoder = Encoder(words, model.vocabulary_size, checkpoint.tokenizer, GENERATOR, 10, 1024)
+    rows = [GeneratorRow("u", [], items[:length], [1.0] * length) for length in LENGTHS]
+    objective = NextItemTreesObjective(
+        rows, encoder, np.ones(words.n_tokens, np.bool_), 0, torch.device("cpu")
+    )
+    users = [length for length in LENGTHS if length > 1]
+    shown = [item.text for length in users for item in items[: min(length - 1, 10)]]
+    questions = sum(length - 1 for length in users) * [GENERATOR.after]
+    said = [*shown, *questions, *len(users) * [GENERATOR.before]]
+    settings = {"sft.base_model": str(base), "export.layout": "dialogue", "sft.epochs": 1}
+    settings |= {"export.calibration_share": 0.0, "cost.bytes_per_token": bytes_a_token(base, said)}
+    expected = estimated("sft", "train generator", log_of(items), **settings)
+    # This tokenizer writes the marks of the chat, one a question, letter by letter.
+    assert objective.lengths.sum() == pytest.approx(expected, rel=0.15)
 
 
 def bytes_a_token(base: Path, texts: Sequence[str]) -> float:

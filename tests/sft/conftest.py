@@ -52,7 +52,7 @@ def write_lake(root: Path, layout: str = "sequence") -> Path:
             {**item, "loss_weight": 4.0 if item["item_id"] > "i20" else 1.0} for item in bought
         ]
         seen = weighted[:-1] if number % 4 == 0 else weighted
-        if layout == "sequence":
+        if layout != "instruct":
             generator.append(_row(f"{user}|train", user, "train", [], seen))
         else:
             generator += [

@@ -170,24 +170,30 @@ def test_two_ranks_train_like_one_with_two_accumulation_steps(tiny, run_here, tm
             )
 
 
-@pytest.mark.parametrize("layout", ["instruct", "sequence"])
-def test_a_base_model_is_fine_tuned_in_either_layout(tiny, run_here, tmp_path, layout):
+@pytest.mark.parametrize("layout", ["instruct", "dialogue", "sequence"])
+def test_a_base_model_is_fine_tuned_in_each_layout(tiny, run_here, tmp_path, layout):
     root = tiny.write_lake(tmp_path / "lake", layout)
     texts = lake_of(root).read("items", 0, ["item_id", "text"]).column("text").to_pylist()
     tiny.base_model(tmp_path / "base", texts)
     config = tiny.write_config(
         root,
-        {"base_model": str(tmp_path / "base"), "epochs": 3, "max_length": 256},
+        {
+            "base_model": str(tmp_path / "base"),
+            "epochs": 3,
+            "learning_rate": 1e-3,
+            "max_length": 256,
+        },
         export={"layout": layout},
     )
     run_here(config)
     rows = committed(root)
     generator = load(rows["generator"])
-    assert generator.manifest["layout"] == layout
+    reads_titles = layout != "sequence"
+    assert generator.manifest["layout"] == ("instruct" if reads_titles else "sequence")
     assert len(generator.manifest["base_model_digest"]) == 64
-    assert (generator.tokenizer is not None) == (layout == "instruct")
+    assert (generator.tokenizer is not None) == reads_titles
     assert generator.model.bos == 2  # as the base model's settings say
-    reads_texts = str(tmp_path / "base") if layout == "sequence" else None
+    reads_texts = None if reads_titles else str(tmp_path / "base")
     dims = load_config([config]).sft.text_dims
     np.testing.assert_allclose(
         generator.model.scaled_features / FEATURE_SCALE,

@@ -16,15 +16,16 @@ class ExportConfig(Section):
         10,
         ge=1,
         description=(
-            "latest items of a user that the discriminator is shown, and in layout instruct the"
-            " generator"
+            "latest items of a user that the discriminator is shown, and where prompts have titles"
+            " the generator"
         ),
     )
-    layout: Literal["auto", "instruct", "sequence"] = Field(
+    layout: Literal["auto", "instruct", "dialogue", "sequence"] = Field(
         "auto",
         description=(
             "sequence: item tokens alone, every item of a user a target; instruct: a prompt with"
-            " titles and one target; auto: instruct with sft.base_model, sequence without"
+            " titles and one target; dialogue: the same prompts, those of a user in one pass; auto:"
+            " instruct with sft.base_model, sequence without"
         ),
     )
     sequence_length: int = Field(

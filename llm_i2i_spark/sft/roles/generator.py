@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 def _objective(training: RoleTraining) -> Objective:
     from llm_i2i_spark.sft.examples import generator_rows
     from llm_i2i_spark.sft.objectives.next_item import NextItemObjective
+    from llm_i2i_spark.sft.objectives.next_item_trees import NextItemTreesObjective
 
-    return NextItemObjective(
+    in_one_pass = training.config.export.layout == "dialogue"
+    return (NextItemTreesObjective if in_one_pass else NextItemObjective)(
         generator_rows(training.examples(GENERATOR.export_table), "train"),
         training.encoder,
         training.artifacts.has_text,
