@@ -63,7 +63,15 @@ class ExecutorRanks:
 
 
 class RunningRanks:
-    """Ranks at work, followed by a thread of this process."""
+    """Ranks at work, followed by a thread of this process.
+
+    Args:
+        spark: the session.
+        count: of the ranks.
+        on_gpus: whether each has its task's GPU.
+        program: a module of this package and the arguments of its program.
+        log: file that the output of all ranks is added to.
+    """
 
     def __init__(
         self,
