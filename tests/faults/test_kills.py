@@ -14,6 +14,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
+from itertools import takewhile
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,10 @@ WHOLE = KILLS >= 50
 COPIED = 0 if WHOLE else 2
 """Stages that a lake has when it is killed first."""
 OF_KILLED_STAGES = ("checkpoints*", "candidates", "item_candidates")
-IN_A_ROW = 12
+IN_A_ROW = 30
 """Kills on one lake at most, before a run goes to its end."""
+WITHIN_A_STAGE = 2
+"""Kills before the one that lets a stage commit: else a lake would never leave its first stages."""
 FIRST = (
     "checkpoint file:9:KILL:parent",
     "batch inferred:1",
@@ -120,7 +123,7 @@ def _most_repeated(whole: Start) -> tuple[int, int]:
 class _Choice:
     """Where the next start is killed: in the stage that it goes on with, at the phase of that stage
     that was hit least, as often reached as chance says; where that is not reached, since a part of
-    the stage was done before, when the stage has committed.
+    the stage was done before, and after a few kills, when the stage has committed.
     """
 
     def __init__(self, whole: Start, seed: int) -> None:
@@ -136,16 +139,20 @@ class _Choice:
 
     def kill(self, lake: KilledLake) -> bool:
         """Kill the next start; False where it ran to its end."""
-        wanted = self._first.pop(0) if self._first else self._next(COPIED + lake.committed_stages)
+        wanted = self._first.pop(0) if self._first else self._next(lake)
         if wanted is None or not lake.kill(wanted):
             return False
         self.by_phase[lake.kills[-1].phase] += 1
         return True
 
-    def _next(self, committed: int) -> str | None:
-        """A phase after so many stages; None after all."""
+    def _next(self, lake: KilledLake) -> str | None:
+        """A phase of the stage that a lake goes on with; None after all."""
+        committed = COPIED + lake.committed_stages
         if committed >= len(self._stages):
             return None
+        after_the_last_one = takewhile(lambda kill: kill.phase != COMMITTED, reversed(lake.kills))
+        if len(list(after_the_last_one)) >= WITHIN_A_STAGE:
+            return f"{COMMITTED}:1"
         most = self._stages[committed]
         fewest = min(self.by_phase[phase] for phase in most)
         phase = self._random.choice([one for one in most if self.by_phase[one] == fewest])
