@@ -13,7 +13,7 @@ from llm_i2i_spark.base.redaction import redact_value
 from llm_i2i_spark.base.sections.cost import CostConfig
 from llm_i2i_spark.base.sections.discriminate import DiscriminateConfig
 from llm_i2i_spark.base.sections.evaluate import EvaluateConfig
-from llm_i2i_spark.base.sections.export import ExportConfig
+from llm_i2i_spark.base.sections.export import ExportConfig, Layout
 from llm_i2i_spark.base.sections.fuse import FuseConfig
 from llm_i2i_spark.base.sections.generate import GenerateConfig
 from llm_i2i_spark.base.sections.index import IndexConfig
@@ -21,7 +21,7 @@ from llm_i2i_spark.base.sections.ingest import IngestConfig
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.base.sections.retrieve import RetrieveConfig
 from llm_i2i_spark.base.sections.section import Section, runtime_options
-from llm_i2i_spark.base.sections.sft import Layout, SftConfig
+from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.base.sections.spark import SparkConfig
 from llm_i2i_spark.base.sections.split import SplitConfig
 from llm_i2i_spark.config.i2i import I2iConfig

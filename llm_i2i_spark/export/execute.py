@@ -49,9 +49,10 @@ def execute(run: StageRun) -> None:
             "No user has two interactions that models may see, so there is nothing to train on; run"
             " with --variants real."
         )
-    if config.layout == "sequence":
+    layout = "dialogue" if export.layout == "dialogue" else config.layout
+    if layout == "sequence":
         generator = sequence_examples(users, export.sequence_length)
-    elif export.layout == "dialogue":
+    elif layout == "dialogue":
         generator = dialogue_examples(users, export.sequence_length, export.history_length)
     else:
         generator = instruct_examples(users, export.history_length)
@@ -66,7 +67,6 @@ def execute(run: StageRun) -> None:
         config.seed,
     )
     branch = F.lit(run.scopes[0]["branch"]).alias("branch")
-    layout = "dialogue" if export.layout == "dialogue" else config.layout
     run.write("sft_generator", generator.select(branch, "*"), layout=layout)
     run.write("sft_discriminator", discriminator.select(branch, "*"))
     log_message(

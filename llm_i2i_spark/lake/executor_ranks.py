@@ -14,7 +14,6 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError
 from llm_i2i_spark.base.unfinished import owned
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
@@ -41,7 +40,7 @@ class ExecutorRanks:
         self._on_gpus = _has(spark, TASK_GPUS)
         if _has(spark, EXECUTOR_GPUS) and not self._on_gpus:
             raise ConfigError(
-                f"Executors have GPUs, and sft.executor_ranks={count} needs one a task: start the"
+                "Executors have GPUs, and ranks of a training on them need one a task: start the"
                 f" session with {TASK_GPUS}=1."
             )
 
@@ -83,7 +82,7 @@ class RunningRanks:
     ) -> None:
         self._spark = spark
         self._tag = f"llm-i2i-ranks-{secrets.token_hex(4)}"
-        self._code: int | None = None
+        self._code = 1
         self._thread = threading.Thread(
             target=self._follow, args=(count, on_gpus, program, log), daemon=True
         )
@@ -93,23 +92,23 @@ class RunningRanks:
         """The exit code of the first rank, or 1 where Spark gave it up; None while it works."""
         return None if self._thread.is_alive() else self._code
 
-    def end(self) -> None:
-        """Cancel the ranks where they are at work, and wait until they are gone."""
+    def end(self) -> int:
+        """Cancel the ranks where they are at work, and wait until they are gone; their code."""
         if self._thread.is_alive():
             with suppress(*SPARK_ERRORS):
                 self._spark.interruptTag(self._tag)
-            self._thread.join()
+        self._thread.join()
+        return self._code
 
     def _follow(self, count: int, on_gpus: bool, program: Sequence[str], log: Path) -> None:
         from pyspark.ml.torch.distributor import TorchDistributor
 
-        self._code = 1
         try:
             self._spark.addTag(self._tag)
             ranks = TorchDistributor(count, local_mode=False, use_gpu=on_gpus)
-            self._code = ranks.run(_run_rank, *program, log=str(log))
+            code: int | None = ranks.run(_run_rank, *program, log=str(log))
+            self._code = 1 if code is None else code
         except Exception as error:  # Spark's, or of TorchDistributor: RuntimeError
-            log_message(f"  ranks on executors: {spark_reason(error)}")
             with log.open("a", encoding="utf-8") as file:
                 file.write(f"Error: {spark_reason(error)}\n")
 

@@ -12,7 +12,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from llm_i2i_spark.base.contract import Scope, scope_condition
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.errors import ConfigError, StageError
+from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.files import is_uri
 from llm_i2i_spark.base.run_record import Commit, commit_of
 from llm_i2i_spark.base.stage import PinnedRun, Stage
@@ -141,16 +141,17 @@ class StageRun:
         self._unfinished_root = Path(root)
         return KeptResults(str(inference_folder(self._unfinished_root, fingerprint)), table)
 
-    def executor_ranks(self, count: int) -> ExecutorRanks:
+    def executor_ranks(self, root: Path, count: int) -> ExecutorRanks:
         """What starts training jobs as so many ranks on Spark's executors.
 
+        Args:
+            root: of the lake, a folder.
+            count: of the ranks.
+
         Raises:
-            ConfigError: the lake is no folder, or tasks have none of the executors' GPUs.
+            ConfigError: tasks have none of the executors' GPUs.
         """
-        root = self.lake.root
-        if root is None or is_uri(root):
-            raise ConfigError("sft.executor_ranks needs lake.root to be a folder that all see.")
-        return ExecutorRanks(self.spark, Path(root), count)
+        return ExecutorRanks(self.spark, root, count)
 
     def token_counter(self) -> Accumulator[int] | None:
         """What the workers of this execution add the tokens to that their models read; None where

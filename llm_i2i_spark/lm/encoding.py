@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from llm_i2i_spark.base.errors import InputDataError
-from llm_i2i_spark.base.sections.sft import Layout
+from llm_i2i_spark.base.sections.export import Layout
 from llm_i2i_spark.lm.model import BOS, CANDIDATE, QUERY
 from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Tokens
 from llm_i2i_spark.lm.trees import Suffix

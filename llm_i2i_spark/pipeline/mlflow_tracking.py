@@ -199,7 +199,7 @@ def _dataset(lake: Lake, table: str, version: int) -> MetaDataset:
 
 
 def _models(lake: Lake, outcomes: Sequence[StageOutcome]) -> Iterable[dict[str, Any]]:
-    """Rows of the fine-tuned models that the run has made or found."""
+    """The fine-tuned models of the lake, as the run has left or found them."""
     for outcome in outcomes:
         if "checkpoints" in outcome.commits:
             rows = lake.read("checkpoints", outcome.commits["checkpoints"].version)

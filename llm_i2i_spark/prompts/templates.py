@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from llm_i2i_spark.base.json_digest import json_digest
-from llm_i2i_spark.base.sections.sft import Layout
+from llm_i2i_spark.base.sections.export import Layout
 
 
 @dataclass(frozen=True)

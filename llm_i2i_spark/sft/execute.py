@@ -31,7 +31,7 @@ def execute(run: StageRun) -> None:
         f" v{run.versions['sft_generator']}; log in {log}"
     )
     count = config.sft.executor_ranks
-    ranks = run.executor_ranks(count) if count else None
+    ranks = run.executor_ranks(log.parent, count) if count else None
     launch(config, run.pinned, log, "llm_i2i_spark.sft", part, run.cancelled, ranks)
 
 

@@ -39,8 +39,8 @@ class StartedJob(Protocol):
     def poll(self) -> int | None:
         """Its exit code; None while it works."""
 
-    def end(self) -> None:
-        """End it where it still works, and wait until it is gone."""
+    def end(self) -> int:
+        """End it where it still works, and wait until it is gone; its exit code."""
 
 
 class Launcher(Protocol):
@@ -62,14 +62,14 @@ class _Process:
     def poll(self) -> int | None:
         return self._child.poll()
 
-    def end(self) -> None:
+    def end(self) -> int:
         if self._child.poll() is None:
             self._child.terminate()
-            try:
-                self._child.wait(GRACE_SECONDS)
-            except subprocess.TimeoutExpired:
-                self._child.kill()
-                self._child.wait()
+        try:
+            return self._child.wait(GRACE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            return self._child.wait()
 
 
 class _ThisMachine:
@@ -142,10 +142,10 @@ def launch(
         reached("job started")
         view = EventView(run.stage, part)
         try:
-            code = _follow(job, EventReader(folder / "events.jsonl"), view, cancelled)
+            _follow(job, EventReader(folder / "events.jsonl"), view, cancelled)
         finally:
             view.close()
-            job.end()
+            code = job.end()
     if code == 0:
         return
     if cancelled is not None and cancelled.is_set():
@@ -211,13 +211,12 @@ def _environment() -> dict[str, str]:
 
 def _follow(
     job: StartedJob, reader: EventReader, view: EventView, cancelled: threading.Event | None
-) -> int:
-    """Show what a job reports until it has ended or is no longer wanted; its exit code."""
+) -> None:
+    """Show what a job reports until it has ended or is no longer wanted."""
     while cancelled is None or not cancelled.is_set():
-        code = job.poll()
+        ended = job.poll() is not None
         for event in reader.read():
             view.show(event)
-        if code is not None:
-            return code
+        if ended:
+            return
         time.sleep(POLL_SECONDS)
-    return -signal.SIGTERM

@@ -117,7 +117,6 @@ def test_a_run_is_logged_into_mlflow_with_the_versions_that_it_read_and_wrote(
 ) -> None:
     mlflow = pytest.importorskip("mlflow", reason="extra mlflow is not installed")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     monkeypatch.chdir(tmp_path)
     here.run("run", "--mlflow", *finished.arguments)
     (logged,) = mlflow.search_runs(search_all_experiments=True, output_format="list")

@@ -8,6 +8,9 @@ from pydantic import Field, model_validator
 
 from llm_i2i_spark.base.sections.section import Section
 
+Layout = Literal["instruct", "sequence"]
+"""What models read: prompts with titles, or item tokens alone."""
+
 
 class ExportConfig(Section):
     """What each model is shown."""

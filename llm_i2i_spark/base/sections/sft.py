@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from llm_i2i_spark.base.sections.export import Layout
 from llm_i2i_spark.base.sections.ingest import Names
 from llm_i2i_spark.base.sections.section import RUNTIME, AnySection, Section, with_defaults
 
-Layout = Literal["instruct", "sequence"]
 _OF_BASE_MODELS: dict[Layout, tuple[dict[str, Any], dict[str, Any]]] = {
     "instruct": (
         {"epochs": 1, "learning_rate": 5e-5, "dropout": 0.0},

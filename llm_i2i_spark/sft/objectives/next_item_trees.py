@@ -29,10 +29,7 @@ class NextItemTreesObjective:
         rows: training rows of `sft_generator` in layout `dialogue`; one without a known target is
             left out.
         encoder: encodes them, once.
-        has_text: [T] whether an item token has text features.
-        sampled_negatives: M of the sampled softmax; 0 for the full one, which is also used if
-            T <= M.
-        device: of the model.
+        has_text, sampled_negatives, device: as `NextItemObjective` has them.
     """
 
     unit = "histories"

@@ -57,8 +57,8 @@ def measure(project: Project, repeat: int, users: int, stage: str) -> None:
     """Print the share of a stage's core-seconds that its loop takes."""
     with recorded_calls(stage) as calls:
         project.run(first=stage, last=stage, force=True)
-        in_spark = [_core_seconds_of(project, stage) for _ in range(repeat)]
-    loops = [(_batches(inputs), task, rest) for inputs, task, *rest in calls[-_loops(stage) :]]
+    in_spark = [_core_seconds_of(project, stage) for _ in range(repeat)]
+    loops = [(_batches(inputs), task, rest) for inputs, task, *rest in calls]
 
     def run_loops() -> None:
         for batches, task, (load_model, infer_batch) in loops:
@@ -96,13 +96,6 @@ def recorded_calls(stage: str) -> Iterator[list[Sequence[Any]]]:
         yield calls
     finally:
         module.infer = infer
-
-
-def _loops(stage: str) -> int:
-    """How many inferences one execution of a stage makes: the generator is asked about users, and
-    about items.
-    """
-    return 2 if stage == "generate" else 1
 
 
 def _core_seconds_of(project: Project, stage: str) -> float:
