@@ -8,6 +8,11 @@ from typing import Literal
 from llm_i2i_spark.audit.lineage import Origin
 from llm_i2i_spark.audit.trace.synthetic_origin import SyntheticOrigin
 
+ADDS_UP = 1e-9
+"""Relative difference up to which the parts add up: the stored similarity is rounded to 42 bits
+(2e-13).
+"""
+
 
 @dataclass(frozen=True)
 class EdgeKey:
@@ -115,7 +120,7 @@ class Recomputed:
     Attributes:
         similarity: from all users' contributions.
         relative_difference: |similarity - stored| / stored.
-        adds_up: whether that is within rounding.
+        adds_up: whether that is within rounding (`ADDS_UP`).
         doubts: where it does not, sentences on what may set them apart.
     """
 

@@ -11,16 +11,11 @@ from pyspark.sql import Row
 from pyspark.sql import functions as F
 
 from llm_i2i_spark.audit.lineage import Lineage, Origin
-from llm_i2i_spark.audit.trace.edge import EdgeKey, Recomputed
+from llm_i2i_spark.audit.trace.edge import ADDS_UP, EdgeKey, Recomputed
 from llm_i2i_spark.audit.trace.recorded_settings import recorded_settings
 from llm_i2i_spark.backbones.swing import Swing
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.config.config import Config
-
-ADDS_UP = 1e-9
-"""Relative difference up to which the parts add up: the stored similarity is rounded to 42 bits
-(2e-13).
-"""
 
 
 def find_similarity(lineage: Lineage, similarity: Origin, edge: EdgeKey) -> Row:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from llm_i2i_spark.audit.lineage import Origin
 from llm_i2i_spark.audit.runs import inputs_text
 from llm_i2i_spark.audit.trace.edge import (
+    ADDS_UP,
     BlendEvidence,
     EdgeTrace,
     GeneratedEvidence,
@@ -116,10 +117,8 @@ def _users(users: UserGroup, titles: Mapping[str, str], whole: str) -> list[Node
 
 def _sum_lines(recomputed: Recomputed) -> list[Node]:
     if recomputed.adds_up:
-        text = (
-            "the users' parts add up to it (relative difference"
-            f" {recomputed.relative_difference:.0e})"
-        )
+        # The last bits of a sum are the processor's: not what it is off by, but that it is enough.
+        text = f"the users' parts add up to it (relative difference below {ADDS_UP:.0e})"
     else:
         text = (
             f"the users' parts do NOT add up to it: {recomputed.similarity:.6g},"
