@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from llm_i2i_spark.base.contract import Scope
 from llm_i2i_spark.lake.block_checksums import verify_block_checksums
 from llm_i2i_spark.lake.storage_errors import readable_file
+
+ROWS_AT_ONCE = 65_536
 
 
 def file_name(uri: str) -> str:
@@ -54,13 +56,32 @@ def read_file(
         return _read(path, columns, scope, mask)
 
 
+def file_batches(
+    path: str, columns: Sequence[str], scope: Scope, mask: NDArray[np.bool_] | None
+) -> Iterator[pa.RecordBatch]:
+    """What `read_file` gives, some rows at a time.
+
+    Yields:
+        Batches, empty ones among them.
+    """
+    with readable_file(Path(path)):
+        verify_block_checksums(Path(path))
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            wanted, read, filters = _present(file.schema_arrow.names, columns, scope)
+            start = 0
+            for batch in file.iter_batches(ROWS_AT_ONCE, columns=read):
+                end = start + len(batch)
+                kept = batch if mask is None else batch.filter(pa.array(mask[start:end]))
+                for name, _, value in filters:
+                    kept = kept.filter(pc.equal(kept[name], value))
+                yield kept.select(wanted)
+                start = end
+
+
 def _read(
     path: str, columns: Sequence[str], scope: Scope, mask: NDArray[np.bool_] | None
 ) -> pa.Table:
-    present = pq.read_schema(path).names
-    # A table of version 0.1 has no columns of scopes yet: all its rows are of the one result.
-    filters = [(name, "=", value) for name, value in scope.items() if name in present]
-    wanted = [name for name in columns if name in present]
+    wanted, read, filters = _present(pq.read_schema(path).names, columns, scope)
     if mask is None:
         return pq.read_table(
             path,
@@ -69,9 +90,20 @@ def _read(
             page_checksum_verification=True,
             partitioning=None,
         )
-    read = list(dict.fromkeys([*wanted, *(name for name, _, _ in filters)]))
     rows = pq.read_table(path, columns=read, page_checksum_verification=True, partitioning=None)
     rows = rows.filter(pa.array(mask))
     for name, _, value in filters:
         rows = rows.filter(pc.equal(rows[name], value))
     return rows.select(wanted)
+
+
+def _present(
+    present: Sequence[str], columns: Sequence[str], scope: Scope
+) -> tuple[list[str], list[str], list[tuple[str, str, str]]]:
+    """Of the columns of a file: those that are wanted, those to read, and what the rows are
+    filtered by. A table of version 0.1 has no columns of scopes yet: all its rows are of the one
+    result.
+    """
+    filters = [(name, "=", value) for name, value in scope.items() if name in present]
+    wanted = [name for name in columns if name in present]
+    return wanted, list(dict.fromkeys([*wanted, *(name for name, _, _ in filters)])), filters

@@ -6,25 +6,27 @@ with it; `lake.tables.Lake` is the same lake with Spark.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from numpy.typing import NDArray
 
 from llm_i2i_spark.base import errors
 from llm_i2i_spark.base.contract import Scope, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.disk_errors import disk_error
-from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord, commit_of
+from llm_i2i_spark.base.run_record import Commit, LostFile, RunRecord
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.arrow_rows import Rows, arrow_rows
 from llm_i2i_spark.lake.commit_attempts import commit_again
-from llm_i2i_spark.lake.delta_files import file_name, read_file, row_masks
+from llm_i2i_spark.lake.delta_files import file_batches, file_name, read_file, row_masks
 from llm_i2i_spark.lake.location import local_root, missing_table, retention_properties
 from llm_i2i_spark.lake.lost_files import (
     find_lost_files,
@@ -32,10 +34,8 @@ from llm_i2i_spark.lake.lost_files import (
     open_table,
     with_losses,
 )
+from llm_i2i_spark.lake.own_commits import RECENT, holds_results, version_of
 from llm_i2i_spark.lake.table_commit import create_table, replace_rows
-
-RECENT = 100
-"""Commits among which one that was just made is looked for."""
 
 
 def table_exists(path: str) -> bool:
@@ -83,38 +83,6 @@ def retention_differs(path: str, properties: Mapping[str, str]) -> bool:
         return False
     found = open_table(path).metadata().configuration
     return any(found.get(key) != value for key, value in properties.items())
-
-
-def version_of(history: Sequence[Commit], record: RunRecord) -> int:
-    """The version that a commit with this very record made, whatever was committed since.
-
-    Raises:
-        StageError: the history has no such commit.
-    """
-    written = record.to_json()
-    for commit in history:
-        if commit.record is not None and commit.record.to_json() == written:
-            return commit.version
-    raise errors.StageError(
-        f"Stage {record.stage} wrote {record.table}, and the table's history does not show it;"
-        " another program is writing this lake: start the run again when it has ended."
-    )
-
-
-def holds_results(history: Sequence[Commit], record: RunRecord) -> bool:
-    """Whether the latest rows of all scopes of a record are the very results that it names.
-
-    Args:
-        history: the commits of the record's table, latest first.
-        record: who asks, for what.
-    """
-    return bool(history) and all(_is_there(history, key, record) for key in record.scopes)
-
-
-def _is_there(history: Sequence[Commit], key: str, record: RunRecord) -> bool:
-    commit = commit_of(history, scope_of(key))
-    found = commit.record.scopes.get(key) if commit and commit.record else None
-    return found is not None and found.fingerprint == record.scopes[key].fingerprint
 
 
 def _commit(entry: dict[str, Any]) -> Commit:
@@ -196,7 +164,36 @@ class DeltaRsLake:
             DamagedFileError: a file is missing or not what was written.
             InputDataError: there are no rows.
         """
-        contract, folder = TABLES[table], self.path(table)
+        contract = TABLES[table]
+        files, rows_of = self._files(table, version), scope or {}
+        parts = [read_file(path, columns, rows_of, mask) for path, mask in files]
+        rows = pa.concat_tables(parts, promote_options="default") if parts else None
+        if rows is None or rows.num_rows == 0:
+            raise _without_rows(table, version)
+        keys = [name for name in contract.key if name not in contract.scope and name in columns]
+        return rows.sort_by([(name, "ascending") for name in keys]) if keys else rows
+
+    def batches(
+        self, table: str, version: int | None, columns: Sequence[str], scope: Scope | None = None
+    ) -> Iterator[pa.RecordBatch]:
+        """What `read` gives, some rows at a time and as they lie in the files, for a table that may
+        be larger than the memory.
+
+        Yields:
+            Batches of rows.
+        """
+        empty = True
+        for path, mask in self._files(table, version):
+            for batch in file_batches(path, columns, scope or {}, mask):
+                if batch.num_rows:
+                    empty = False
+                    yield batch
+        if empty:
+            raise _without_rows(table, version)
+
+    def _files(self, table: str, version: int | None) -> list[tuple[str, NDArray[np.bool_] | None]]:
+        """The data files of a version, by their names, and which rows of each are still there."""
+        folder = self.path(table)
         try:
             # to_pyarrow_table() of delta-rs can abort the interpreter at exit: its files are read
             # with pyarrow instead.
@@ -209,19 +206,9 @@ class DeltaRsLake:
             reason = str(error).splitlines()[0]
             raise errors.TableNotFoundError(
                 f"Version {version} of {table} cannot be read ({reason}); run stage"
-                f" {contract.stage} again."
+                f" {TABLES[table].stage} again."
             ) from error
-        parts = [
-            read_file(f"{folder}/{name}", columns, scope or {}, masks.get(name)) for name in names
-        ]
-        rows = pa.concat_tables(parts, promote_options="default") if parts else None
-        if rows is None or rows.num_rows == 0:
-            raise errors.InputDataError(
-                f"Version {version} of {table} has no rows; run stage {contract.stage} on a longer"
-                " log."
-            )
-        keys = [name for name in contract.key if name not in contract.scope and name in columns]
-        return rows.sort_by([(name, "ascending") for name in keys]) if keys else rows
+        return [(f"{folder}/{name}", masks.get(name)) for name in names]
 
     def commit(
         self,
@@ -288,6 +275,13 @@ class DeltaRsLake:
                 Path(path, file.name).rename(Path(path, f".{file.name}.damaged"))
         metadata = CommitProperties(custom_metadata={"userMetadata": record.to_json()})
         open_table(path, to_commit=True).repair(commit_properties=metadata)
+
+
+def _without_rows(table: str, version: int | None) -> errors.InputDataError:
+    stage = TABLES[table].stage
+    return errors.InputDataError(
+        f"Version {version} of {table} has no rows; run stage {stage} on a longer log."
+    )
 
 
 def _has_scope(path: str, scope: Sequence[str]) -> bool:

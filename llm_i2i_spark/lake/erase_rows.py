@@ -10,11 +10,11 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.run_record import RunRecord
-from llm_i2i_spark.lake import delta_rs
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
 from llm_i2i_spark.lake.delta_files import row_masks
 from llm_i2i_spark.lake.delta_sql import quoted_path
 from llm_i2i_spark.lake.lost_files import open_table
+from llm_i2i_spark.lake.own_commits import RECENT, version_of
 from llm_i2i_spark.lake.session_options import session_options
 from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.spark_progress import show_task_progress
@@ -62,7 +62,7 @@ def erase_rows(lake: Lake, values: Sequence[str], condition: str, record: RunRec
         ) from error
     finally:
         lake.spark.catalog.dropTempView(view)
-    return delta_rs.version_of(lake.history(record.table, delta_rs.RECENT), record)
+    return version_of(lake.history(record.table, RECENT), record)
 
 
 def drop_deleted_in_place(spark: SparkSession, path: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from llm_i2i_spark.base.errors import StageError
 from llm_i2i_spark.base.run_record import RESTORED_VERSION, RunRecord
 from llm_i2i_spark.lake.capabilities import SPARK_ERRORS
-from llm_i2i_spark.lake.delta_rs import RECENT, version_of
+from llm_i2i_spark.lake.own_commits import RECENT, version_of
 from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.tables import Lake

@@ -37,6 +37,7 @@ from llm_i2i_spark.lake.location import (
     retention_properties,
 )
 from llm_i2i_spark.lake.lost_files import remove_failed_creation, with_losses
+from llm_i2i_spark.lake.own_commits import RECENT, version_of
 from llm_i2i_spark.lake.spark_errors import spark_reason
 from llm_i2i_spark.lake.spark_progress import show_task_progress
 from llm_i2i_spark.lake.surviving_rows import surviving_rows
@@ -196,7 +197,7 @@ class Lake:
             else:
                 writer.saveAsTable(self._name(table.name))
             reached("table written")
-        return delta_rs.version_of(self.history(table.name, delta_rs.RECENT), record)
+        return version_of(self.history(table.name, RECENT), record)
 
     def _surviving(
         self, table: Table, scopes: Sequence[Scope], lost: Sequence[LostFile]

@@ -17,7 +17,7 @@ import numpy as np
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.sections.export import Layout
 from llm_i2i_spark.lm.model import BOS, CANDIDATE, QUERY
-from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Tokens
+from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Integers, Tokens
 from llm_i2i_spark.lm.trees import Suffix
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
@@ -105,7 +105,7 @@ class Encoder:
         """`sequence` without a tokenizer, `instruct` with one."""
         return "sequence" if self.tokenizer is None else "instruct"
 
-    def item_tokens(self, tokens: Tokens) -> Tokens:
+    def item_tokens(self, tokens: Integers) -> Integers:
         """The item tokens (numbers 0..T-1) among unmarked token ids."""
         return tokens[tokens >= self._first_item_token] - self._first_item_token
 

@@ -6,7 +6,8 @@ Position ids that restart at 0 keep packed examples apart.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import NamedTuple
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -17,7 +18,13 @@ IGNORE_INDEX = -100
 ROW_TOKENS = 64
 """Tokens of a packed row at least, in training."""
 
+BLOCK = 4096
+"""Examples that are Python objects at the same time."""
+
+T = TypeVar("T")
 Tokens = NDArray[np.int64]
+Integers = NDArray[np.signedinteger[Any]]
+"""Tokens that are kept: half as long as the library wants them."""
 
 
 class Example(NamedTuple):
@@ -29,8 +36,8 @@ class Example(NamedTuple):
         weights: [n] float32 loss weights; 0 where nothing is predicted.
     """
 
-    tokens: Tokens
-    targets: Tokens
+    tokens: Integers
+    targets: Integers
     weights: NDArray[np.float32]
 
 
@@ -66,6 +73,13 @@ def ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.
     return np.asarray(np.arange(total) + shifts, np.int64)
 
 
+def blocks_of(values: Iterable[T]) -> Iterator[list[T]]:
+    """The values, some thousands at a time."""
+    rest = iter(values)
+    while block := list(islice(rest, BLOCK)):
+        yield block
+
+
 def pack_rows(lengths: Sequence[int], max_length: int) -> list[list[int]]:
     """Which examples share a row: first-fit decreasing bin packing, equal lengths in their order.
 
@@ -94,30 +108,55 @@ def pack_rows(lengths: Sequence[int], max_length: int) -> list[list[int]]:
     return rows
 
 
+class _Block(NamedTuple):
+    """Some examples as flat arrays: tokens, targets and weights one after another, and of each
+    example the number of tokens and of targets, and the sum of its weights.
+    """
+
+    tokens: NDArray[np.int32]
+    targets: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    lengths: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    sums: NDArray[np.float64]
+
+    @classmethod
+    def of_examples(cls, examples: Sequence[Example]) -> _Block:
+        """From the arrays of each example."""
+        tokens, targets, weights = map(np.concatenate, zip(*examples, strict=True))
+        counts = [np.count_nonzero(example.targets != IGNORE_INDEX) for example in examples]
+        return cls(
+            tokens.astype(np.int32),
+            targets.astype(np.int32),
+            weights,
+            np.array([len(example.tokens) for example in examples], np.int64),
+            np.array(counts, np.int64),
+            np.array([example.weights.sum(dtype=np.float64) for example in examples]),
+        )
+
+
 class PackedExamples:
     """Examples as flat arrays, of which a batch is a few operations on arrays.
 
     Args:
-        examples: any number.
+        examples: any number; looked at once.
 
     Attributes:
+        flat: tokens, targets and weights of all examples, one after another.
         lengths: [n] tokens of each example.
         targets: [n] how many tokens are predicted from each.
         weights: [n] sum of the loss weights of each example.
     """
 
     def __init__(self, examples: Iterable[Example]) -> None:
-        kept = list(examples)
-        self.lengths = np.array([len(example.tokens) for example in kept], np.int64)
-        self.targets = np.array(
-            [np.count_nonzero(example.targets != IGNORE_INDEX) for example in kept], np.int64
-        )
-        self.weights: NDArray[np.float64] = np.array(
-            [example.weights.sum(dtype=np.float64) for example in kept]
-        )
+        none = np.empty(0, np.int64)
+        parts = [_Block.of_examples([Example(none, none, np.empty(0, np.float32))])]
+        parts += map(_Block.of_examples, blocks_of(examples))
+        block = _Block(*map(np.concatenate, zip(*parts, strict=True)))
+        self.lengths, self.targets = block.lengths[1:], block.counts[1:]
+        self.weights: NDArray[np.float64] = block.sums[1:]
         self._starts = np.cumsum(self.lengths) - self.lengths
-        nothing = Example(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.float32))
-        self._flat = Example(*map(np.concatenate, zip(nothing, *kept, strict=True)))
+        self.flat = Example(block.tokens, block.targets, block.weights)
 
     def batch(self, rows: Sequence[Sequence[int]], pad: int = 0) -> PackedBatch:
         """Rows of examples as tensors, padded to the longest row.
@@ -142,10 +181,10 @@ class PackedExamples:
             targets=torch.full(shape, IGNORE_INDEX, dtype=torch.int64),
             weights=torch.zeros(shape, dtype=torch.float32),
         )
-        batch.tokens.numpy()[places] = self._flat.tokens[source]
+        batch.tokens.numpy()[places] = self.flat.tokens[source]
         batch.position_ids.numpy()[places] = ranges(0 * lengths, lengths)
-        batch.targets.numpy()[places] = self._flat.targets[source]
-        batch.weights.numpy()[places] = self._flat.weights[source]
+        batch.targets.numpy()[places] = self.flat.targets[source]
+        batch.weights.numpy()[places] = self.flat.weights[source]
         return batch
 
 

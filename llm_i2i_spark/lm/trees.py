@@ -6,7 +6,7 @@ row.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,8 +14,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llm_i2i_spark.lm.packing import Tokens, ranges
+from llm_i2i_spark.lm.packing import Tokens, blocks_of, ranges
 
+Int32Array = NDArray[np.int32]
 Int64Array = NDArray[np.int64]
 
 
@@ -34,6 +35,10 @@ class Suffix(NamedTuple):
     tokens: Tokens
     positions: Tokens | None = None
     candidate: Tokens | None = None
+
+
+Tree = tuple[Tokens, Sequence[Suffix]]
+"""A prefix and what continues it."""
 
 
 class TreeBatch(NamedTuple):
@@ -72,54 +77,89 @@ class TreeBatch(NamedTuple):
         )
 
 
+class _Block(NamedTuple):
+    """Some trees as flat arrays.
+
+    Attributes:
+        counts: [n] suffixes of each tree.
+        lengths: [n] tokens of each.
+        last: [s] place of each suffix's last token within its tree.
+        tokens, positions: [t] of all tokens of a tree, its prefix first.
+        visible: [t] how many tokens of the prefix each sees.
+        begins: [t] where within the tree its suffix begins; of a token of the prefix, its place.
+        candidates: [c, length] item tokens of the suffixes that have them.
+    """
+
+    counts: Int32Array
+    lengths: Int32Array
+    last: Int32Array
+    tokens: Int32Array
+    positions: Int32Array
+    visible: Int32Array
+    begins: Int32Array
+    candidates: Int32Array
+
+    @classmethod
+    def of_trees(cls, trees: Sequence[Tree]) -> _Block:
+        """From the tokens of each tree."""
+        prefixes, flat = [prefix for prefix, _ in trees], [one for _, of in trees for one in of]
+        shared = np.array([len(prefix) for prefix in prefixes], np.int64)
+        counts = np.array([len(of_tree) for _, of_tree in trees], np.int64)
+        lengths = np.array([len(suffix.tokens) for suffix in flat], np.int64)
+        visible = np.array([suffix.visible for suffix in flat], np.int64)
+        tree = np.repeat(np.arange(len(shared)), counts)
+        of_suffixes = np.bincount(tree, lengths, len(shared)).astype(np.int64)
+        whole = shared + of_suffixes
+        starts = np.cumsum(whole) - whole
+        # Where each suffix begins and ends within its tree.
+        before = np.cumsum(lengths) - lengths - (np.cumsum(of_suffixes) - of_suffixes)[tree]
+        begins = shared[tree] + before
+        columns = np.empty((4, int(whole.sum())), np.int32)
+        places = ranges(starts, shared)
+        columns[0, places] = _joined(prefixes)
+        # A token of the prefix sees those before it, and itself.
+        columns[1:, places] = ranges(0 * shared, shared)
+        places = ranges(starts[tree] + begins, lengths)
+        columns[0, places] = _joined([suffix.tokens for suffix in flat])
+        columns[1, places] = _joined([_positions(suffix) for suffix in flat])
+        columns[2, places] = np.repeat(visible, lengths)
+        columns[3, places] = np.repeat(begins, lengths)
+        candidates = [suffix.candidate for suffix in flat if suffix.candidate is not None]
+        return cls(
+            counts.astype(np.int32),
+            whole.astype(np.int32),
+            (begins + lengths - 1).astype(np.int32),
+            *(columns[0], columns[1], columns[2], columns[3]),
+            np.stack(candidates).astype(np.int32) if candidates else np.empty((0, 0), np.int32),
+        )
+
+
 class Forest:
     """Trees as flat arrays, of which a batch is a few operations on arrays.
 
     Args:
-        prefixes: tokens of each tree's prefix.
-        suffixes: suffixes of each tree.
+        trees: of each the tokens of its prefix and its suffixes; looked at once.
 
     Attributes:
         lengths: [n] tokens of each tree.
+        counts: [n] suffixes of each tree.
+        tokens: of all trees, one after another.
     """
 
-    def __init__(self, prefixes: Sequence[Tokens], suffixes: Sequence[Sequence[Suffix]]) -> None:
-        flat = [suffix for of_tree in suffixes for suffix in of_tree]
-        shared = np.array([len(prefix) for prefix in prefixes], np.int64)
-        self._counts = np.array([len(of_tree) for of_tree in suffixes], np.int64)
-        self._first_suffix = np.cumsum(self._counts) - self._counts
-        lengths = np.array([len(suffix.tokens) for suffix in flat], np.int64)
-        visible = np.array([suffix.visible for suffix in flat], np.int64)
-        tree = np.repeat(np.arange(len(shared)), self._counts)
-        of_suffixes = np.bincount(tree, lengths, len(shared)).astype(np.int64)
-        self.lengths: Int64Array = shared + of_suffixes
+    def __init__(self, trees: Iterable[Tree]) -> None:
+        blocks = [_Block.of_trees(block) for block in blocks_of(trees)] or [_Block.of_trees([])]
+        block = _Block(*map(np.concatenate, zip(*blocks, strict=True)))
+        self.counts: Int64Array = block.counts.astype(np.int64)
+        self._first_suffix = np.cumsum(self.counts) - self.counts
+        self.lengths: Int64Array = block.lengths.astype(np.int64)
         self._starts = np.cumsum(self.lengths) - self.lengths
-        # Where each suffix begins and ends within its tree.
-        before = np.cumsum(lengths) - lengths - (np.cumsum(of_suffixes) - of_suffixes)[tree]
-        begins = shared[tree] + before
-        self._last = begins + lengths - 1
-        self._tokens, self._positions, self._visible, self._begins = np.empty(
-            (4, int(self.lengths.sum())), np.int64
-        )
-        places, within = ranges(self._starts, shared), ranges(0 * shared, shared)
-        self._tokens[places] = np.concatenate([*prefixes, np.empty(0, np.int64)])
-        # A token of the prefix sees those before it, and itself.
-        for column in (self._positions, self._visible, self._begins):
-            column[places] = within
-        places = ranges(self._starts[tree] + begins, lengths)
-        for column, parts in (
-            (self._tokens, [suffix.tokens for suffix in flat]),
-            (self._positions, [_positions(suffix) for suffix in flat]),
-        ):
-            column[places] = np.concatenate([*parts, np.empty(0, np.int64)])
-        self._visible[places] = np.repeat(visible, lengths)
-        self._begins[places] = np.repeat(begins, lengths)
-        candidates = [suffix.candidate for suffix in flat if suffix.candidate is not None]
-        self._candidates = np.stack(candidates) if candidates else None
+        self._last, self.tokens, self._positions = block.last, block.tokens, block.positions
+        self._visible, self._begins = block.visible, block.begins
+        self._candidates = block.candidates if block.candidates.size else None
 
     def suffixes(self, trees: Int64Array) -> Int64Array:
         """Numbers of the suffixes of some trees, among the suffixes of all."""
-        return ranges(self._first_suffix[trees], self._counts[trees])
+        return ranges(self._first_suffix[trees], self.counts[trees])
 
     def batch(self, rows: Sequence[Sequence[int]], pad: int = 0) -> TreeBatch:
         """Rows of trees as tensors, padded to the longest row.
@@ -140,20 +180,22 @@ class Forest:
         first, visible, begins = own.copy(), np.zeros_like(own), own.copy()
         places = np.repeat(row, lengths), ranges(offset, lengths)
         source, shift = ranges(self._starts[trees], lengths), np.repeat(offset, lengths)
-        tokens[places], position_ids[places] = self._tokens[source], self._positions[source]
+        tokens[places], position_ids[places] = self.tokens[source], self._positions[source]
         first[places], visible[places] = shift, shift + self._visible[source]
         begins[places] = shift + self._begins[source]
         column = np.arange(width)
         of_prefix = (column >= first[..., None]) & (column < visible[..., None])
         of_suffix = (column >= begins[..., None]) & (column <= own[..., None])
-        suffixes, counts = self.suffixes(trees), self._counts[trees]
+        suffixes, counts = self.suffixes(trees), self.counts[trees]
         return TreeBatch(
             torch.from_numpy(tokens),
             torch.from_numpy(position_ids),
             torch.from_numpy((of_prefix | of_suffix)[:, None]),
             torch.from_numpy(np.repeat(row, counts)),
             torch.from_numpy(self._last[suffixes] + np.repeat(offset, counts)),
-            None if self._candidates is None else torch.from_numpy(self._candidates[suffixes]),
+            None
+            if self._candidates is None
+            else torch.from_numpy(self._candidates[suffixes].astype(np.int64)),
         )
 
 
@@ -167,7 +209,13 @@ def tree_batch(
         suffixes: suffixes of each tree.
         pad: token id of padding, which sees only itself.
     """
-    return Forest(prefixes, suffixes).batch([[tree] for tree in range(len(prefixes))], pad)
+    return Forest(zip(prefixes, suffixes, strict=True)).batch(
+        [[tree] for tree in range(len(prefixes))], pad
+    )
+
+
+def _joined(parts: Sequence[Tokens]) -> Tokens:
+    return np.concatenate([*parts, np.empty(0, np.int64)])
 
 
 def _positions(suffix: Suffix) -> Int64Array:

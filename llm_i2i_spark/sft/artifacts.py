@@ -5,7 +5,7 @@ every rank.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -28,6 +28,7 @@ from llm_i2i_spark.lm.text_features import Features, embed_texts
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary, build_vocabulary
 from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.prompts.templates import prompt_digest
+from llm_i2i_spark.sft.catalogue import Numbers
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.roles.base import Role
 
@@ -154,7 +155,7 @@ class ModelArtifacts:
 def prepare_artifacts(
     config: Config,
     catalogue: Mapping[str, str],
-    histories: Callable[[], Iterable[Sequence[str]]],
+    histories: Callable[[], Iterable[Numbers]],
     distributed: Distributed,
 ) -> ModelArtifacts:
     """Text features and vocabulary of a catalogue, and where item embeddings start, computed by
@@ -163,7 +164,8 @@ def prepare_artifacts(
     Args:
         config: of the run.
         catalogue: text by item id.
-        histories: gives the items of each user that the models are trained on.
+        histories: gives the items of each user that the models are trained on, by their numbers in
+            the order of the ids.
         distributed: this rank.
 
     Raises:
@@ -185,15 +187,8 @@ def prepare_artifacts(
         if _starts_from_swing(config, vocabulary, catalogue):
             from llm_i2i_spark.sft.swing_embeddings import swing_embeddings
 
-            index = {item_id: number for number, item_id in enumerate(item_ids)}
             embeddings = swing_embeddings(
-                (
-                    [index[item_id] for item_id in items if item_id in index]
-                    for items in histories()
-                ),
-                len(item_ids),
-                config.sft.hidden_size,
-                config.seed,
+                histories(), len(item_ids), config.sft.hidden_size, config.seed
             )
         computed = vocabulary, vocabulary.token_features(features), embeddings
     computed = distributed.broadcast(computed)

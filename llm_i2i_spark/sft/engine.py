@@ -40,6 +40,7 @@ class TrainingPlan:
         epochs: passes over the examples.
         learning_rate: highest one of the schedule.
         batch_size: examples a step at most, over all ranks and accumulation steps.
+        max_steps: of the optimizer at most, over all epochs; None: all.
         least_steps: of the optimizer, as long as `SMALLEST_BATCH` examples are left for each.
         accumulation: micro-batches of a rank before each step.
         warmup_share: fraction of all steps in which the learning rate rises.
@@ -59,6 +60,7 @@ class TrainingPlan:
     epochs: int
     learning_rate: float
     batch_size: int
+    max_steps: int | None
     least_steps: int
     accumulation: int
     warmup_share: float
@@ -83,6 +85,7 @@ class TrainingPlan:
             epochs=numbers.epochs,
             learning_rate=numbers.learning_rate,
             batch_size=numbers.batch_size,
+            max_steps=config.max_steps,
             least_steps=numbers.least_steps,
             accumulation=config.accumulation_steps,
             warmup_share=config.warmup_share,
@@ -110,6 +113,11 @@ class TrainingPlan:
         wanted = math.ceil(self.least_steps / self.epochs)
         steps = max(math.ceil(examples / self.batch_size), min(wanted, examples // SMALLEST_BATCH))
         return min(steps, examples // slots)
+
+    def steps_of_all_epochs(self, steps_an_epoch: int) -> int:
+        """Optimizer steps of the whole training."""
+        steps = self.epochs * steps_an_epoch
+        return steps if self.max_steps is None else min(steps, self.max_steps)
 
     def learning_rate_at(self, step: int, steps: int) -> float:
         """Linear rise over the warm-up, then half a cosine down to a fiftieth.

@@ -1,10 +1,14 @@
-"""Training examples as Python objects: rows of the two export tables in a fixed order."""
+"""Training examples: rows of the two export tables in a fixed order, kept as numbers of items in
+flat arrays, so that memory grows by a few bytes an item of a history and not by its text. A row
+becomes Python objects only while it is looked at.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +16,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from llm_i2i_spark.prompts.items import Item
+from llm_i2i_spark.sft.catalogue import Catalogue, Numbers
+from llm_i2i_spark.sft.example_columns import ExampleColumns, Int64Array, Lists, changes, row_order
 
-ROWS_AT_ONCE = 4096
-ITEM_FIELDS = ("item_id", "text")
+Batches = Iterable[pa.RecordBatch]
+Row = TypeVar("Row")
+Rows = TypeVar("Rows", bound="ExampleRows[Any]")
 
 
 @dataclass(frozen=True)
@@ -55,99 +62,164 @@ class LabelledCandidates:
     position: int = 0
 
 
-def generator_rows(table: pa.Table, split: str) -> Iterator[GeneratorRow]:
-    """Rows of one split (`train` or `calibration`), in the table's order."""
-    for row in _rows(table):
-        if row["split"] == split:
-            targets = row["targets"]
-            yield GeneratorRow(
-                row["user_id"],
-                _items(row["history"]),
-                _items(targets),
-                [target["loss_weight"] for target in targets],
-            )
+@dataclass(frozen=True, eq=False)
+class ExampleRows(Sequence[Row]):
+    """Rows in an order of their own.
+
+    Attributes:
+        catalogue: whose numbers the lists hold.
+        user_ids: of each row, as all other columns in the order of the table.
+        histories: items of each row's history.
+        order: the place of each row in the columns.
+    """
+
+    catalogue: Catalogue
+    user_ids: pa.Array
+    histories: Lists
+    order: Int64Array
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+
+    @overload
+    def __getitem__(self: Rows, index: slice) -> Rows: ...
+
+    def __getitem__(self: Rows, index: int | slice) -> Any:
+        if isinstance(index, slice):
+            return self.taken(self.order[index])
+        return self._row(int(self.order[index]))
+
+    def taken(self: Rows, places: Int64Array) -> Rows:
+        """The rows of some places in the columns."""
+        return replace(self, order=places)
+
+    @abstractmethod
+    def _row(self, place: int) -> Row:
+        """What stands at a place of the columns."""
 
 
-def labelled_candidates(table: pa.Table) -> list[LabelledCandidates]:
+@dataclass(frozen=True, eq=False)
+class GeneratorRows(ExampleRows[GeneratorRow]):
+    """Rows of `sft_generator`.
+
+    Attributes:
+        targets: items to predict.
+        weights: of each of them, in the loss.
+    """
+
+    targets: Lists
+    weights: NDArray[np.float64]
+
+    def _row(self, place: int) -> GeneratorRow:
+        return GeneratorRow(
+            self.user_ids[place].as_py(),
+            self.catalogue.items(self.histories[place]),
+            self.catalogue.items(self.targets[place]),
+            self.weights[self.targets.places(place)].tolist(),
+        )
+
+    def item_numbers(self) -> Iterator[Numbers]:
+        """The numbers of the items of each row, history and targets."""
+        for place in self.order.tolist():
+            yield np.concatenate([self.histories[place], self.targets[place]])
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateGroups(ExampleRows[LabelledCandidates]):
+    """Rows of `sft_discriminator`, by history.
+
+    Attributes:
+        positions: of the observed item of each group.
+        weights: of the candidates of each group.
+        candidates: items of each group.
+        labels: of all candidates.
+    """
+
+    positions: NDArray[np.int32]
+    weights: NDArray[np.float64]
+    candidates: Lists
+    labels: NDArray[np.bool_]
+
+    def _row(self, place: int) -> LabelledCandidates:
+        return LabelledCandidates(
+            self.user_ids[place].as_py(),
+            self.catalogue.items(self.histories[place]),
+            self.catalogue.items(self.candidates[place]),
+            self.labels[self.candidates.places(place)].tolist(),
+            float(self.weights[place]),
+            int(self.positions[place]),
+        )
+
+    def with_first_negatives(self, drawn: Sequence[Sequence[int]]) -> CandidateGroups:
+        """The same groups, in which other items stand in for the first negatives.
+
+        Args:
+            drawn: numbers of items for each group.
+        """
+        values = self.candidates.values.copy()
+        for place, items in zip(self.order.tolist(), drawn, strict=True):
+            among = self.candidates.places(place)
+            negatives = among.start + np.flatnonzero(~self.labels[among])
+            values[negatives[: len(items)]] = items[: len(negatives)]
+        return replace(self, candidates=Lists(self.candidates.starts, values))
+
+
+def generator_rows(batches: Batches, split: str, catalogue: Catalogue) -> GeneratorRows:
+    """Rows of one split (`train` or `calibration`) of `sft_generator`, by their example ids.
+
+    Raises:
+        InputDataError: an item is not in the catalogue.
+    """
+    columns = ExampleColumns()
+    for batch in batches:
+        rows = batch.filter(pc.equal(batch["split"], split))
+        columns.add(rows, "example_id", "user_id")
+        for name in ("history", "targets"):
+            columns.add_lists(rows[name], name, catalogue)
+        entries = pc.list_flatten(rows["targets"])
+        columns.parts["weights"].append(pc.struct_field(entries, "loss_weight").to_numpy())
+    return GeneratorRows(
+        catalogue,
+        columns.strings("user_id"),
+        columns.lists("history"),
+        row_order(example_id=columns.strings("example_id")),
+        columns.lists("targets"),
+        columns.array("weights", np.float64),
+    )
+
+
+def labelled_candidates(batches: Batches, catalogue: Catalogue) -> CandidateGroups:
     """Rows of `sft_discriminator` by user and position, candidates in the order of their example
     ids.
+
+    Raises:
+        InputDataError: an item is not in the catalogue.
     """
-    ordered = table.sort_by(
-        [("user_id", "ascending"), ("position", "ascending"), ("example_id", "ascending")]
+    columns = ExampleColumns()
+    for batch in batches:
+        columns.add(batch, "user_id", "position", "example_id", "label")
+        columns.add_lists(batch["history"], "history", catalogue)
+        candidates = pc.struct_field(batch["candidate"], "item_id")
+        columns.parts["candidate"].append(catalogue.numbers(candidates))
+        weights = np.ones(len(batch))
+        if "weight" in batch.schema.names:
+            weights = pc.fill_null(batch["weight"].cast(pa.float64()), 1.0).to_numpy()
+        columns.parts["weights"].append(weights)
+    users, position = columns.strings("user_id"), columns.array("position", np.int32)
+    order = row_order(user_id=users, position=position, example_id=columns.strings("example_id"))
+    same_user = pc.dictionary_encode(users).indices.to_numpy()[order]
+    first = np.flatnonzero(changes(same_user) | changes(position[order]))
+    rows, ends = order[first], np.append(first, len(order)).astype(np.int64)
+    return CandidateGroups(
+        catalogue,
+        users.take(pa.array(rows)),
+        columns.lists("history").taken(rows),
+        np.arange(len(rows)),
+        position[rows],
+        columns.array("weights", np.float64)[rows],
+        Lists(ends, columns.array("candidate", np.int32)[order]),
+        columns.array("label", np.bool_)[order],
     )
-    # Column by column: a dictionary a row would take several times as long.
-    first = _changes(ordered, ("user_id", "position"))
-    ends = [*first[1:].tolist(), len(ordered)]
-    of_groups = ordered.take(pa.array(first))
-    weights = (
-        of_groups.column("weight").to_pylist()
-        if "weight" in ordered.column_names
-        else [None] * len(first)
-    )
-    lengths = pc.list_value_length(of_groups.column("history")).to_pylist()
-    history_items = _item_column(pc.list_flatten(of_groups.column("history")))
-    history_ends = np.cumsum(lengths, dtype=np.int64).tolist()
-    candidates = _item_column(ordered.column("candidate"))
-    labels = ordered.column("label").to_pylist()
-    return [
-        LabelledCandidates(
-            user_id,
-            history_items[history_end - length : history_end],
-            candidates[start:end],
-            labels[start:end],
-            1.0 if weight is None else weight,
-            position,
-        )
-        for user_id, position, weight, length, history_end, start, end in zip(
-            of_groups.column("user_id").to_pylist(),
-            of_groups.column("position").to_pylist(),
-            weights,
-            lengths,
-            history_ends,
-            first.tolist(),
-            ends,
-            strict=True,
-        )
-    ]
-
-
-def _changes(table: pa.Table, columns: Sequence[str]) -> NDArray[np.int64]:
-    """Rows that differ from the row before in one of the columns, and the first row."""
-    differs = np.ones(len(table), np.bool_)
-    if len(table) > 1:
-        differs[1:] = False
-        for name in columns:
-            column = table.column(name)
-            pairs = column.slice(1), column.slice(0, len(table) - 1)
-            differs[1:] |= pc.not_equal(*pairs).to_numpy()
-    return np.flatnonzero(differs)
-
-
-def _item_column(column: pa.ChunkedArray) -> list[Item]:
-    """The items of a column of structs; equal ones are one object."""
-    items: dict[Item, Item] = {}
-    pairs = zip(*(pc.struct_field(column, name).to_pylist() for name in ITEM_FIELDS), strict=True)
-    return [items.setdefault(item, item) for item in map(Item._make, pairs)]
-
-
-def known_items(table: pa.Table) -> dict[str, set[str]]:
-    """For every user the items in `sft_generator`, except one withheld for calibration."""
-    known: dict[str, set[str]] = {}
-    for row in _rows(table):
-        of_user = known.setdefault(row["user_id"], set())
-        of_user.update(entry["item_id"] for entry in row["history"])
-        if row["split"] == "train":
-            of_user.update(entry["item_id"] for entry in row["targets"])
-    return known
-
-
-def _rows(table: pa.Table) -> Iterator[dict[str, Any]]:
-    """Rows as dictionaries, a few thousand at a time: all at once would take many times the table's
-    memory.
-    """
-    for batch in table.to_batches(max_chunksize=ROWS_AT_ONCE):
-        yield from batch.to_pylist()
-
-
-def _items(entries: Sequence[dict[str, Any]]) -> list[Item]:
-    return [Item(entry["item_id"], entry["text"]) for entry in entries]

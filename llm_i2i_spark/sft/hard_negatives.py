@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -14,9 +13,8 @@ import numpy as np
 from llm_i2i_spark.base.sections.export import part_of
 from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.decoding import rank_catalogue
-from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.distributed import Distributed
-from llm_i2i_spark.sft.examples import LabelledCandidates
+from llm_i2i_spark.sft.examples import CandidateGroups
 from llm_i2i_spark.training_job.events import Reporter
 
 T = TypeVar("T")
@@ -26,17 +24,16 @@ HISTORIES_AT_ONCE = 2048
 
 
 def with_hard_negatives(
-    groups: Sequence[LabelledCandidates],
+    groups: CandidateGroups,
     generator: LoadedCheckpoint,
     known: Mapping[str, set[str]],
     new: Set[str],
-    texts: Mapping[str, str],
     pool_size: int,
     share: float,
     seed: int,
     distributed: Distributed,
     reporter: Reporter,
-) -> list[LabelledCandidates]:
+) -> CandidateGroups:
     """Replace the first negatives of each history by items drawn from the generator's best.
 
     All of the pool have equal chances: the very best are too often items that the user would really
@@ -47,7 +44,6 @@ def with_hard_negatives(
         generator: proposes the items.
         known: items of every user, which are never a negative.
         new: items that nobody could click yet, of which the same holds.
-        texts: of the catalogue, by item id.
         pool_size: how many of the generator's proposals are drawn from.
         share: of the negatives, that are replaced; rounded down.
         seed: of the draws, which depend on user, position and number of the negative alone.
@@ -56,7 +52,8 @@ def with_hard_negatives(
     """
     shard, vocabulary = distributed.shard(groups), generator.vocabulary
     is_new = np.array([item_id in new for item_id in vocabulary.item_ids], np.bool_)
-    drawn: list[list[str]] = []
+    # The vocabulary numbers items as the catalogue does.
+    drawn: list[list[int]] = []
     for start in range(0, len(shard), HISTORIES_AT_ONCE):
         part = shard[start : start + HISTORIES_AT_ONCE]
         excluded = [
@@ -74,14 +71,10 @@ def with_hard_negatives(
         )
         for group, pool in zip(part, pools, strict=True):
             number = part_of(group.labels.count(False), share)
-            chosen = draw(pool.tolist(), number, f"{seed}|{group.user_id}|{group.position}")
-            drawn.append([vocabulary.item_ids[item] for item in chosen])
+            key = f"{seed}|{group.user_id}|{group.position}"
+            drawn.append(draw(pool.tolist(), number, key))
         reporter.progress("hard negatives", len(drawn), len(shard), "histories")
-    of_all = distributed.all_gather(drawn, len(groups))
-    return [
-        _replace_first(group, item_ids, texts)
-        for group, item_ids in zip(groups, of_all, strict=True)
-    ]
+    return groups.with_first_negatives(distributed.all_gather(drawn, len(groups)))
 
 
 def draw(pool: Sequence[T], number: int, key: str) -> list[T]:
@@ -103,13 +96,3 @@ def draw(pool: Sequence[T], number: int, key: str) -> list[T]:
         left[place], left[-1] = left[-1], left[place]
         drawn.append(left.pop())
     return drawn
-
-
-def _replace_first(
-    group: LabelledCandidates, item_ids: Sequence[str], texts: Mapping[str, str]
-) -> LabelledCandidates:
-    negatives = [index for index, label in enumerate(group.labels) if not label]
-    candidates = list(group.candidates)
-    for index, item_id in zip(negatives, item_ids, strict=False):
-        candidates[index] = Item(item_id, texts[item_id])
-    return replace(group, candidates=candidates)

@@ -18,7 +18,8 @@ from llm_i2i_spark.base.errors import StageError, UserError
 from llm_i2i_spark.base.files import move_into_place, write_atomically
 from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
-from llm_i2i_spark.lake.delta_rs import DeltaRsLake, holds_results
+from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+from llm_i2i_spark.lake.own_commits import holds_results
 from llm_i2i_spark.lake.run_lock import unfinished_work_lock
 from llm_i2i_spark.lake.unfinished_work import training_folder
 from llm_i2i_spark.lm.checkpoint import (
@@ -29,6 +30,7 @@ from llm_i2i_spark.lm.checkpoint import (
 )
 from llm_i2i_spark.sft.artifacts import ModelArtifacts, Spent, prepare_artifacts
 from llm_i2i_spark.sft.calibrate import FittedCalibration
+from llm_i2i_spark.sft.catalogue import Catalogue, Numbers
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.examples import generator_rows
 from llm_i2i_spark.sft.model_inputs import find_model_inputs
@@ -44,6 +46,7 @@ from llm_i2i_spark.sft.saved_checkpoints import (
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter
 
+ITEM_COLUMNS = ("item_id", "text")
 DIGITS = 12
 """Hexadecimal digits of a digest in names and messages."""
 
@@ -111,7 +114,9 @@ class Job:
 
     def _train_all(self) -> int:
         catalogue = self._catalogue()
-        artifacts = prepare_artifacts(self.config, catalogue, self._histories, self.distributed)
+        artifacts = prepare_artifacts(
+            self.config, catalogue.texts, lambda: self._histories(catalogue), self.distributed
+        )
         saved: dict[str, SavedCheckpoint] = {}
         for role in self.roles:
             found = self._finished(role)
@@ -119,29 +124,24 @@ class Job:
         self._loaded.clear()
         return self._commit(list(saved.values()))
 
-    def _catalogue(self) -> dict[str, str]:
-        """Text by item id."""
-        table = self._read("items")
-        return dict(
-            zip(table.column("item_id").to_pylist(), table.column("text").to_pylist(), strict=True)
-        )
+    def _catalogue(self) -> Catalogue:
+        return Catalogue.of_table(self.lake.read("items", self.run.reads["items"], ITEM_COLUMNS))
 
-    def _histories(self) -> Iterator[list[str]]:
-        """The items of each user that the generator is trained on."""
-        for row in generator_rows(self._read(GENERATOR.export_table), "train"):
-            yield [item.item_id for item in (*row.history, *row.targets)]
+    def _histories(self, catalogue: Catalogue) -> Iterator[Numbers]:
+        """The numbers of the items of each user that the generator is trained on."""
+        rows = generator_rows(self._examples(GENERATOR.export_table), "train", catalogue)
+        return rows.item_numbers()
 
-    def _read(self, table: str) -> pa.Table:
+    def _examples(self, table: str) -> Iterator[pa.RecordBatch]:
         contract = TABLES[table]
         columns = [name for name in contract.names if name not in contract.scope]
-        scope = self.run.scopes[0] if contract.scope else None
-        return self.lake.read(table, self.run.reads[table], columns, scope)
+        return self.lake.batches(table, self.run.reads[table], columns, self.run.scopes[0])
 
     def _train(
         self,
         role: Role,
         artifacts: ModelArtifacts,
-        catalogue: Mapping[str, str],
+        catalogue: Catalogue,
         saved: Mapping[str, SavedCheckpoint],
     ) -> SavedCheckpoint:
         """Train a role's model from the weights that it starts from, and save its checkpoint."""
@@ -152,7 +152,7 @@ class Job:
             artifacts=artifacts,
             model=artifacts.new_model(),
             catalogue=catalogue,
-            examples=self._read,
+            examples=self._examples,
             trained=lambda name: self._load(saved[name]),
             distributed=self.distributed,
             reporter=self.reporter,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import pyarrow as pa
 
 from llm_i2i_spark.config.config import Config
@@ -14,14 +15,15 @@ from llm_i2i_spark.lm.checkpoint import LoadedCheckpoint
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.lora import add_adapters
 from llm_i2i_spark.lm.model import ItemLanguageModel
-from llm_i2i_spark.prompts.items import Item
 from llm_i2i_spark.sft.artifacts import ModelArtifacts
+from llm_i2i_spark.sft.catalogue import Catalogue
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import TrainingPlan
-from llm_i2i_spark.sft.examples import known_items
+from llm_i2i_spark.sft.examples import Rows
+from llm_i2i_spark.sft.known_items import KnownItems
 from llm_i2i_spark.sft.roles.base import Role
 from llm_i2i_spark.sft.roles.generator import GENERATOR
-from llm_i2i_spark.sft.training import train
+from llm_i2i_spark.sft.training import SAMPLE, random_numbers, train, trained_tokens
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter
 
@@ -50,8 +52,8 @@ class RoleTraining:
         config: of the run.
         artifacts: tokenizer, vocabulary and text features, the same for all roles.
         model: with the weights that training starts from; trained in place.
-        catalogue: text by item id.
-        examples: reads the rows of an export table at the version of the run.
+        catalogue: of the run.
+        examples: reads the rows of an export table at the version of the run, some at a time.
         trained: loads the finished checkpoint of an earlier role, by its name.
         distributed: this rank.
         reporter: of progress.
@@ -61,8 +63,8 @@ class RoleTraining:
     config: Config
     artifacts: ModelArtifacts
     model: ItemLanguageModel
-    catalogue: Mapping[str, str]
-    examples: Callable[[str], pa.Table]
+    catalogue: Catalogue
+    examples: Callable[[str], Iterable[pa.RecordBatch]]
     trained: Callable[[str], LoadedCheckpoint]
     distributed: Distributed
     reporter: Reporter
@@ -71,6 +73,21 @@ class RoleTraining:
     def encoder(self) -> Encoder:
         """Encodes examples for the model."""
         return self.artifacts.encoder(self.model, self.role)
+
+    @cached_property
+    def plan(self) -> TrainingPlan:
+        """The numbers of the training."""
+        settings, device = self.config.sft, self.distributed.device
+        return TrainingPlan.of_role(self.role, settings, self.config.seed, device)
+
+    def sampled(self, rows: Rows) -> Rows:
+        """As many of the rows, drawn by the seed, as `sft.max_steps` take; in their order."""
+        plan = self.plan
+        wanted = len(rows) if plan.max_steps is None else plan.max_steps * plan.batch_size
+        if wanted >= len(rows):
+            return rows
+        drawn = random_numbers(plan, SAMPLE).permutation(len(rows))[:wanted]
+        return rows.taken(rows.order[np.sort(drawn)])
 
     def train(self, checkpoints: TrainingCheckpoints) -> Trained:
         """Train the model in place, from the newest training checkpoint where there is one; its
@@ -81,13 +98,13 @@ class RoleTraining:
             StageError: the loss or a weight is NaN or infinite.
         """
         adapters = self._prepare_model()
-        device = self.distributed.device
-        plan = TrainingPlan.of_role(self.role, self.config.sft, self.config.seed, device)
         objective = self.role.objective(self)
-        curve = train(self.model, objective, plan, self.distributed, checkpoints, self.reporter)
+        curve = train(
+            self.model, objective, self.plan, self.distributed, checkpoints, self.reporter
+        )
         if adapters is not None:
             adapters.merge_and_unload()
-        return Trained(curve, plan.epochs * int(objective.lengths.sum()))
+        return Trained(curve, trained_tokens(objective, self.plan, self.distributed))
 
     def _prepare_model(self) -> LoraModel | None:
         """Load the weights that the role starts from, and freeze what it does not train.
@@ -112,13 +129,6 @@ class RoleTraining:
         return self.artifacts.as_checkpoint(model, self.role, self.distributed.device)
 
     @cached_property
-    def known_items(self) -> dict[str, set[str]]:
+    def known_items(self) -> KnownItems:
         """For every user the items of the export, except one withheld for calibration."""
-        return known_items(self.examples(GENERATOR.export_table))
-
-    @cached_property
-    def new_items(self) -> set[str]:
-        """Items with a text that no user of the export has."""
-        clicked = set().union(*self.known_items.values())
-        with_text = {one.item_id for one in map(Item._make, self.catalogue.items()) if one.has_text}
-        return with_text - clicked
+        return KnownItems(self.examples(GENERATOR.export_table), self.catalogue)

@@ -15,6 +15,7 @@ from llm_i2i_spark.kernels.csr import ItemBlock, UserCsr
 from llm_i2i_spark.kernels.edge_format import ITEM_SHIFT
 from llm_i2i_spark.kernels.grouping import Interactions, group_by_user
 from llm_i2i_spark.kernels.swing import swing_block
+from llm_i2i_spark.sft.catalogue import Numbers
 
 A1, A2, B = 0.0, 1.0, 0.5
 """As the backbone `swing` has them by default."""
@@ -29,9 +30,7 @@ differ."""
 Rows = NDArray[np.float32]
 
 
-def swing_embeddings(
-    histories: Iterable[Sequence[int]], n_items: int, dims: int, seed: int
-) -> Rows:
+def swing_embeddings(histories: Iterable[Numbers], n_items: int, dims: int, seed: int) -> Rows:
     """Eigenvectors of Swing's similarities, one row an item.
 
     A dot product of two rows approximates the similarity of their items up to their lengths:
@@ -61,7 +60,7 @@ def swing_embeddings(
     return rows
 
 
-def _similarities(histories: Iterable[Sequence[int]], n_items: int, seed: int) -> sparse.csr_matrix:
+def _similarities(histories: Iterable[Numbers], n_items: int, seed: int) -> sparse.csr_matrix:
     """Symmetric similarities: Swing's, divided by the fourth root of the neighbour's clicks, each
     item's list scaled to length 1.
     """

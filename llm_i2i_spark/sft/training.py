@@ -28,7 +28,7 @@ from llm_i2i_spark.sft.memory import fit_memory, free_memory, largest_micro_batc
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter
 
-EXAMPLE_ORDER, SLOT = 0, 1
+EXAMPLE_ORDER, SLOT, SAMPLE = 0, 1, 2
 """What random numbers are for; part of their key."""
 
 
@@ -70,7 +70,8 @@ def train(
     """Train a model in place, from the newest training checkpoint where there is one.
 
     Returns:
-        The training curve: mean loss and last learning rate of every epoch.
+        The training curve: mean loss and last learning rate of every epoch; the last one may be
+        a part of one, where `plan.max_steps` end it.
 
     Raises:
         ConfigError: there are no examples to train on, too few for so many ranks, or the GPU has
@@ -83,7 +84,8 @@ def train(
     engine = open_engine(model, plan, distributed)
     curve = checkpoints.resume(engine, plan.epochs)
     loop = _TrainingLoop(engine, objective, plan, distributed, reporter, len(curve))
-    for epoch in range(len(curve), plan.epochs):
+    epochs = math.ceil(loop.all_steps / loop.steps)
+    for epoch in range(len(curve), epochs):
         loss = loop.run_epoch(epoch)
         wrong = _not_numbers(loss, model)
         if wrong:
@@ -91,12 +93,24 @@ def train(
                 f"The {plan.role}'s {wrong} in epoch {epoch + 1}: lower its learning_rate, or set"
                 " sft.precision=fp32."
             )
-        rate = plan.learning_rate_at((epoch + 1) * loop.steps - 1, plan.epochs * loop.steps)
+        last = min((epoch + 1) * loop.steps, loop.all_steps) - 1
+        rate = plan.learning_rate_at(last, loop.all_steps)
         curve.append(CurvePoint(plan.role, epoch + 1, loss, rate))
-        if (epoch + 1) % plan.checkpoint_every == 0 and epoch + 1 < plan.epochs:
+        if (epoch + 1) % plan.checkpoint_every == 0 and epoch + 1 < epochs:
             checkpoints.save(engine, curve)
     engine.destroy()
     return curve
+
+
+def trained_tokens(objective: Objective, plan: TrainingPlan, distributed: Distributed) -> int:
+    """Tokens of all examples that a training sees, each as often as it does, without padding."""
+    slots = distributed.world_size * plan.accumulation
+    count = len(objective.lengths)
+    steps = plan.steps_an_epoch(count, slots)
+    whole, rest = divmod(plan.steps_of_all_epochs(steps), steps)
+    of_rest = _batches(plan, whole, count, slots)[:rest] if rest else []
+    tokens = sum(int(objective.lengths[batch].sum()) for batch in of_rest)
+    return whole * int(objective.lengths.sum()) + tokens
 
 
 def random_numbers(plan: TrainingPlan, *key: int) -> np.random.Generator:
@@ -165,6 +179,7 @@ class _TrainingLoop:
 
     Attributes:
         steps: optimizer steps an epoch.
+        all_steps: of the whole training.
     """
 
     def __init__(
@@ -181,12 +196,14 @@ class _TrainingLoop:
         self._slots = distributed.world_size * plan.accumulation
         count = len(objective.weights)
         self.steps = plan.steps_an_epoch(count, self._slots)
+        self.all_steps = plan.steps_of_all_epochs(self.steps)
         self._started, self._start_epoch = time.monotonic(), start_epoch
 
     def run_epoch(self, epoch: int) -> float:
         """One pass over the examples; their weighted mean loss."""
         weights = self._objective.weights
         batches = _batches(self._plan, epoch, len(weights), self._slots)
+        batches = batches[: self.all_steps - epoch * self.steps]
         self._engine.train()
         sums = torch.zeros(2, dtype=torch.float64)
         for number, batch in enumerate(batches):
@@ -206,9 +223,7 @@ class _TrainingLoop:
         plan, distributed = self._plan, self._distributed
         reached("training step", 1, f"{plan.role} {step}")
         for group in self._engine.optimizer.param_groups:
-            group["lr"] = (
-                plan.learning_rate_at(step, plan.epochs * self.steps) * group["rate_factor"]
-            )
+            group["lr"] = plan.learning_rate_at(step, self.all_steps) * group["rate_factor"]
         loss = torch.zeros((), device=distributed.device)
         # DeepSpeed averages over ranks and accumulation steps, but their weights are not equal:
         # undo it, and divide by the weight of the global batch.
@@ -238,7 +253,7 @@ class _TrainingLoop:
         self._reporter.progress(
             self._plan.role,
             epoch * self.steps + number + 1,
-            self._plan.epochs * self.steps,
+            self.all_steps,
             "steps",
             note,
         )

@@ -26,7 +26,7 @@ SUFFIXES = [
 
 
 def batches(rows: list[list[int]]) -> TreeBatch:
-    return Forest(PREFIXES, SUFFIXES).batch(rows)
+    return Forest(zip(PREFIXES, SUFFIXES, strict=True)).batch(rows)
 
 
 def states_and_gradients(
@@ -66,7 +66,8 @@ def test_trees_that_share_a_row_are_read_as_if_each_had_its_own(small: type) -> 
         for batch in (together, apart)
     )
     torch.testing.assert_close(found, expected[[4, 5, 0, 1, 2, 3]], atol=1e-5, rtol=0)
-    assert Forest(PREFIXES, SUFFIXES).suffixes(np.array([2, 0, 1])).tolist() == [4, 5, 0, 1, 2, 3]
+    forest = Forest(zip(PREFIXES, SUFFIXES, strict=True))
+    assert forest.suffixes(np.array([2, 0, 1])).tolist() == [4, 5, 0, 1, 2, 3]
 
 
 @torch.no_grad()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pyarrow as pa
 import pytest
@@ -13,8 +14,10 @@ from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lm.checkpoint import load_checkpoint
 from llm_i2i_spark.lm.decoding import propose
 from llm_i2i_spark.prompts import templates
-from llm_i2i_spark.sft.examples import known_items, labelled_candidates
+from llm_i2i_spark.sft.catalogue import Catalogue
+from llm_i2i_spark.sft.examples import labelled_candidates
 from llm_i2i_spark.sft.hard_negatives import draw, with_hard_negatives
+from llm_i2i_spark.sft.known_items import KnownItems
 from llm_i2i_spark.training_job.events import Reporter
 
 pytestmark = pytest.mark.lm
@@ -35,10 +38,10 @@ def test_nothing_is_drawn_twice_and_a_small_pool_is_drawn_whole():
     assert len({tuple(draw("abcdef", 3, f"1|u|{position}")) for position in range(20)}) > 10
 
 
-def read(lake: DeltaRsLake, table: str) -> pa.Table:
+def batches(lake: DeltaRsLake, table: str) -> Iterator[pa.RecordBatch]:
     contract = TABLES[table]
     names = [name for name in contract.names if name not in (*contract.scope, "weight")]
-    return lake.read(table, 0, names if table != "items" else ["item_id", "text"])
+    return lake.batches(table, 0, names)
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +52,9 @@ def mined(finished_lake, one_rank):
     lake = DeltaRsLake(config.lake)
     (folder,) = (root / "checkpoints_files").glob("generator-*")
     generator = load_checkpoint(folder, templates.GENERATOR, "cpu")
-    known = known_items(read(lake, "sft_generator"))
-    items = read(lake, "items")
-    texts = dict(zip(items["item_id"].to_pylist(), items["text"].to_pylist(), strict=True))
-    plain = labelled_candidates(read(lake, "sft_discriminator"))
+    catalogue = Catalogue.of_table(lake.read("items", 0, ["item_id", "text"]))
+    known = KnownItems(batches(lake, "sft_generator"), catalogue)
+    plain = labelled_candidates(batches(lake, "sft_discriminator"), catalogue)
 
     def mine(pool_size: int, share: float, seed: int = 1, order=slice(None), new=frozenset()):
         found = with_hard_negatives(
@@ -60,7 +62,6 @@ def mined(finished_lake, one_rank):
             generator,
             known,
             new,
-            texts,
             pool_size,
             share,
             seed,

@@ -13,6 +13,7 @@ from llm_i2i_spark.base.sections.sft import SftConfig
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.new_model import build_model
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
+from llm_i2i_spark.sft.catalogue import Catalogue
 from llm_i2i_spark.sft.examples import labelled_candidates
 from llm_i2i_spark.sft.objectives.yes_no import YesNoObjective
 from llm_i2i_spark.sft.roles import DISCRIMINATOR
@@ -20,6 +21,7 @@ from llm_i2i_spark.sft.roles import DISCRIMINATOR
 pytestmark = pytest.mark.lm
 
 ITEMS = [{"item_id": f"i{n}", "text": ""} for n in range(6)]
+CATALOGUE = Catalogue({item["item_id"]: item["text"] for item in ITEMS})
 ROWS = [
     {
         "example_id": f"{user}|{sample}",
@@ -36,7 +38,7 @@ ROWS = [
 
 
 def test_candidates_count_as_much_as_the_interaction_that_was_observed():
-    groups = labelled_candidates(pa.Table.from_pylist(ROWS))
+    groups = labelled_candidates([pa.RecordBatch.from_pylist(ROWS)], CATALOGUE)
     assert [group.weight for group in groups] == [1.0, 0.25]
     settings = SftConfig(layers=1, hidden_size=16, heads=2, intermediate_size=32, dropout=0.0)
     features = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
@@ -62,5 +64,5 @@ def test_examples_of_earlier_versions_count_alike():
     without = [{name: row[name] for name in row if name != "weight"} for row in ROWS]
     nothing = [{**row, "weight": None} for row in ROWS]
     for rows in (without, nothing):
-        groups = labelled_candidates(pa.Table.from_pylist(rows))
+        groups = labelled_candidates([pa.RecordBatch.from_pylist(rows)], CATALOGUE)
         assert [group.weight for group in groups] == [1.0, 1.0]

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.sft.artifacts import prepare_artifacts
@@ -59,10 +60,10 @@ def start(texts: dict[str, str], *settings: str) -> tuple[torch.Tensor, bool]:
     """Where the item embeddings of the compact model start, and whether the log was asked."""
     asked = []
 
-    def of_users() -> Iterator[list[str]]:
+    def of_users() -> Iterator[NDArray[np.int32]]:
         asked.append(True)
         for items in histories():
-            yield [f"item{item:02}" for item in items]
+            yield np.array(items, np.int32)
 
     options = [f"sft.hidden_size={DIMS}", "sft.heads=2", *settings]
     alone = Distributed(0, 1, torch.device("cpu"))

@@ -136,6 +136,14 @@ class SftConfig(Section):
             " examples at least"
         ),
     )
+    max_steps: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "of the optimizer at most, for each model; of more examples than these steps take, as"
+            " many are drawn by the seed. None: all epochs"
+        ),
+    )
     accumulation_steps: int = Field(
         1, ge=1, description="parts in which a batch passes through the model, to save memory"
     )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.loss import LossSums, item_loss
-from llm_i2i_spark.lm.packing import IGNORE_INDEX, ROW_TOKENS, Example, PackedExamples, pack_rows
+from llm_i2i_spark.lm.packing import IGNORE_INDEX, ROW_TOKENS, PackedExamples, pack_rows
 from llm_i2i_spark.sft.engine import Engine
 from llm_i2i_spark.sft.examples import GeneratorRow
 from llm_i2i_spark.sft.objectives.softmax import TargetSoftmax
@@ -39,13 +39,16 @@ class NextItemObjective:
         device: torch.device,
     ) -> None:
         encoded = (encoder.next_item_example(row.history, row.targets, row.weights) for row in rows)
-        examples = [example for example in encoded if (example.targets != IGNORE_INDEX).any()]
-        self._examples, self._device = PackedExamples(examples), device
+        self._device = device
+        self._examples = PackedExamples(
+            example for example in encoded if (example.targets != IGNORE_INDEX).any()
+        )
         self.weights: NDArray[np.float64] = self._examples.weights
         self.lengths, self.targets = self._examples.lengths, self._examples.targets
+        tokens, targets, _ = self._examples.flat
         self._softmax = TargetSoftmax(
-            [encoder.item_tokens(example.tokens) for example in examples],
-            [_predicted(example) for example in examples],
+            encoder.item_tokens(tokens),
+            targets[targets != IGNORE_INDEX],
             has_text,
             sampled_negatives,
             device,
@@ -66,8 +69,3 @@ class NextItemObjective:
         negatives, items = self._softmax.prepared(engine, batch.tokens, targets, generator)
         hidden = engine(batch.tokens, batch.position_ids, items=items)
         return item_loss(engine.module, hidden, batch.targets, batch.weights, negatives, items)
-
-
-def _predicted(example: Example) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = example.targets[example.targets != IGNORE_INDEX]
-    return found

@@ -4,17 +4,18 @@ which are one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from llm_i2i_spark.lm.encoding import Encoder, SharedPrefixTree
+from llm_i2i_spark.lm.encoding import Encoder
 from llm_i2i_spark.lm.loss import LossSums, item_loss
 from llm_i2i_spark.lm.packing import ROW_TOKENS, pack_rows, ranges
-from llm_i2i_spark.lm.trees import Forest, TreeBatch
+from llm_i2i_spark.lm.trees import Forest, Tree, TreeBatch
 from llm_i2i_spark.sft.engine import Engine
 from llm_i2i_spark.sft.examples import GeneratorRow
 from llm_i2i_spark.sft.objectives.softmax import TargetSoftmax
@@ -43,31 +44,36 @@ class NextItemTreesObjective:
         device: torch.device,
     ) -> None:
         self._device, self._width = device, encoder.vocabulary.length
-        encoded = [(row, encoder.next_item_trees(row.targets)) for row in rows]
-        users = [(row, trees) for row, trees in encoded if trees]
-        flat = [(row, tree) for row, trees in users for tree in trees]
-        self._forest = Forest(
-            [tree.prefix for _, tree in flat], [tree.suffixes for _, tree in flat]
-        )
-        self._counts = np.array([len(trees) for _, trees in users], np.int64)
+        codes, counts, answers, weights = encoder.vocabulary.codes, array("q"), [], array("d")
+
+        def trees() -> Iterator[Tree]:
+            """Of each user that has a known target; what goes with them is noted."""
+            for row in rows:
+                of_user = encoder.next_item_trees(row.targets)
+                if of_user:
+                    counts.append(len(of_user))
+                for tree in of_user:
+                    targets = [row.targets[number] for number in tree.requests]
+                    known = [encoder.vocabulary.index(item.item_id) for item in targets]
+                    answers.append(codes[[n for n in known if n is not None]].astype(np.int32))
+                    weights.extend(row.weights[number] for number in tree.requests)
+                    yield tree.prefix, tree.suffixes
+
+        self._forest = Forest(trees())
+        self._counts = np.array(counts, np.int64)
         self._first_tree = np.cumsum(self._counts) - self._counts
         # [suffixes, tokens an item]
-        self._answers = np.concatenate(
-            [np.empty((0, self._width), np.int64)]
-            + [_answers(encoder, row, tree) for row, tree in flat]
-        )
-        self._of_answers = np.array(
-            [row.weights[target] for row, tree in flat for target in tree.requests], np.float32
-        )
-        numbers = np.repeat(np.arange(len(users)), self._counts)
-        suffixes = np.array([len(tree.suffixes) for _, tree in flat], np.int64)
-        self.lengths: NDArray[np.int64] = _sums(numbers, self._forest.lengths, len(users))
-        self.targets: NDArray[np.int64] = _sums(numbers, suffixes * self._width, len(users))
-        of_users = np.bincount(np.repeat(numbers, suffixes), self._of_answers, len(users))
+        self._answers = np.concatenate([np.empty((0, self._width), np.int32), *answers])
+        self._of_answers = np.array(weights, np.float32)
+        numbers = np.repeat(np.arange(len(counts)), self._counts)
+        suffixes = self._forest.counts
+        self.lengths: NDArray[np.int64] = _sums(numbers, self._forest.lengths, len(counts))
+        self.targets: NDArray[np.int64] = _sums(numbers, suffixes * self._width, len(counts))
+        of_users = np.bincount(np.repeat(numbers, suffixes), self._of_answers, len(counts))
         self.weights: NDArray[np.float64] = self._width * of_users.astype(np.float64)
         self._softmax = TargetSoftmax(
-            [encoder.item_tokens(tree.prefix) for _, tree in flat],
-            [self._answers.reshape(-1)],
+            encoder.item_tokens(self._forest.tokens),
+            self._answers.reshape(-1),
             has_text,
             sampled_negatives,
             device,
@@ -83,19 +89,13 @@ class NextItemTreesObjective:
         rows = [[int(trees[place]) for place in row] for row in packed]
         suffixes = self._forest.suffixes(np.concatenate(rows))
         batch = self._forest.batch(rows).to(self._device)
-        answers = torch.from_numpy(self._answers[suffixes].reshape(-1)).to(self._device)
+        answers = torch.from_numpy(self._answers[suffixes].reshape(-1).astype(np.int64))
         weights = torch.from_numpy(np.repeat(self._of_answers[suffixes], self._width))
+        answers = answers.to(self._device)
         negatives, items = self._softmax.prepared(engine, batch.tokens, answers, generator)
         at = _last_tokens(batch, self._width)
         hidden = engine(batch.tokens, batch.position_ids, batch.mask, at, items)
         return item_loss(engine.module, hidden, answers, weights.to(self._device), negatives, items)
-
-
-def _answers(encoder: Encoder, row: GeneratorRow, tree: SharedPrefixTree) -> NDArray[np.int64]:
-    """[suffixes, tokens an item] of the targets of a tree."""
-    vocabulary = encoder.vocabulary
-    known = [vocabulary.index(row.targets[target].item_id) for target in tree.requests]
-    return vocabulary.codes[[index for index in known if index is not None]]
 
 
 def _last_tokens(batch: TreeBatch, width: int) -> tuple[Tensor, Tensor]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,8 +21,8 @@ class TargetSoftmax:
     never to be proposed, and its text says more of it than the absence of clicks does.
 
     Args:
-        shown: item tokens (0..T-1) that each example shows.
-        predicted: item tokens that are predicted from each.
+        shown: item tokens (0..T-1) that the examples show.
+        predicted: item tokens that are predicted.
         has_text: [T] whether an item token has text features.
         sampled_negatives: M of the sampled softmax; 0 for the full one, which is also used if
             T <= M.
@@ -34,19 +34,16 @@ class TargetSoftmax:
 
     def __init__(
         self,
-        shown: Sequence[NDArray[np.int64]],
-        predicted: Sequence[NDArray[np.int64]],
+        shown: NDArray[Any],
+        predicted: NDArray[Any],
         has_text: NDArray[np.bool_],
         sampled_negatives: int,
         device: torch.device,
     ) -> None:
         self._device = device
-        counts, occurs = np.zeros(len(has_text), np.int64), np.zeros(len(has_text), np.bool_)
-        for tokens in predicted:
-            np.add.at(counts, tokens, 1)
-        for tokens in shown:
-            occurs[tokens] = True
-        negatives = occurs | (counts > 0) | ~has_text
+        counts = np.bincount(predicted, minlength=len(has_text))
+        negatives = (counts > 0) | ~has_text
+        negatives[shown] = True
         self._sampler: NegativeSampler | None = None
         self._every: Negatives | None = None
         if 0 < sampled_negatives < len(has_text):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from llm_i2i_spark.lm.encoding import Encoder, ScoringRequest
 from llm_i2i_spark.lm.loss import LossSums, label_loss
 from llm_i2i_spark.lm.packing import ROW_TOKENS, pack_rows, ranges
 from llm_i2i_spark.lm.scoring import centre_labels
-from llm_i2i_spark.lm.trees import Forest
+from llm_i2i_spark.lm.trees import Forest, Tree
 from llm_i2i_spark.sft.engine import Engine
 from llm_i2i_spark.sft.examples import LabelledCandidates
 
@@ -26,7 +27,7 @@ class YesNoObjective:
     """Cross-entropy over (No, Yes); a history is encoded once for all its candidates.
 
     Args:
-        groups: candidates by history.
+        groups: candidates by history; looked at once.
         encoder: encodes them, once.
         device: of the model.
     """
@@ -35,30 +36,32 @@ class YesNoObjective:
     scored_items = 0
 
     def __init__(
-        self, groups: Sequence[LabelledCandidates], encoder: Encoder, device: torch.device
+        self, groups: Iterable[LabelledCandidates], encoder: Encoder, device: torch.device
     ) -> None:
-        trees = [encoder.trees(group.history, _requests(group)) for group in groups]
-        self._counts = np.array([len(of_group) for of_group in trees], np.int64)
+        counts, labels, label_weights, weights = array("q"), bytearray(), array("d"), array("d")
+
+        def trees() -> Iterator[Tree]:
+            """Of each history; what goes with them is noted."""
+            for group in groups:
+                of_group = encoder.trees(group.history, _requests(group))
+                counts.append(len(of_group))
+                weights.append(group.weight * len(group.labels))
+                for tree in of_group:
+                    labels.extend(group.labels[request] for request in tree.requests)
+                    label_weights.extend([group.weight] * len(tree.requests))
+                    yield tree.prefix, tree.suffixes
+
+        self._forest = Forest(trees())
+        self._counts = np.array(counts, np.int64)
         self._first_tree = np.cumsum(self._counts) - self._counts
-        flat = [(group, tree) for group, of_group in enumerate(trees) for tree in of_group]
-        self._forest = Forest(
-            [tree.prefix for _, tree in flat], [tree.suffixes for _, tree in flat]
-        )
-        self._labels = np.array(
-            [groups[group].labels[request] for group, tree in flat for request in tree.requests],
-            np.bool_,
-        )
-        self._label_weights = np.repeat(
-            [groups[group].weight for group, _ in flat], [len(tree.requests) for _, tree in flat]
-        )
-        numbers = np.repeat(np.arange(len(groups)), self._counts)
-        of_groups = np.bincount(numbers, self._forest.lengths, len(groups))
+        self._labels = np.frombuffer(labels, np.bool_)
+        self._label_weights = np.array(label_weights, np.float64)
+        numbers = np.repeat(np.arange(len(counts)), self._counts)
+        of_groups = np.bincount(numbers, self._forest.lengths, len(counts))
         self.lengths: NDArray[np.int64] = of_groups.astype(np.int64)
         self.targets = np.zeros_like(self.lengths)
         self._device = device
-        self.weights: NDArray[np.float64] = np.array(
-            [group.weight * len(group.labels) for group in groups], np.float64
-        )
+        self.weights: NDArray[np.float64] = np.array(weights, np.float64)
 
     def loss(self, engine: Engine, indices: Sequence[int], generator: torch.Generator) -> LossSums:
         """Σ w·CE and Σ w over the labels of some histories, in packed rows."""

@@ -23,15 +23,15 @@ def _objective(training: RoleTraining) -> Objective:
     from llm_i2i_spark.sft.hard_negatives import with_hard_negatives
     from llm_i2i_spark.sft.objectives.yes_no import YesNoObjective, centre_on
 
-    groups = labelled_candidates(training.examples(DISCRIMINATOR.export_table))
+    rows = training.examples(DISCRIMINATOR.export_table)
+    groups = training.sampled(labelled_candidates(rows, training.catalogue))
     export = training.config.export
     if export.negatives == "generator":
         groups = with_hard_negatives(
             groups,
             training.trained(GENERATOR.name),
             training.known_items,
-            training.new_items,
-            training.catalogue,
+            training.known_items.new_items(),
             export.hard_negatives_from,
             export.hard_negatives_share,
             training.config.seed,
@@ -47,11 +47,13 @@ def _calibrate(training: RoleTraining) -> FittedCalibration | None:
     from llm_i2i_spark.sft.examples import generator_rows
 
     fitted = calibrate(
-        list(generator_rows(training.examples(GENERATOR.export_table), "calibration")),
+        generator_rows(
+            training.examples(GENERATOR.export_table), "calibration", training.catalogue
+        ),
         training.trained(GENERATOR.name),
         training.checkpoint(),
         training.known_items,
-        training.catalogue,
+        training.catalogue.texts,
         training.config.generate.per_user,
         training.config.export.history_length,
         training.distributed,
