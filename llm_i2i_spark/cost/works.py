@@ -57,10 +57,21 @@ Readings = Iterator[tuple[str, Reading, int]]
 
 def _fine_tuning(counting: Counting) -> Readings:
     sft = counting.config.sft
-    yield "train generator", _times(_generator_training(counting), sft.epochs), BACKWARD
+    once = _generator_training(counting)
+    passes = _passes(once, sft.epochs, sft.batch_size, sft.max_steps)
+    yield "train generator", _times(once, passes), BACKWARD
     once, hard = _discriminator_training(counting)
-    yield "draw hard negatives", hard, 1
-    yield "train discriminator", _times(once, sft.discriminator.epochs), BACKWARD
+    own = sft.discriminator
+    passes = _passes(once, own.epochs, own.batch_size, sft.max_steps)
+    yield "draw hard negatives", _times(hard, min(passes, 1)), 1
+    yield "train discriminator", _times(once, passes), BACKWARD
+
+
+def _passes(once: Reading, epochs: int, batch_size: int, max_steps: int | None) -> float:
+    """How often each example is trained on: of more than `max_steps` take, some never are."""
+    if max_steps is None:
+        return epochs
+    return min(epochs, max_steps * batch_size / max(once.prompts, 1))
 
 
 def _generator_training(counting: Counting) -> Reading:
@@ -178,7 +189,7 @@ def _score(reading: Reading, shape: PromptShape, rows: float, shown: int, asked:
     reading.add(rows * trees, history + asked / trees * shape.request, asked / trees, prompts=rows)
 
 
-def _times(reading: Reading, passes: int) -> Reading:
+def _times(reading: Reading, passes: float) -> Reading:
     return Reading(
         **{name: passes * value for name, value in vars(reading).items()},
     )

@@ -84,8 +84,7 @@ def train(
     engine = open_engine(model, plan, distributed)
     curve = checkpoints.resume(engine, plan.epochs)
     loop = _TrainingLoop(engine, objective, plan, distributed, reporter, len(curve))
-    epochs = math.ceil(loop.all_steps / loop.steps)
-    for epoch in range(len(curve), epochs):
+    for epoch in range(len(curve), loop.epochs):
         loss = loop.run_epoch(epoch)
         wrong = _not_numbers(loss, model)
         if wrong:
@@ -96,7 +95,7 @@ def train(
         last = min((epoch + 1) * loop.steps, loop.all_steps) - 1
         rate = plan.learning_rate_at(last, loop.all_steps)
         curve.append(CurvePoint(plan.role, epoch + 1, loss, rate))
-        if (epoch + 1) % plan.checkpoint_every == 0 and epoch + 1 < epochs:
+        if (epoch + 1) % plan.checkpoint_every == 0 and epoch + 1 < loop.epochs:
             checkpoints.save(engine, curve)
     engine.destroy()
     return curve
@@ -180,6 +179,7 @@ class _TrainingLoop:
     Attributes:
         steps: optimizer steps an epoch.
         all_steps: of the whole training.
+        epochs: that are begun.
     """
 
     def __init__(
@@ -197,6 +197,7 @@ class _TrainingLoop:
         count = len(objective.weights)
         self.steps = plan.steps_an_epoch(count, self._slots)
         self.all_steps = plan.steps_of_all_epochs(self.steps)
+        self.epochs = math.ceil(self.all_steps / self.steps)
         self._started, self._start_epoch = time.monotonic(), start_epoch
 
     def run_epoch(self, epoch: int) -> float:
@@ -247,7 +248,7 @@ class _TrainingLoop:
         examples = len(self._objective.weights) * done / self.steps
         how_fast = pace(examples, max(time.monotonic() - self._started, 1e-9))
         note = (
-            f"epoch {epoch + 1} of {self._plan.epochs}, loss {loss:.4f}, {self._objective.unit}:"
+            f"epoch {epoch + 1} of {self.epochs}, loss {loss:.4f}, {self._objective.unit}:"
             f" {how_fast}"
         )
         self._reporter.progress(

@@ -82,6 +82,21 @@ def test_a_sample_of_the_users_trains_for_its_share_and_all_are_asked() -> None:
         assert found[name] == tokens * (1 if name.startswith("items for") else 0.25)
 
 
+def test_so_many_steps_take_so_many_examples() -> None:
+    log = LogSize((0, 0, 2000), items=10, text_bytes=0)
+    works = {work.name: work for work in works_of("sft", Config(), log, MODEL)}
+    config = config_of(sft__max_steps=3)
+    found = {work.name: work for work in works_of("sft", config, log, MODEL)}
+    sft = config.sft
+    assert found["train generator"].prompts == 3 * sft.batch_size
+    assert found["train discriminator"].prompts == pytest.approx(3 * sft.discriminator.batch_size)
+    share = found["train discriminator"].prompts / works["train discriminator"].prompts
+    hard = works["draw hard negatives"].tokens * share * sft.discriminator.epochs
+    assert found["draw hard negatives"].tokens == pytest.approx(hard)
+    config = config_of(sft__max_steps=10**6)
+    assert {work.name: work for work in works_of("sft", config, log, MODEL)} == works
+
+
 def test_a_long_history_is_scored_window_by_window() -> None:
     # 23 items in windows of 10 that start 5 apart: items 0 to 10, 11 to 15, 16 to 20, 21 and 22.
     config = config_of(discriminate__score_real=True)

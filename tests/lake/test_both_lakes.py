@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from llm_i2i_spark.base.errors import UserError
+from llm_i2i_spark.base.errors import InputDataError, UserError
 from llm_i2i_spark.base.run_record import commit_of, fingerprint_in
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.config.files import load_config
@@ -56,6 +57,18 @@ def test_a_write_replaces_its_scope_and_leaves_the_others(lake: Lake | DeltaRsLa
     assert items(lake) == {"7", "é"}
     assert items(lake, None, REAL) == {"7"}
     assert items(lake, 3, SERVED) == {"é"}
+
+
+def test_batches_are_the_rows_of_the_files(written: Config) -> None:
+    lake, columns = DeltaRsLake(written.lake), ["variant", "user_id", "item_id"]
+    for where in ((None,), (None, REAL), (3, SERVED), (1,)):
+        version, *scope = where
+        batches = list(lake.batches("fused", version, columns, *scope))
+        keys = [(name, "ascending") for name in columns]
+        found = pa.Table.from_batches(batches).sort_by(keys)
+        assert found == lake.read("fused", version, columns, *scope).sort_by(keys)
+    with pytest.raises(InputDataError, match="has no rows"):
+        list(lake.batches("fused", None, columns, {"variant": "none"}))
 
 
 def test_old_versions_stay_readable(lake: Lake | DeltaRsLake) -> None:

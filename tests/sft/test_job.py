@@ -138,6 +138,16 @@ def test_the_same_run_again_trains_nothing_and_without_its_commit_gives_the_same
     assert names == sorted(path.name for path in (root / "checkpoints_files").iterdir())
 
 
+def test_of_more_examples_than_the_steps_take_some_are_drawn(tiny, run_here, tmp_path):
+    root = tiny.write_lake(tmp_path)
+    few = {"max_steps": 2, "batch_size": 8, "discriminator": {"batch_size": 8}}
+    run_here(tiny.write_config(root, few))
+    manifests = {role: load(row).manifest for role, row in committed(root).items()}
+    run_here(tiny.write_config(root, {**few, "max_steps": 4}), "y")
+    for role, row in committed(root).items():
+        assert load(row).manifest["tokens"] == pytest.approx(2 * manifests[role]["tokens"], rel=0.3)
+
+
 @pytest.mark.faults("F12", end="same")
 def test_a_deleted_checkpoint_is_missed_and_made_again(tiny, run_here, tmp_path):
     root = tiny.write_lake(tmp_path)

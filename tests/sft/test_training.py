@@ -32,7 +32,7 @@ from llm_i2i_spark.sft.examples import GeneratorRow
 from llm_i2i_spark.sft.objectives.next_item import NextItemObjective
 from llm_i2i_spark.sft.plain_engine import PlainEngine
 from llm_i2i_spark.sft.roles import DISCRIMINATOR, GENERATOR
-from llm_i2i_spark.sft.training import EXAMPLE_ORDER, random_numbers, train
+from llm_i2i_spark.sft.training import EXAMPLE_ORDER, random_numbers, train, trained_tokens
 from llm_i2i_spark.sft.training_checkpoints import TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter, discard
 
@@ -144,6 +144,23 @@ def test_weights_divide_over_the_whole_batch(one_rank, tmp_path):
     assert not torch.allclose(
         model.item_embedding.weight, unweighted.item_embedding.weight, atol=1e-4
     )
+
+
+def test_so_many_steps_and_no_more(one_rank, tmp_path):
+    notes, settings = [], SETTINGS.model_copy(update={"epochs": 5, "max_steps": 4})
+    model, plan = make_model(), make_plan(settings)
+    objective = make_objective(model, lambda n: 1.0)
+    curve = run(model, objective, plan, one_rank, tmp_path, notes)
+    # 20 examples, at most 8 a step: an epoch of three steps, and one step of the next.
+    steps = [note for note in notes if note["kind"] == "progress"]
+    assert (steps[-1]["done"], steps[-1]["total"]) == (4, 4)
+    assert [point.epoch for point in curve] == [1, 2]
+    assert curve[-1].learning_rate == plan.learning_rate_at(3, 4)
+    second = random_numbers(plan, EXAMPLE_ORDER, 1).permutation(EXAMPLES)
+    of_second = objective.lengths[np.array_split(second, 3)[0]].sum()
+    assert trained_tokens(objective, plan, one_rank) == objective.lengths.sum() + of_second
+    whole = make_plan(SETTINGS)
+    assert trained_tokens(objective, whole, one_rank) == whole.epochs * objective.lengths.sum()
 
 
 def with_deepspeed(settings, folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.sections.sft import SftConfig
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from llm_i2i_spark.sft.role_training import RoleTraining
     from llm_i2i_spark.sft.training import Objective
 
+CALIBRATION_USERS = 20_000
+"""At most, of a long log evenly spaced ones: a line through so many has no use for more."""
 ITEM_RATE_FACTOR = 0.3
 """Its few epochs should adapt the generator's item embeddings, not overwrite them."""
 
@@ -46,10 +49,10 @@ def _calibrate(training: RoleTraining) -> FittedCalibration | None:
     from llm_i2i_spark.sft.calibrate import calibrate
     from llm_i2i_spark.sft.examples import generator_rows
 
+    examples = training.examples(GENERATOR.export_table)
+    withheld = generator_rows(examples, "calibration", training.catalogue)
     fitted = calibrate(
-        generator_rows(
-            training.examples(GENERATOR.export_table), "calibration", training.catalogue
-        ),
+        withheld[:: math.ceil(len(withheld) / CALIBRATION_USERS) or 1],
         training.trained(GENERATOR.name),
         training.checkpoint(),
         training.known_items,
