@@ -18,10 +18,10 @@ from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.base.sections.export import Layout
 from llm_i2i_spark.lm.model import BOS, CANDIDATE, QUERY
 from llm_i2i_spark.lm.packing import IGNORE_INDEX, Example, Integers, Tokens
+from llm_i2i_spark.lm.prompt_tokenizer import PromptTokenizer
 from llm_i2i_spark.lm.trees import Suffix
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary
 from llm_i2i_spark.prompts.items import Item
-from llm_i2i_spark.prompts.render import render_item, split_chat
 from llm_i2i_spark.prompts.templates import Template
 
 if TYPE_CHECKING:
@@ -94,10 +94,11 @@ class Encoder:
         self._first_item_token = vocabulary_size
         self._all_tokens = vocabulary_size + vocabulary.n_tokens
         self._template = template
+        self._words = PromptTokenizer(tokenizer, template) if tokenizer is not None else None
         self._before, self._after = (
-            (_token_array([bos]), _token_array([]))
-            if tokenizer is None
-            else self._chat_frame(tokenizer)
+            (np.array([bos], np.int64), np.empty(0, np.int64))
+            if self._words is None
+            else self._words.frame()
         )
 
     @property
@@ -267,32 +268,6 @@ class Encoder:
         return np.concatenate([self._render(self._template.candidate, candidate), self._after])
 
     def _render(self, pattern: str, item: Item) -> Tokens:
-        if self.tokenizer is None:
+        if self._words is None:
             return self._item_tokens(item)
-        return np.concatenate(
-            [_text_tokens(self.tokenizer, render_item(pattern, item.text)), self._item_tokens(item)]
-        )
-
-    def _chat_frame(self, tokenizer: PreTrainedTokenizerBase) -> tuple[Tokens, Tokens]:
-        """Tokens before the first and after the last item, chat markers included."""
-
-        def chat(messages: Sequence[dict[str, str]]) -> str:
-            return str(
-                tokenizer.apply_chat_template(
-                    list(messages), tokenize=False, add_generation_prompt=True
-                )
-            )
-
-        before, after = split_chat(self._template, chat if tokenizer.chat_template else None)
-        return _token_array(
-            tokenizer.encode(before, add_special_tokens=not tokenizer.chat_template)
-        ), _token_array(tokenizer.encode(after, add_special_tokens=False))
-
-
-def _text_tokens(tokenizer: PreTrainedTokenizerBase, text: str) -> Tokens:
-    """Tokens of a title, in which special tokens are ordinary words."""
-    return _token_array(tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True))
-
-
-def _token_array(tokens: Sequence[int]) -> Tokens:
-    return np.array(tokens, np.int64)
+        return np.concatenate([self._words.item_text(pattern, item.text), self._item_tokens(item)])
