@@ -132,10 +132,12 @@ class Job:
         rows = generator_rows(self._examples(GENERATOR.export_table), "train", catalogue)
         return rows.item_numbers()
 
-    def _examples(self, table: str) -> Iterator[pa.RecordBatch]:
+    def _examples(
+        self, table: str, columns: Sequence[str] | None = None
+    ) -> Iterator[pa.RecordBatch]:
         contract = TABLES[table]
-        columns = [name for name in contract.names if name not in contract.scope]
-        return self.lake.batches(table, self.run.reads[table], columns, self.run.scopes[0])
+        wanted = columns or [name for name in contract.names if name not in contract.scope]
+        return self.lake.batches(table, self.run.reads[table], wanted, self.run.scopes[0])
 
     def _train(
         self,

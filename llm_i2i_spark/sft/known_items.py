@@ -15,28 +15,28 @@ Int64Array = NDArray[np.int64]
 
 
 class KnownItems(Mapping[str, set[str]]):
-    """The items of every user in `sft_generator`, except one withheld for calibration, at some
-    eight bytes an item.
+    """The items of users in `sft_generator`, except one withheld for calibration, at some eight
+    bytes an item.
 
     Args:
         batches: of the table.
         catalogue: numbers the items.
+        user_ids: of the users, in any order; all others have nothing here.
     """
 
-    def __init__(self, batches: Iterable[pa.RecordBatch], catalogue: Catalogue) -> None:
+    def __init__(
+        self, batches: Iterable[pa.RecordBatch], catalogue: Catalogue, user_ids: pa.Array
+    ) -> None:
         self._catalogue = catalogue
-        users: list[pa.Array] = [pa.array([], pa.large_string())]
-        pairs: list[tuple[Int64Array, Int64Array]] = []
+        users, size = pc.unique(user_ids.cast(pa.large_string())), max(len(catalogue), 1)
+        self._clicked = np.zeros(len(catalogue), np.bool_)
+        keys = [np.zeros(0, np.int64)]
         for batch in batches:
-            pairs.append(_pairs(batch, catalogue, before=sum(map(len, users))))
-            users.append(pc.unique(batch["user_id"]).cast(pa.large_string()))
-        # A user may be in several batches.
-        encoded = pa.concat_arrays(users).dictionary_encode()
-        of_all = encoded.indices.to_numpy().astype(np.int64)
-        keys = [of_all[user] * max(len(catalogue), 1) + item for user, item in pairs]
-        unique = np.unique(np.concatenate([np.zeros(0, np.int64), *keys]))
-        user, self._items = np.divmod(unique, max(len(catalogue), 1))
-        self._users = {name: n for n, name in enumerate(encoded.dictionary.to_pylist())}
+            user, item = _pairs(batch, catalogue, users)
+            self._clicked[item] = True
+            keys.append(np.unique(user[user >= 0] * size + item[user >= 0]))
+        user, self._items = np.divmod(np.unique(np.concatenate(keys)), size)
+        self._users = {name: number for number, name in enumerate(users.to_pylist())}
         self._starts = np.searchsorted(user, np.arange(len(self._users) + 1))
 
     def __getitem__(self, user_id: str) -> set[str]:
@@ -51,27 +51,23 @@ class KnownItems(Mapping[str, set[str]]):
         return len(self._users)
 
     def new_items(self) -> set[str]:
-        """Items with a text that no user has."""
-        has = np.zeros(len(self._catalogue), np.bool_)
-        has[self._items] = True
-        without = self._catalogue.items(np.flatnonzero(~has))
+        """Items with a text that no user of the table has."""
+        without = self._catalogue.items(np.flatnonzero(~self._clicked))
         return {item.item_id for item in without if item.has_text}
 
 
 def _pairs(
-    batch: pa.RecordBatch, catalogue: Catalogue, before: int
+    batch: pa.RecordBatch, catalogue: Catalogue, users: pa.Array
 ) -> tuple[Int64Array, Int64Array]:
-    """Users and items of a batch; users by their number among those of it, after those `before`."""
-    users = pc.index_in(batch["user_id"], value_set=pc.unique(batch["user_id"])).to_numpy()
-    withheld = pc.not_equal(batch["split"], "train").to_numpy(zero_copy_only=False)
-    found = []
+    """Users and items of a batch; users by their number, -1 for one who is not among them."""
+    found = pc.index_in(batch["user_id"].cast(pa.large_string()), value_set=users)
+    numbers = pc.fill_null(found, -1).to_numpy().astype(np.int64)
+    trained = pc.equal(batch["split"], "train").to_numpy(zero_copy_only=False)
+    columns = []
     for name in ("history", "targets"):
-        item_ids = pc.struct_field(pc.list_flatten(batch[name]), "item_id")
+        items = catalogue.numbers(pc.struct_field(pc.list_flatten(batch[name]), "item_id"))
         rows = np.repeat(np.arange(len(batch)), pc.list_value_length(batch[name]).to_numpy())
-        kept = ~withheld[rows] if name == "targets" else np.ones(len(rows), np.bool_)
-        found.append((users[rows[kept]], catalogue.numbers(item_ids)[kept]))
-    columns = (np.concatenate(parts).astype(np.int64) for parts in zip(*found, strict=True))
-    user, item = columns
-    keys = np.unique(user * max(len(catalogue), 1) + item)
-    user, item = np.divmod(keys, max(len(catalogue), 1))
-    return user + before, item
+        kept = trained[rows] | (name == "history")
+        columns.append((numbers[rows[kept]], items[kept].astype(np.int64)))
+    user, item = (np.concatenate(parts) for parts in zip(*columns, strict=True))
+    return user, item

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
 import pyarrow as pa
 
 from llm_i2i_spark.config.config import Config
@@ -19,12 +18,12 @@ from llm_i2i_spark.sft.artifacts import ModelArtifacts
 from llm_i2i_spark.sft.catalogue import Catalogue
 from llm_i2i_spark.sft.distributed import Distributed
 from llm_i2i_spark.sft.engine import TrainingPlan
-from llm_i2i_spark.sft.examples import Rows
 from llm_i2i_spark.sft.known_items import KnownItems
 from llm_i2i_spark.sft.roles.base import Role
 from llm_i2i_spark.sft.roles.generator import GENERATOR
-from llm_i2i_spark.sft.training import SAMPLE, random_numbers, train, trained_tokens
+from llm_i2i_spark.sft.training import train, trained_tokens
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
+from llm_i2i_spark.sft.user_sample import rows_of_some_users
 from llm_i2i_spark.training_job.events import Reporter
 
 if TYPE_CHECKING:
@@ -53,7 +52,8 @@ class RoleTraining:
         artifacts: tokenizer, vocabulary and text features, the same for all roles.
         model: with the weights that training starts from; trained in place.
         catalogue: of the run.
-        examples: reads the rows of an export table at the version of the run, some at a time.
+        examples: reads an export table at the version of the run, some rows at a time, all columns
+            or those of some names.
         trained: loads the finished checkpoint of an earlier role, by its name.
         distributed: this rank.
         reporter: of progress.
@@ -64,7 +64,7 @@ class RoleTraining:
     artifacts: ModelArtifacts
     model: ItemLanguageModel
     catalogue: Catalogue
-    examples: Callable[[str], Iterable[pa.RecordBatch]]
+    examples: Callable[[str, Sequence[str] | None], Iterable[pa.RecordBatch]]
     trained: Callable[[str], LoadedCheckpoint]
     distributed: Distributed
     reporter: Reporter
@@ -80,14 +80,17 @@ class RoleTraining:
         settings, device = self.config.sft, self.distributed.device
         return TrainingPlan.of_role(self.role, settings, self.config.seed, device)
 
-    def sampled(self, rows: Rows) -> Rows:
-        """As many of the rows, drawn by the seed, as `sft.max_steps` take; in their order."""
-        plan = self.plan
-        wanted = len(rows) if plan.max_steps is None else plan.max_steps * plan.batch_size
-        if wanted >= len(rows):
-            return rows
-        drawn = random_numbers(plan, SAMPLE).permutation(len(rows))[:wanted]
-        return rows.taken(rows.order[np.sort(drawn)])
+    def training_rows(self, column: str, value: object) -> Iterable[pa.RecordBatch]:
+        """The rows of the role's table; where `sft.max_steps` take fewer, those of some users.
+
+        Args:
+            column: by which examples are counted: the rows in which it has ...
+            value: ... this one.
+        """
+        plan, table = self.plan, self.role.export_table
+        most = None if plan.max_steps is None else plan.max_steps * plan.batch_size
+        read = partial(self.examples, table)
+        return rows_of_some_users(read, most, column, value, self.config.seed)
 
     def train(self, checkpoints: TrainingCheckpoints) -> Trained:
         """Train the model in place, from the newest training checkpoint where there is one; its
@@ -128,7 +131,6 @@ class RoleTraining:
         model = self.model.to(self.distributed.device).eval()
         return self.artifacts.as_checkpoint(model, self.role, self.distributed.device)
 
-    @cached_property
-    def known_items(self) -> KnownItems:
-        """For every user the items of the export, except one withheld for calibration."""
-        return KnownItems(self.examples(GENERATOR.export_table), self.catalogue)
+    def known_items(self, user_ids: pa.Array) -> KnownItems:
+        """For some users the items of the export, except one withheld for calibration."""
+        return KnownItems(self.examples(GENERATOR.export_table, None), self.catalogue, user_ids)

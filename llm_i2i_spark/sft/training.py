@@ -28,7 +28,7 @@ from llm_i2i_spark.sft.memory import fit_memory, free_memory, largest_micro_batc
 from llm_i2i_spark.sft.training_checkpoints import CurvePoint, TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter
 
-EXAMPLE_ORDER, SLOT, SAMPLE = 0, 1, 2
+EXAMPLE_ORDER, SLOT = 0, 1
 """What random numbers are for; part of their key."""
 
 

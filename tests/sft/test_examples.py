@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from llm_i2i_spark.sft.examples import (
     labelled_candidates,
 )
 from llm_i2i_spark.sft.known_items import KnownItems
+from llm_i2i_spark.sft.user_sample import rows_of_some_users
 
 # Ids whose order is not that of their numbers, and not the same with "|" behind them.
 ITEMS = [Item(f"i{n}", "" if n == 3 else f"title {n}") for n in range(12)]
@@ -89,15 +91,36 @@ def test_what_users_have_is_all_but_what_is_withheld(catalogue) -> None:
     for row in table:
         entries = row["history"] + (row["targets"] if row["split"] == "train" else [])
         expected[row["user_id"]] |= {entry["item_id"] for entry in entries}
-    known = KnownItems(in_batches(table, 1), catalogue)
-    assert dict(known) == expected
-    assert known.get("nobody", set()) == set()
-    assert known.new_items() == {NEVER_CLICKED.item_id}
+    for chosen in (USERS, USERS[::3]):
+        known = KnownItems(in_batches(table, 1), catalogue, pa.array(chosen * 2))
+        assert dict(known) == {user: expected[user] for user in chosen}
+        assert known.get("nobody", set()) == set()
+        assert known.new_items() == {NEVER_CLICKED.item_id}
 
 
 def test_nobody_has_anything(catalogue) -> None:
-    assert len(KnownItems([], catalogue)) == 0
+    assert dict(KnownItems([], catalogue, pa.array(["u"]))) == {"u": set()}
     assert len(generator_rows([], "train", catalogue)) == 0
+
+
+def test_some_users_have_about_so_many_examples() -> None:
+    users = [f"user {number}" for number in range(4000)]
+    rows = pa.table({"user_id": users * 2, "split": ["train"] * 4000 + ["calibration"] * 4000})
+
+    def drawn(most: int | None, seed: int = 1, size: int = 999) -> list[str]:
+        def read(columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+            return iter(rows.select(columns or rows.column_names).to_batches(max_chunksize=size))
+
+        batches = rows_of_some_users(read, most, "split", "train", seed)
+        return [row["user_id"] for batch in batches for row in batch.to_pylist()]
+
+    assert drawn(None) == drawn(4000) == rows["user_id"].to_pylist()
+    found = drawn(1000)
+    # Of 4,000 users a quarter, with a standard deviation of 27.
+    assert abs(len(set(found)) - 1000) < 110
+    assert len(found) == 2 * len(set(found))
+    assert drawn(1000, size=7) == found
+    assert abs(len(set(found) & set(drawn(1000, seed=2))) - 250) < 60
 
 
 def candidate_table() -> list[dict[str, Any]]:

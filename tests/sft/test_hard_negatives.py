@@ -53,8 +53,8 @@ def mined(finished_lake, one_rank):
     (folder,) = (root / "checkpoints_files").glob("generator-*")
     generator = load_checkpoint(folder, templates.GENERATOR, "cpu")
     catalogue = Catalogue.of_table(lake.read("items", 0, ["item_id", "text"]))
-    known = KnownItems(batches(lake, "sft_generator"), catalogue)
     plain = labelled_candidates(batches(lake, "sft_discriminator"), catalogue)
+    known = KnownItems(batches(lake, "sft_generator"), catalogue, plain.user_ids)
 
     def mine(pool_size: int, share: float, seed: int = 1, order=slice(None), new=frozenset()):
         found = with_hard_negatives(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 from llm_i2i_spark.base.sections.sft import SftConfig
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from llm_i2i_spark.sft.training import Objective
 
 CALIBRATION_USERS = 20_000
-"""At most, of a long log evenly spaced ones: a line through so many has no use for more."""
+"""About so many at most, drawn by the seed: a line through their proposals has no use for more."""
 ITEM_RATE_FACTOR = 0.3
 """Its few epochs should adapt the generator's item embeddings, not overwrite them."""
 
@@ -26,15 +26,16 @@ def _objective(training: RoleTraining) -> Objective:
     from llm_i2i_spark.sft.hard_negatives import with_hard_negatives
     from llm_i2i_spark.sft.objectives.yes_no import YesNoObjective, centre_on
 
-    rows = training.examples(DISCRIMINATOR.export_table)
-    groups = training.sampled(labelled_candidates(rows, training.catalogue))
+    # Of each history one candidate was observed.
+    groups = labelled_candidates(training.training_rows("label", True), training.catalogue)
     export = training.config.export
     if export.negatives == "generator":
+        known = training.known_items(groups.user_ids)
         groups = with_hard_negatives(
             groups,
             training.trained(GENERATOR.name),
-            training.known_items,
-            training.known_items.new_items(),
+            known,
+            known.new_items(),
             export.hard_negatives_from,
             export.hard_negatives_share,
             training.config.seed,
@@ -48,14 +49,16 @@ def _objective(training: RoleTraining) -> Objective:
 def _calibrate(training: RoleTraining) -> FittedCalibration | None:
     from llm_i2i_spark.sft.calibrate import calibrate
     from llm_i2i_spark.sft.examples import generator_rows
+    from llm_i2i_spark.sft.user_sample import rows_of_some_users
 
-    examples = training.examples(GENERATOR.export_table)
-    withheld = generator_rows(examples, "calibration", training.catalogue)
+    read, seed = partial(training.examples, GENERATOR.export_table), training.config.seed
+    rows = rows_of_some_users(read, CALIBRATION_USERS, "split", "calibration", seed)
+    withheld = generator_rows(rows, "calibration", training.catalogue)
     fitted = calibrate(
-        withheld[:: math.ceil(len(withheld) / CALIBRATION_USERS) or 1],
+        withheld,
         training.trained(GENERATOR.name),
         training.checkpoint(),
-        training.known_items,
+        training.known_items(withheld.user_ids),
         training.catalogue.texts,
         training.config.generate.per_user,
         training.config.export.history_length,

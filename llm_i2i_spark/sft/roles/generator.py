@@ -18,10 +18,10 @@ def _objective(training: RoleTraining) -> Objective:
     from llm_i2i_spark.sft.objectives.next_item import NextItemObjective
     from llm_i2i_spark.sft.objectives.next_item_trees import NextItemTreesObjective
 
-    rows = generator_rows(training.examples(GENERATOR.export_table), "train", training.catalogue)
+    rows = generator_rows(training.training_rows("split", "train"), "train", training.catalogue)
     in_one_pass = training.config.export.layout == "dialogue"
     return (NextItemTreesObjective if in_one_pass else NextItemObjective)(
-        training.sampled(rows),
+        rows,
         training.encoder,
         training.artifacts.has_text,
         training.config.sft.sampled_negatives,
