@@ -8,6 +8,7 @@ coarse to fine, and a last code that tells apart the items with the same other c
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,8 +19,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from llm_i2i_spark.base.sections.sft import SftConfig
+from llm_i2i_spark.lm.text_features import AT_ONCE, FITTED_ON
 from llm_i2i_spark.lm.token_limits import CODE_LENGTH, CODE_SIZE, are_atomic
 
+DISTINCT_AMONG = 40
+"""Rows a cluster among which as many different ones as clusters are looked for first."""
 Codes = NDArray[np.int64]
 Features = NDArray[np.float32]
 
@@ -64,7 +68,7 @@ class ItemVocabulary:
         seed: int = 0,
     ) -> ItemVocabulary:
         """A few codes an item: `length` - 1 residual k-means codes, and one that tells apart the
-        items with the same ones.
+        items with the same ones. Clusters of a large catalogue are those of a sample of it.
 
         Args:
             item_ids: strictly ascending.
@@ -73,24 +77,13 @@ class ItemVocabulary:
             size: clusters a level.
             seed: of the clustering.
         """
-        from sklearn.cluster import MiniBatchKMeans  # a second, for those who make codes alone
-
         residual = features.astype(np.float32, copy=True)
-        levels: list[Codes] = []
+        levels = np.empty((len(features), length - 1), np.int64)
         for level in range(length - 1):
-            distinct = len(np.unique(residual, axis=0))
-            clusters = MiniBatchKMeans(
-                min(size, distinct),
-                random_state=(seed + level) % 2**32,
-                batch_size=4096,
-                n_init=1,
-            ).fit(residual)
-            levels.append(clusters.labels_.astype(np.int64) + level * size)
-            residual -= clusters.cluster_centers_[clusters.labels_]
-        last = _number_within_groups(np.stack(levels, axis=1))
-        codes = np.concatenate(
-            [np.stack(levels, axis=1), last[:, None] + (length - 1) * size], axis=1
-        )
+            labels = _take_centres(residual, size, (seed + level) % 2**32)
+            levels[:, level] = labels + level * size
+        last = _number_within_groups(levels)
+        codes = np.concatenate([levels, last[:, None] + (length - 1) * size], axis=1)
         return cls(tuple(item_ids), codes, int(codes.max(initial=-1)) + 1)
 
     @property
@@ -159,6 +152,30 @@ def build_vocabulary(
         if are_atomic(config.item_tokens, len(item_ids))
         else ItemVocabulary.semantic(item_ids, features, seed=seed)
     )
+
+
+def _take_centres(residual: Features, size: int, seed: int) -> NDArray[np.int32]:
+    """The cluster of each row (mini-batch k-means), whose centre is taken from it in place."""
+    from sklearn.cluster import MiniBatchKMeans  # a second, for those who make codes alone
+
+    sample = residual[:: math.ceil(len(residual) / FITTED_ON) or 1]
+    some = sample[: DISTINCT_AMONG * size]
+    enough = len(np.unique(some, axis=0)) >= size
+    distinct = size if enough else len(np.unique(sample, axis=0))
+    clusters = MiniBatchKMeans(
+        min(size, distinct), random_state=seed, batch_size=4096, n_init=1
+    ).fit(sample)
+    labels = np.empty(len(residual), np.int32)
+    for start in range(0, len(residual), AT_ONCE):
+        rows = residual[start : start + AT_ONCE]
+        found = (
+            clusters.labels_[start : start + AT_ONCE]
+            if len(sample) == len(residual)
+            else clusters.predict(rows)
+        )
+        labels[start : start + AT_ONCE] = found
+        rows -= clusters.cluster_centers_[found]
+    return labels
 
 
 def _number_within_groups(codes: Codes) -> Codes:

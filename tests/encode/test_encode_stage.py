@@ -9,6 +9,7 @@ import pytest
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.errors import InputDataError
 from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.encode import encode_items as encode_items_module
 from llm_i2i_spark.encode.encode_items import encode_items
 from llm_i2i_spark.encode.stage import STAGE
 from llm_i2i_spark.lake.tables import Lake, contract_schema
@@ -52,3 +53,31 @@ def test_a_call_on_a_pandas_catalogue_gives_the_same_features(encoded) -> None:
     assert {row["item_id"]: row["features"] for row in rows} == encoded
     with pytest.raises(InputDataError, match="The items need the columns item_id, text and lack"):
         encode_items(catalogue.drop(columns="text"))
+
+
+def test_a_large_catalogue_is_fitted_on_some_items_and_made_by_the_workers(
+    spark, monkeypatch
+) -> None:
+    kinds = ("steel hair brush", "lavender soap bar", "cotton bath towel")
+    texts = {f"i{n:03}": f"{kinds[n % 3]} {n % 7} size{n % 5}" for n in range(240)}
+    texts["bare"] = ""
+    catalogue = pd.DataFrame({"item_id": [*texts], "text": [*texts.values()]})
+    monkeypatch.setattr(encode_items_module, "FITTED_ON", 120)
+    found = {
+        partitions: {
+            row["item_id"]: row["features"]
+            for row in encode_items(
+                spark.createDataFrame(catalogue).repartition(partitions), dims=6
+            ).collect()
+        }
+        for partitions in (1, 5)
+    }
+    assert found[1].keys() == texts.keys()
+    assert found[1].keys() == found[5].keys()
+    for item_id, features in found[1].items():
+        np.testing.assert_allclose(features, found[5][item_id], atol=1e-6)
+    assert not any(found[1].pop("bare"))
+    rows = np.array([found[1][f"i{n:03}"] for n in range(240)])
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1, atol=1e-5)
+    like, unlike = rows[0::3] @ rows[0::3].T, rows[0::3] @ rows[1::3].T
+    assert like.mean() > unlike.mean() + 0.3

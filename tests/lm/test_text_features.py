@@ -13,7 +13,7 @@ import torch
 from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from llm_i2i_spark.base.errors import UserError
-from llm_i2i_spark.lm import text_features
+from llm_i2i_spark.lm import text_encoder, text_features
 from llm_i2i_spark.lm.text_features import embed_texts
 
 TEXTS = [
@@ -79,7 +79,7 @@ def test_an_encoder_reads_each_text_apart_from_its_batch(
     texts = [*TEXTS, "soap", "a brush " * 40]
     features = embed_texts(texts, 64, folder, seed=0)
     assert len(features) == 62
-    monkeypatch.setattr(text_features, "ENCODER_BATCH", 1)
+    monkeypatch.setattr(text_encoder, "ENCODER_BATCH", 1)
     np.testing.assert_allclose(features, embed_texts(texts, 64, folder, seed=0), atol=1e-5)
     assert embed_texts(TEXTS, 4, folder, seed=0).shape == (60, 4)
 
@@ -109,3 +109,25 @@ def test_an_encoder_with_code_is_refused(tmp_path: Path) -> None:
     (tmp_path / "evil.py").write_text("")
     with pytest.raises(UserError, match="brings code"):
         embed_texts(TEXTS, 4, str(tmp_path), seed=0)
+
+
+def test_features_of_a_large_catalogue_are_fitted_on_some_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole = embed_texts(TEXTS, 8, None, seed=0)
+    monkeypatch.setattr(text_features, "FITTED_ON", 30)
+    monkeypatch.setattr(text_features, "AT_ONCE", 7)
+    found = embed_texts([*TEXTS, "something else"], 8, None, seed=0)
+    assert found.shape == (61, 8)
+    assert not found[-1].any()
+    np.testing.assert_allclose(np.linalg.norm(found[:-1], axis=1), 1, atol=1e-5)
+    same, others = ((one @ one.T)[np.triu_indices(60, 1)] for one in (whole, found[:-1]))
+    assert np.corrcoef(same, others)[0, 1] > 0.9
+
+
+@pytest.mark.lm
+def test_an_encoder_that_was_fitted_on_some_says_the_same_of_others(encoder: Path) -> None:
+    for dims in (64, 4):
+        features = text_features.TextFeatures(dims, str(encoder), seed=0)
+        fitted = features.fit_transform([*TEXTS, ""])
+        np.testing.assert_allclose(features.transform([*TEXTS, ""]), fitted, atol=1e-5)

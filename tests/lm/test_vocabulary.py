@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from llm_i2i_spark.base.sections.sft import SftConfig
+from llm_i2i_spark.lm import vocabulary as vocabulary_module
 from llm_i2i_spark.lm.vocabulary import ItemVocabulary, build_vocabulary
 
 STRANGE = sorted(["007", "7", "a\x00b", "\ud800", "é", "e\u0301", "null", " ", "😀"])
@@ -88,3 +89,19 @@ def test_the_settings_choose_the_kind(small: type) -> None:
     ids = [item.item_id for item in small.items(30)]
     assert build_vocabulary(SftConfig(), ids, small.features(30), 0).length == 1
     assert build_vocabulary(SftConfig(item_tokens="codes"), ids, small.features(30), 0).length == 4
+
+
+def test_the_clusters_of_a_large_catalogue_are_those_of_a_sample(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    random = np.random.default_rng(0)
+    centres = 10 * np.eye(4, 8)
+    features = (centres[np.arange(400) % 4] + random.normal(size=(400, 8))).astype(np.float32)
+    ids = [f"{k:03d}" for k in range(400)]
+    monkeypatch.setattr(vocabulary_module, "FITTED_ON", 150)
+    monkeypatch.setattr(vocabulary_module, "AT_ONCE", 33)
+    codes = ItemVocabulary.semantic(ids, features, length=3, size=4, seed=5).codes
+    assert len({tuple(row) for row in codes.tolist()}) == 400
+    for group in range(4):
+        assert len(set(codes[group::4, 0])) == 1
+    assert len(set(codes[:, 0])) == 4
