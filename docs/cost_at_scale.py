@@ -158,7 +158,7 @@ class Held(NamedTuple):
 
 GIGA = 1e9
 HELD = (
-    Held("a rank of fine-tuning: the exported users", "10 kB a user", 10e3 * USERS, 125 * GIGA),
+    Held("a rank of fine-tuning: all examples", "5 kB a user", 5e3 * USERS, 125 * GIGA),
     Held("a rank of fine-tuning: the catalogue", "275 bytes an item", 275 * ITEMS, 125 * GIGA),
     Held("rank 0: basis of the text features", "1,024 bytes an item", 1024 * ITEMS, 1000 * GIGA),
     Held("a worker of generate: vocabulary and index", "141 bytes an item", 141 * ITEMS, 60 * GIGA),

@@ -63,7 +63,7 @@ def test_what_the_page_says_of_the_largest_works_holds(page: str) -> None:
     ]
     assert hard[1] < 0.3 * hard[0]
     first = page.partition("| what one process holds |")[2].splitlines()[2]
-    assert first.startswith("| a rank of fine-tuning: the exported users |")
+    assert first.startswith("| a rank of fine-tuning: all examples |")
 
 
 def test_swing_costs_what_the_page_on_operations_says(hooks: ModuleType) -> None:
