@@ -36,6 +36,7 @@ class DeepSpeedEngine:
         import deepspeed
 
         self._rank, self._world_size = distributed.rank, distributed.world_size
+        self._in_parts = False
         self._engine: Any = deepspeed.initialize(
             model=model.to(distributed.device),
             optimizer=optimizer,
@@ -57,8 +58,15 @@ class DeepSpeedEngine:
         """Turn dropout on."""
         self._engine.train()
 
-    def backward(self, loss: Tensor) -> None:
-        """Add the gradients of one micro-batch's loss, divided by the number of micro-batches."""
+    def backward(self, loss: Tensor, last: bool = True) -> None:
+        """Add the gradients of the loss of a micro-batch, or of a part of it, divided by the number
+        of micro-batches.
+        """
+        self._in_parts |= not last
+        if self._in_parts:  # DeepSpeed takes every call for a micro-batch
+            every = self._engine.gradient_accumulation_steps()
+            ends_step = (self._engine.micro_steps + 1) % every == 0
+            self._engine.set_gradient_accumulation_boundary(last and ends_step)
         self._engine.backward(loss)
 
     def step(self) -> None:

@@ -43,6 +43,7 @@ class TrainingPlan:
         max_steps: of the optimizer at most, over all epochs; None: all.
         least_steps: of the optimizer, as long as `SMALLEST_BATCH` examples are left for each.
         accumulation: micro-batches of a rank before each step.
+        micro_batch_tokens: that pass through the model at once, about; None: no limit.
         warmup_share: fraction of all steps in which the learning rate rises.
         weight_decay: of the weight matrices.
         precision: fp32 or bf16.
@@ -63,6 +64,7 @@ class TrainingPlan:
     max_steps: int | None
     least_steps: int
     accumulation: int
+    micro_batch_tokens: int | None
     warmup_share: float
     weight_decay: float
     precision: str
@@ -88,6 +90,7 @@ class TrainingPlan:
             max_steps=config.max_steps,
             least_steps=numbers.least_steps,
             accumulation=config.accumulation_steps,
+            micro_batch_tokens=config.micro_batch_tokens,
             warmup_share=config.warmup_share,
             weight_decay=config.weight_decay,
             precision=(
@@ -152,8 +155,13 @@ class Engine(Protocol):
     def train(self) -> None:
         """Turn dropout on."""
 
-    def backward(self, loss: Tensor) -> None:
-        """Add the gradients of a micro-batch."""
+    def backward(self, loss: Tensor, last: bool = True) -> None:
+        """Add the gradients of a micro-batch, or of a part of it.
+
+        Args:
+            loss: of it.
+            last: whether it is the last part.
+        """
 
     def step(self) -> None:
         """After the last micro-batch of a step, change the weights."""

@@ -194,7 +194,7 @@ def fit_memory(
         f" {estimate.weights / GB:.1f}, gradients {estimate.gradients / GB:.1f}, optimizer"
         f" {estimate.optimizer / GB:.1f}, {batch.tokens:,} tokens at once"
         f" {estimate.activations / GB:.1f}), and {free / GB:.1f} GB are free: set"
-        f" {_advice(estimate, free, plan)}."
+        f" {_advice(estimate, batch.tokens, free, plan)}."
     )
 
 
@@ -207,15 +207,15 @@ def free_memory(model: ItemLanguageModel, device: torch.device) -> int:
     return int(torch.cuda.mem_get_info(device)[0]) + unused + sum(one.nbytes for one in there)
 
 
-def _advice(estimate: MemoryEstimate, free: int, plan: TrainingPlan) -> str:
+def _advice(estimate: MemoryEstimate, tokens: int, free: int, plan: TrainingPlan) -> str:
     """What to set, so that a training fits."""
     ranks = "more GPUs in sft.nproc_per_node, which share the optimizer's states"
     held_back = plan.gradient_checkpointing is False
     room = free - estimate.static
     if room > 0:
-        # Power of two, since it must divide the batch.
+        # With some room for parts that are longer than most.
         parts = 2 ** math.ceil(math.log2(estimate.activations / room))
-        smaller = f"sft.accumulation_steps={plan.accumulation * parts}, or a smaller batch_size"
+        smaller = f"sft.micro_batch_tokens={max(tokens // parts, 1)}, or a smaller batch_size"
         return f"sft.gradient_checkpointing=true, {smaller}" if held_back else smaller
     if estimate.weights >= free:
         return "a smaller sft.base_model"

@@ -55,10 +55,12 @@ class PlainEngine:
         """Turn dropout on."""
         self.module.train()
 
-    def backward(self, loss: Tensor) -> None:
-        """Add the gradients of one micro-batch's loss, divided by the number of micro-batches."""
+    def backward(self, loss: Tensor, last: bool = True) -> None:
+        """Add the gradients of the loss of a micro-batch, or of a part of it, divided by the number
+        of micro-batches.
+        """
         (loss / self._accumulation).backward()  # type: ignore[no-untyped-call]
-        self._micro_steps += 1
+        self._micro_steps += last
 
     def step(self) -> None:
         """After the last micro-batch, clip the gradients and let the optimizer make its step."""

@@ -146,11 +146,12 @@ def _recomputes(
     free = min(distributed.all_gather([free_memory(model, distributed.device)], ranks))
     slots = ranks * plan.accumulation
     batches = _batches(plan, 0, len(objective.weights), slots)
+    micro_batches = (split_batch(one, objective.lengths, plan, ranks) for one in batches)
     batch = largest_micro_batch(
         objective.lengths,
         objective.targets,
         objective.scored_items,
-        (one[slot::slots] for one in batches for slot in range(slots)),
+        (part for of_step in micro_batches for shares in of_step for one in shares for part in one),
     )
     return fit_memory(model, batch, plan, ranks, free)
 
@@ -161,6 +162,33 @@ def _batches(plan: TrainingPlan, epoch: int, examples: int, slots: int) -> list[
     """
     order = random_numbers(plan, EXAMPLE_ORDER, epoch).permutation(examples)
     return np.array_split(order, plan.steps_an_epoch(examples, slots))
+
+
+def split_batch(
+    batch: NDArray[np.int64], lengths: NDArray[np.int64], plan: TrainingPlan, ranks: int
+) -> list[list[list[NDArray[np.int64]]]]:
+    """What passes through the models of a step.
+
+    Args:
+        batch: numbers of its examples.
+        lengths: tokens of each example.
+        plan: of the training.
+        ranks: how many there are.
+
+    Returns:
+        For each accumulation step and each rank its examples, in parts of about
+        `plan.micro_batch_tokens`; as many on all ranks, which meet at the end of each.
+    """
+    slots = ranks * plan.accumulation
+    shares = [batch[slot::slots] for slot in range(slots)]
+    found = []
+    for first in range(0, slots, ranks):
+        of_ranks, parts = shares[first : first + ranks], 1
+        if plan.micro_batch_tokens is not None:
+            tokens = max(int(lengths[share].sum()) for share in of_ranks)
+            parts = min(math.ceil(tokens / plan.micro_batch_tokens), *map(len, of_ranks))
+        found.append([np.array_split(share, max(parts, 1)) for share in of_ranks])
+    return found
 
 
 def _not_numbers(loss: float, model: ItemLanguageModel) -> str | None:
@@ -229,18 +257,18 @@ class _TrainingLoop:
         # DeepSpeed averages over ranks and accumulation steps, but their weights are not equal:
         # undo it, and divide by the weight of the global batch.
         scale = self._slots / max(total_weight, torch.finfo(torch.float32).tiny)
-        for micro_step in range(plan.accumulation):
+        split = split_batch(batch, self._objective.lengths, plan, distributed.world_size)
+        for micro_step, of_ranks in enumerate(split):
             slot = micro_step * distributed.world_size + distributed.rank
             seed = int(random_numbers(plan, SLOT, step, slot).integers(2**62))
             torch.manual_seed(seed)
-            sums = self._objective.loss(
-                self._engine,
-                batch[slot :: self._slots].tolist(),
-                torch.Generator().manual_seed(seed),
-            )
-            self._engine.backward(sums.loss * scale)
+            negatives = torch.Generator().manual_seed(seed)
+            parts = of_ranks[distributed.rank]
+            for number, part in enumerate(parts, start=1):
+                sums = self._objective.loss(self._engine, part.tolist(), negatives)
+                self._engine.backward(sums.loss * scale, number == len(parts))
+                loss += sums.loss.detach()
             self._engine.step()
-            loss += sums.loss.detach()
         return float(distributed.all_reduce(loss))
 
     def _report(self, epoch: int, number: int, loss: float) -> None:

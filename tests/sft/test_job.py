@@ -165,10 +165,14 @@ def test_a_deleted_checkpoint_is_missed_and_made_again(tiny, run_here, tmp_path)
 
 
 @pytest.mark.faults("F18", end="same")
-def test_two_ranks_train_like_one_with_two_accumulation_steps(tiny, run_here, tmp_path):
+@pytest.mark.parametrize("in_parts", [False, True])
+def test_two_ranks_train_like_one_with_two_accumulation_steps(tiny, run_here, tmp_path, in_parts):
     one, two = tiny.write_lake(tmp_path / "one"), tiny.write_lake(tmp_path / "two")
-    run_here(tiny.write_config(one, {"epochs": 8}))
-    both = {"epochs": 8, "nproc_per_node": 2, "accumulation_steps": 1}
+    # Dropout and negatives are drawn part by part.
+    settings = {"epochs": 8, **({"dropout": 0.0, "sampled_negatives": 0} if in_parts else {})}
+    run_here(tiny.write_config(one, settings))
+    both = {**settings, "nproc_per_node": 2, "accumulation_steps": 1}
+    both |= {"micro_batch_tokens": 16} if in_parts else {}
     done = tiny.run_job(tiny.write_config(two, both))
     assert done.returncode == 0, done.stderr + (two / "sft.log").read_text()
     for role, row in committed(one).items():

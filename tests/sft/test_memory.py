@@ -203,10 +203,10 @@ def test_what_is_said_to_fit_fits():
     batch = ONE_BATCH
     with pytest.raises(ConfigError) as refused:
         fit_memory(adapted, batch, plan_of(gradient_checkpointing=False), 1, int(24e9))
-    assert "set sft.gradient_checkpointing=true, sft.accumulation_steps=" in str(refused.value)
-    parts = int(re.search(r"accumulation_steps=(\d+)", str(refused.value))[1])
-    smaller = MicroBatch(batch.tokens // parts, batch.row, batch.targets // parts, 512)
-    plan = plan_of(gradient_checkpointing=False, accumulation_steps=parts)
+    assert "set sft.gradient_checkpointing=true, sft.micro_batch_tokens=" in str(refused.value)
+    tokens = int(re.search(r"micro_batch_tokens=(\d+)", str(refused.value))[1])
+    smaller = MicroBatch(tokens, batch.row, batch.targets * tokens // batch.tokens, 512)
+    plan = plan_of(gradient_checkpointing=False, micro_batch_tokens=tokens)
     assert fit_memory(adapted, smaller, plan, 1, int(24e9)) is False
 
 

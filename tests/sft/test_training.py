@@ -32,7 +32,13 @@ from llm_i2i_spark.sft.examples import GeneratorRow
 from llm_i2i_spark.sft.objectives.next_item import NextItemObjective
 from llm_i2i_spark.sft.plain_engine import PlainEngine
 from llm_i2i_spark.sft.roles import DISCRIMINATOR, GENERATOR
-from llm_i2i_spark.sft.training import EXAMPLE_ORDER, random_numbers, train, trained_tokens
+from llm_i2i_spark.sft.training import (
+    EXAMPLE_ORDER,
+    random_numbers,
+    split_batch,
+    train,
+    trained_tokens,
+)
 from llm_i2i_spark.sft.training_checkpoints import TrainingCheckpoints
 from llm_i2i_spark.training_job.events import Reporter, discard
 
@@ -144,6 +150,39 @@ def test_weights_divide_over_the_whole_batch(one_rank, tmp_path):
     assert not torch.allclose(
         model.item_embedding.weight, unweighted.item_embedding.weight, atol=1e-4
     )
+
+
+@pytest.mark.parametrize("engine", ["plain", "deepspeed"])
+def test_a_batch_in_parts_trains_like_the_whole(engine, one_rank, tmp_path):
+    trained = []
+    for tokens in (None, 8):
+        settings = SETTINGS.model_copy(update={"micro_batch_tokens": tokens})
+        if engine == "deepspeed":
+            settings = with_deepspeed(settings, tmp_path)
+        model, plan = make_model(), make_plan(settings)
+        objective = make_objective(model, lambda n: 4.0 if n < 3 else 1.0)
+        run(model, objective, plan, one_rank, tmp_path / str(tokens))
+        trained.append(model)
+    assert_same_weights(*trained, 2e-6)
+
+
+def test_parts_are_as_many_on_all_ranks_and_hold_all_examples():
+    lengths = np.random.default_rng(3).integers(1, 60, 100)
+    batch = np.random.default_rng(4).permutation(100)[:50]
+    plan = make_plan(SETTINGS.model_copy(update={"micro_batch_tokens": 100}))
+    whole = split_batch(batch, lengths, make_plan(), 3)
+    parts = split_batch(batch, lengths, plan, 3)
+    for one, other in zip(whole, parts, strict=True):
+        assert [len(share) for share in one] == [1, 1, 1]
+        assert len({len(share) for share in other}) == 1
+        assert len(other[0]) > 1
+        for (share,), split in zip(one, other, strict=True):
+            assert np.concatenate(split).tolist() == share.tolist()
+            assert all(lengths[part].sum() < 200 for part in split)
+    each = make_plan(SETTINGS.model_copy(update={"micro_batch_tokens": 1}))
+    assert {
+        len(share) for of_step in split_batch(batch, lengths, each, 3) for share in of_step
+    } == {8}
 
 
 def test_so_many_steps_and_no_more(one_rank, tmp_path):

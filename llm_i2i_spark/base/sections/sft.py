@@ -147,6 +147,14 @@ class SftConfig(Section):
     accumulation_steps: int = Field(
         1, ge=1, description="parts in which a batch passes through the model, to save memory"
     )
+    micro_batch_tokens: int | None = Field(
+        None,
+        ge=1,
+        description=(
+            "that pass through the model at once, about: a batch of more passes in parts. None: no"
+            " limit"
+        ),
+    )
     gradient_checkpointing: bool | None = Field(
         None,
         description=(
