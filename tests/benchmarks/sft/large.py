@@ -5,23 +5,18 @@ trains for a fixed number of steps.
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
-
-import psutil
 
 from llm_i2i_spark import Project
 from llm_i2i_spark.datasets.tables import write_synthetic
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from tests.benchmarks.report import log_message, report
+from tests.benchmarks.swing.processes import peak_memory
 
 USERS, ITEMS, STEPS = 1_000_000, 50_000, 200
 GOAL_GB = 8.0
 JOB = "llm_i2i_spark.sft"
-SAMPLE_SECONDS = 0.5
 CURVE_POINTS = 30
 SPARK = {"spark.master": "local[2]", "spark.memory": "4g"}
 
@@ -38,8 +33,9 @@ def measure_memory(keep: str | None, scale: float) -> None:
         project = _exported(folder, round(USERS * scale), max(200, round(ITEMS * scale)))
         log_message(f"fine-tuning for {STEPS} steps a model:")
         started = time.monotonic()
-        with _watched(JOB) as curve:
+        with peak_memory(JOB) as peak:
             project.run(first="sft", last="sft", force=True)
+        curve = [held / 1e9 for held in peak.samples]
         lake = DeltaRsLake(project.config.lake)
         rows = {name: _rows(lake, name) for name in ("sft_generator", "sft_discriminator")}
         report(
@@ -70,31 +66,6 @@ def _exported(folder: Path, users: int, items: int) -> Project:
 
 def _rows(lake: DeltaRsLake, table: str) -> int:
     return sum(len(batch) for batch in lake.batches(table, None, ["user_id"]))
-
-
-@contextmanager
-def _watched(module: str) -> Iterator[list[float]]:
-    """Gigabytes of the processes below this one that run a module (PSS), sample by sample."""
-    samples: list[float] = [0.0]
-    finished = threading.Event()
-
-    def watch() -> None:
-        while not finished.wait(SAMPLE_SECONDS):
-            held = 0
-            for process in psutil.Process().children(recursive=True):
-                with suppress(psutil.Error):
-                    if module in process.cmdline():
-                        held += process.memory_full_info().pss
-            if held:
-                samples.append(held / 1e9)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield samples
-    finally:
-        finished.set()
-        watcher.join()
 
 
 def _thinned(samples: list[float]) -> list[float]:

@@ -35,26 +35,35 @@ class Peak:
 
     Args:
         root: number of the process that all others are below; None for this one.
+        module: a word of the command line of those that count; None: all do.
+
+    Attributes:
+        samples: what was held, from the first time that anything was.
     """
 
-    bytes = 0
+    def __init__(self, root: int | None = None, module: str | None = None) -> None:
+        self._root, self._module = root, module
+        self.samples: list[int] = []
 
-    def __init__(self, root: int | None = None) -> None:
-        self._root = root
+    @property
+    def bytes(self) -> int:
+        return max(self.samples, default=0)
 
     def sample(self) -> None:
         held = 0
         with suppress(psutil.NoSuchProcess):
             for process in _tree(self._root):
                 with suppress(psutil.Error):
-                    held += process.memory_full_info().pss
-        self.bytes = max(self.bytes, held)
+                    if self._module is None or self._module in process.cmdline():
+                        held += process.memory_full_info().pss
+        if held or self.samples:
+            self.samples.append(held)
 
 
 @contextmanager
-def peak_memory() -> Iterator[Peak]:
-    """Watch the tree's memory for the length of the block."""
-    peak, finished = Peak(), threading.Event()
+def peak_memory(module: str | None = None) -> Iterator[Peak]:
+    """Watch the tree's memory for the length of the block, or that of the processes of a module."""
+    peak, finished = Peak(module=module), threading.Event()
 
     def watch() -> None:
         while not finished.wait(SAMPLE_SECONDS):
