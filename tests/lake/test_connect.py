@@ -1,7 +1,7 @@
 """A session over Spark Connect, whose server has Delta but not Delta's plugin for Connect: the
-stages that need no language model make the tables that they make in any other session.
+stages make the tables that they make in any other session, those of the language models too.
 
-Stages up to `CONNECT_LAST` are run (`fuse` without it; `evaluate` for all of them).
+Stages up to `CONNECT_LAST` are run (`index` without it; `evaluate` for all of them).
 """
 
 from __future__ import annotations
@@ -30,8 +30,15 @@ rows = [
     for place, item in enumerate(draw.sample(range(12), 5))
 ]
 clicks = pd.DataFrame(rows, columns=["user_id", "item_id", "ts"])
-project = Project(sys.argv[1], interactions=clicks)
-run = project.run(variants=("real",), last=sys.argv[2])
+items = pd.DataFrame([(f"i{n}", f"thing {n % 4}") for n in range(12)], columns=["item_id", "title"])
+tiny = {"layers": 1, "hidden_size": 16, "heads": 2, "intermediate_size": 32, "text_dims": 8}
+few = {"epochs": 2, "least_steps": 0, "discriminator": {"epochs": 1}}
+buckets = {"partitions": 2}
+settings = {
+    "sft": {**tiny, **few}, "generate": {"per_user": 4, **buckets}, "discriminate": buckets
+}
+project = Project(sys.argv[1], interactions=clicks, items=items, settings=settings)
+run = project.run(variants=("llm_i2i",), last=sys.argv[2])
 assert isinstance(SparkSession.getActiveSession(), RemoteSession)
 print(json.dumps({outcome.stage: outcome.rows for outcome in run.stages}))
 print(project.table("interactions").count())
@@ -48,7 +55,7 @@ def test_stages_and_erasure_work_over_spark_connect(tmp_path: Path) -> None:
         "PYTHONPATH": os.pathsep.join([str(Path(__file__).resolve().parents[2]), *sys.path]),
         "PYSPARK_PYTHON": sys.executable,
     }
-    last = os.environ.get("CONNECT_LAST", "fuse")
+    last = os.environ.get("CONNECT_LAST", "index")
     with connect_server(tmp_path, env) as url:
         done = subprocess.run(
             [sys.executable, "-c", PROGRAM, str(tmp_path / "lake"), last],
@@ -60,6 +67,10 @@ def test_stages_and_erasure_work_over_spark_connect(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr[-3000:]
     rows, before, after = map(json.loads, done.stdout.splitlines())
     assert rows["ingest"]["interactions"] == before == 150
-    assert rows["fuse"] == {"fused": 120}
+    assert rows["sft"] == {"checkpoints": 2}
+    assert rows["generate"]["candidates"] == 30 * 4
+    # Proposals, and the interactions that a model may see but the first of each user.
+    assert rows["discriminate"]["scored"] == 30 * 4 + 4 * 30
+    assert rows["fuse"]["fused"] > 4 * 30
     assert last in rows
     assert after == 0
