@@ -113,7 +113,8 @@ class TrainingPlan:
             examples: how many there are.
             slots: ranks * accumulation steps, each of which wants an example a step.
         """
-        wanted = math.ceil(self.least_steps / self.epochs)
+        least = min(self.least_steps, self.max_steps or self.least_steps)
+        wanted = math.ceil(least / self.epochs)
         steps = max(math.ceil(examples / self.batch_size), min(wanted, examples // SMALLEST_BATCH))
         return min(steps, examples // slots)
 

@@ -540,3 +540,9 @@ def test_a_small_log_has_smaller_batches_and_no_fewer_steps(
     plan = make_plan(SftConfig())
     assert (plan.epochs, plan.batch_size, plan.least_steps) == (20, 256, 1500)
     assert plan.steps_an_epoch(examples, slots) == steps
+
+
+def test_few_steps_have_whole_batches() -> None:
+    plan = make_plan(SftConfig(max_steps=10))
+    # As many examples as ten steps take, of which an epoch is as long.
+    assert plan.steps_an_epoch(2560, 1) == plan.steps_of_all_epochs(10) == 10
