@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-KEY_LENGTH = 16
-"""Of the hash's key."""
 Read = Callable[[Sequence[str] | None], Iterable[pa.RecordBatch]]
 """Reads a table some rows at a time, all columns or those of some names."""
 
@@ -37,11 +36,12 @@ class UserSample:
             drawn = self._drawn(encoded.dictionary)
             yield batch.filter(pa.array(drawn[encoded.indices.to_numpy()]))
 
-    def _drawn(self, user_ids: pa.Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        key = str(self.seed).ljust(KEY_LENGTH, "|")[:KEY_LENGTH]
-        names = np.array(user_ids.to_pylist(), dtype=object)
-        hashes = pd.util.hash_array(names, hash_key=key, categorize=False)
-        return np.asarray(hashes / 2**64 < self.share)
+    def _drawn(self, user_ids: pa.Array) -> NDArray[np.bool_]:
+        key = str(self.seed).encode()
+        hashes = b"".join(
+            blake2b(user.encode(), digest_size=8, key=key).digest() for user in user_ids.to_pylist()
+        )
+        return np.frombuffer(hashes, "<u8") / 2**64 < self.share
 
 
 def rows_of_some_users(
