@@ -17,7 +17,10 @@ from llm_i2i_spark.config.files import load_config
 
 SHOP = (2_000, 2_000)
 """Users and items."""
-SMALL_SHOP = (400, 400)
+SMALL_SHOP = (400, 1000)
+"""For a chat model, as thin as the logs that the method is for: with 400 items Swing alone finds
+more than half of what there is to be found.
+"""
 CONFIG_FILE = "config.yaml"
 PROGRAM = "llm-i2i"
 
