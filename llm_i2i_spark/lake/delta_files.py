@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,8 @@ from llm_i2i_spark.lake.block_checksums import verify_block_checksums
 from llm_i2i_spark.lake.storage_errors import readable_file
 
 ROWS_AT_ONCE = 65_536
+
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
 
 
 def file_name(uri: str) -> str:
@@ -72,9 +75,7 @@ def file_batches(
             for batch in file.iter_batches(ROWS_AT_ONCE, columns=read):
                 end = start + len(batch)
                 kept = batch if mask is None else batch.filter(pa.array(mask[start:end]))
-                for name, _, value in filters:
-                    kept = kept.filter(pc.equal(kept[name], value))
-                yield kept.select(wanted)
+                yield _of_scope(kept, filters).select(wanted)
                 start = end
 
 
@@ -92,9 +93,13 @@ def _read(
         )
     rows = pq.read_table(path, columns=read, page_checksum_verification=True, partitioning=None)
     rows = rows.filter(pa.array(mask))
+    return _of_scope(rows, filters).select(wanted)
+
+
+def _of_scope(rows: Rows, filters: Sequence[tuple[str, str, str]]) -> Rows:
     for name, _, value in filters:
         rows = rows.filter(pc.equal(rows[name], value))
-    return rows.select(wanted)
+    return rows
 
 
 def _present(

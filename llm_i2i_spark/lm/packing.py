@@ -149,6 +149,7 @@ class PackedExamples:
     """
 
     def __init__(self, examples: Iterable[Example]) -> None:
+        # One of no tokens before all others, since nothing at all cannot be joined.
         none = np.empty(0, np.int64)
         parts = [_Block.of_examples([Example(none, none, np.empty(0, np.float32))])]
         parts += map(_Block.of_examples, blocks_of(examples))

@@ -140,8 +140,8 @@ class SftConfig(Section):
         None,
         ge=1,
         description=(
-            "of the optimizer at most, for each model; of more examples than these steps take, as"
-            " many are drawn by the seed. None: all epochs"
+            "of the optimizer at most, for each model; where there are more examples than these"
+            " steps take, those of some users, drawn by the seed. None: all epochs"
         ),
     )
     accumulation_steps: int = Field(
