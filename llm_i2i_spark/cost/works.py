@@ -78,18 +78,20 @@ def _generator_training(counting: Counting) -> Reading:
     """One pass over the examples."""
     config, shape, reading = counting.config, counting.generator, Reading()
     targets = 0.0
+    length = config.export.sequence_length
     for items, users in counting.trained_lengths():
         if config.layout == "sequence":
-            shown = min(items, config.export.sequence_length)
-            # The last token of the row is a target only.
-            reading.add(users, shown * shape.codes)
-            targets += users * shown * shape.codes
+            for shown in _rows_of_user(items, length, config):
+                # The last token of the row is a target only.
+                reading.add(users, shown * shape.codes)
+                targets += users * shown * shape.codes
             continue
         if config.export.layout == "dialogue":
-            _add_dialogue(reading, counting, items, users)
-            targets += users * (items - 1) * shape.codes
+            for shown in _rows_of_user(items, length + 1, config):
+                _add_dialogue(reading, counting, shown, users)
+                targets += users * (shown - 1) * shape.codes
             continue
-        for position in range(1, items):
+        for position in range(max(1, items - length), items):
             prompt = shape.history(min(position, config.export.history_length))
             reading.add(users, prompt + shape.codes - 1)
             targets += users * shape.codes
@@ -98,6 +100,14 @@ def _generator_training(counting: Counting) -> Reading:
     among = min(sampled + in_batch, all_tokens) if sampled else all_tokens
     reading.scores, reading.embedded = targets * among, targets
     return reading
+
+
+def _rows_of_user(items: int, most: int, config: Config) -> Iterator[int]:
+    """Items in each row of a user of so many items, as `export.transform` cuts them."""
+    for piece in range(config.export.sequences_per_user):
+        left = items - piece * config.export.sequence_length
+        if left >= 2:
+            yield min(left, most)
 
 
 def _add_dialogue(reading: Reading, counting: Counting, items: int, users: float) -> None:

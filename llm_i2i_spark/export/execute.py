@@ -33,27 +33,29 @@ def execute(run: StageRun) -> None:
     weighed = seen.withColumn("weight", measure_weights(seen).relative())
     if export.max_users is not None:
         weighed = sample_users(weighed, export.max_users, config.seed)
-    # One more than a row of examples holds, since a calibration user's last item is withheld.
-    histories = build_histories(
-        weighed, items, config.model_folds, export.sequence_length + 1, ["weight"]
-    )
+    layout = "dialogue" if export.layout == "dialogue" else config.layout
+    sequences = 1 if layout == "instruct" else export.sequences_per_user
+    # One more than the rows of a user hold, since a calibration user's last item is withheld.
+    latest = sequences * export.sequence_length + 1
+    histories = build_histories(weighed, items, config.model_folds, latest, ["weight"])
     stats = run.read("item_stats")
     if config.split.hold_back:  # the counts of the training fold know what is held back
         counted = seen.withColumn("fold", F.lit("train"))
         stats = item_statistics(items, counted, config.ingest.long_tail_share)
-    sequences = user_sequences(histories, stats, config.sft.alpha, config.sft.beta)
-    marked = mark_calibration(sequences, export.calibration_share, config.seed)
+    weighted = user_sequences(histories, stats, config.sft.alpha, config.sft.beta)
+    marked = mark_calibration(weighted, export.calibration_share, config.seed)
     users = run.staged(marked, "export: histories")
     if users.where(F.size("sequence") >= 2).isEmpty():
         raise InputDataError(
             "No user has two interactions that models may see, so there is nothing to train on; run"
             " with --variants real."
         )
-    layout = "dialogue" if export.layout == "dialogue" else config.layout
     if layout == "sequence":
-        generator = sequence_examples(users, export.sequence_length)
+        generator = sequence_examples(users, export.sequence_length, sequences)
     elif layout == "dialogue":
-        generator = dialogue_examples(users, export.sequence_length, export.history_length)
+        generator = dialogue_examples(
+            users, export.sequence_length, export.history_length, sequences
+        )
     else:
         generator = instruct_examples(users, export.history_length)
     counts = stats.select("item_id", "n_interactions")

@@ -68,28 +68,33 @@ def mark_calibration(sequences: DataFrame, share: float, seed: int) -> DataFrame
     )
 
 
-def sequence_examples(users: DataFrame, sequence_length: int) -> DataFrame:
-    """Layout `sequence`: one row a user, every item a target.
+def sequence_examples(users: DataFrame, sequence_length: int, sequences: int = 1) -> DataFrame:
+    """Layout `sequence`: every item a target, a row for the latest items of a user, one for those
+    before them, and so on.
 
     Args:
         users: `user_id, sequence, withheld`.
-        sequence_length: number of latest items of a user in the row, and in the history of a
-            calibration row.
+        sequence_length: number of items in a row, and in the history of a calibration row.
+        sequences: rows of a user at the most.
     """
-    train = _whole_sequences(users, sequence_length)
+    train = _latest_first(users, sequence_length, sequence_length, sequences)
     return train.unionByName(_calibration_examples(users, sequence_length))
 
 
-def dialogue_examples(users: DataFrame, sequence_length: int, history_length: int) -> DataFrame:
-    """Layout `dialogue`: one row a user, every item but the first a target of the prompt that
-    layout `instruct` has for it.
+def dialogue_examples(
+    users: DataFrame, sequence_length: int, history_length: int, sequences: int = 1
+) -> DataFrame:
+    """Layout `dialogue`: rows as in layout `sequence`, with the item before them, which is shown
+    only. Every other item is a target of the prompt that layout `instruct` has for it, where
+    `history_length` items of the row lie before it.
 
     Args:
         users: `user_id, sequence, withheld`.
-        sequence_length: number of targets of a user.
+        sequence_length: number of targets in a row.
         history_length: number of items in the history of a calibration row.
+        sequences: rows of a user at the most.
     """
-    train = _whole_sequences(users, sequence_length + 1)
+    train = _latest_first(users, sequence_length + 1, sequence_length, sequences)
     return train.unionByName(_calibration_examples(users, history_length))
 
 
@@ -170,16 +175,20 @@ def discriminator_examples(
     )
 
 
-def _whole_sequences(users: DataFrame, length: int) -> DataFrame:
-    """A row for each user of two items or more, with the latest items as targets."""
-    first = F.greatest(F.size("sequence") - length + 1, F.lit(1))
-    latest = F.slice("sequence", first, F.lit(length))
-    return users.where(F.size("sequence") >= 2).select(
-        F.concat(F.col("user_id"), F.lit("|train")).alias("example_id"),
+def _latest_first(users: DataFrame, length: int, step: int, most: int) -> DataFrame:
+    """Rows of the items of each user: the latest `length` of them, then as many that end `step`
+    items earlier, and so on; rows of one item are left out.
+    """
+    piece, end = F.col("piece"), F.size("sequence") - F.col("piece") * step
+    start = F.greatest(end - length, F.lit(0))
+    cut = users.withColumn("piece", F.explode(F.sequence(F.lit(0), F.lit(most - 1))))
+    train = F.concat(F.col("user_id"), F.lit("|train"))
+    return cut.where(end >= 2).select(
+        F.when(piece == 0, train).otherwise(F.concat(train, F.lit("|"), piece)).alias("example_id"),
         "user_id",
         F.lit("train").alias("split"),
         _history_before(F.lit(0), length).alias("history"),
-        F.transform(latest, _target).alias("targets"),
+        F.transform(F.slice("sequence", start + 1, end - start), _target).alias("targets"),
     )
 
 

@@ -97,6 +97,15 @@ def test_so_many_steps_take_so_many_examples() -> None:
     assert {work.name: work for work in works_of("sft", config, log, MODEL)} == works
 
 
+def test_a_long_history_is_trained_on_in_rows() -> None:
+    options: dict[str, Any] = {"export__sequence_length": 3, "export__sequences_per_user": 2}
+    config = config_of(export__calibration_share=0, sft__epochs=1, **options)
+    log = LogSize((0, 0, 0, 1, 0, 0, 0, 1), items=10, text_bytes=0)
+    # Of four items the latest three, as one is no row; of eight twice three.
+    training = works_of("sft", config, log, MODEL)[0]
+    assert (training.prompts, training.tokens) == (3, 9)
+
+
 def test_a_long_history_is_scored_window_by_window() -> None:
     # 23 items in windows of 10 that start 5 apart: items 0 to 10, 11 to 15, 16 to 20, 21 and 22.
     config = config_of(discriminate__score_real=True)

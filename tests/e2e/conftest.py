@@ -4,11 +4,14 @@ process is what is tested, else in this one, with its session.
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -85,6 +88,33 @@ class CommandLine:
 def llm_i2i() -> CommandLine:
     """The command line."""
     return CommandLine()
+
+
+class Finished(NamedTuple):
+    """A lake after `llm-i2i run`, its arguments, and the run's result as JSON."""
+
+    lake: Path
+    arguments: list[str]
+    summary: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def finished(
+    raw_files: RawFiles, llm_i2i: CommandLine, tmp_path_factory: pytest.TempPathFactory
+) -> Finished:
+    """A whole run, in a process of its own. Tests leave its tables as they are."""
+    lake = tmp_path_factory.mktemp("finished") / "lake"
+    arguments = raw_files.arguments(lake)
+    return Finished(lake, arguments, json.loads(llm_i2i.run("run", "--json", *arguments)[0]))
+
+
+@pytest.fixture
+def copied(finished: Finished, tmp_path: Path) -> Finished:
+    """A copy of that lake, to run further in."""
+    lake = tmp_path / "lake"
+    shutil.copytree(finished.lake, lake)
+    arguments = [one.replace(str(finished.lake), str(lake)) for one in finished.arguments]
+    return finished._replace(lake=lake, arguments=arguments)
 
 
 class CommandLineHere:

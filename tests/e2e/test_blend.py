@@ -11,6 +11,7 @@ import pytest
 
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+from tests.e2e.conftest import Finished
 
 pytestmark = pytest.mark.e2e
 STAGES = [
@@ -29,10 +30,10 @@ STAGES = [
 
 
 def test_a_blend_is_trained_on_what_its_models_have_not_seen_and_explains_itself(
-    raw_files: Any, here: Any, tmp_path: Path
+    copied: Finished, here: Any
 ) -> None:
-    root = tmp_path / "lake"
-    arguments = [*raw_files.arguments(root, "i2i.blend.least_steps=20"), "--backbones", "blend"]
+    root, given, _ = copied
+    arguments = [*given, "--set", "i2i.blend.least_steps=20", "--backbones", "blend"]
     done = json.loads(here.run("run", "--json", *arguments))
     assert [stage["stage"] for stage in done["stages"]] == STAGES
     lake = DeltaRsLake(LakeConfig(root=str(root)))

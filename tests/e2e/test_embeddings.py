@@ -13,6 +13,7 @@ from llm_i2i_spark.base.contract import scope_key
 from llm_i2i_spark.base.run_record import commit_of
 from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
+from tests.e2e.conftest import Finished
 
 pytestmark = [pytest.mark.e2e, pytest.mark.lm]
 STAGES = [
@@ -41,10 +42,10 @@ SETTINGS = {
 
 @pytest.mark.parametrize("backbone", SETTINGS)
 def test_embeddings_are_learned_from_each_variant_compared_and_served(
-    raw_files: Any, here: Any, tmp_path: Path, backbone: str
+    copied: Finished, here: Any, tmp_path: Path, backbone: str
 ) -> None:
-    root = tmp_path / "lake"
-    arguments = raw_files.arguments(root, *SETTINGS[backbone])
+    root, arguments, _ = copied
+    arguments += [part for setting in SETTINGS[backbone] for part in ("--set", setting)]
     done = json.loads(here.run("run", "--json", *arguments, "--backbones", backbone))
     assert [stage["stage"] for stage in done["stages"]] == STAGES
     lake = DeltaRsLake(LakeConfig(root=str(root)))

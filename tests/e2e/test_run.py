@@ -12,7 +12,7 @@ import signal
 import subprocess
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -24,6 +24,7 @@ from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lake.unfinished_work import inference_folder, training_folder
+from tests.e2e.conftest import Finished
 from tests.e2e.scored_in_sql import expect_what_the_stage_gave
 from tests.faults.kills import KilledLake, digests
 
@@ -37,21 +38,6 @@ MADE_BEFORE_SFT = (
     "sft_discriminator",
 )
 STAGES = ["ingest", "export", "sft", "generate", "discriminate", "fuse", "i2i", "index", "evaluate"]
-
-
-class Finished(NamedTuple):
-    """A lake after `llm-i2i run`, its arguments, and the run's result as JSON."""
-
-    lake: Path
-    arguments: list[str]
-    summary: dict[str, Any]
-
-
-@pytest.fixture(scope="module")
-def finished(raw_files: Any, llm_i2i: Any, tmp_path_factory: pytest.TempPathFactory) -> Finished:
-    lake = tmp_path_factory.mktemp("finished") / "lake"
-    arguments = raw_files.arguments(lake)
-    return Finished(lake, arguments, json.loads(llm_i2i.run("run", "--json", *arguments)[0]))
 
 
 def seconds_in_the_records(finished: Finished) -> dict[str, float]:
@@ -216,11 +202,9 @@ def test_models_that_are_trained_a_second_time_are_the_same_and_so_is_what_they_
 
 
 def test_the_rival_is_made_beside_the_others_by_the_same_models(
-    finished: Finished, here: Any, tmp_path: Path
+    copied: Finished, here: Any
 ) -> None:
-    root = tmp_path / "lake"
-    shutil.copytree(finished.lake, root)
-    arguments = [*finished.arguments, "--set", f"lake.root={root}"]
+    root, arguments, _ = copied
     done = json.loads(here.run("run", "--json", *arguments, "--variants", "real,llm_cf,llm_i2i"))
     made = [stage["stage"] for stage in done["stages"] if not stage["up_to_date"]]
     assert made == ["retrieve", "fuse", "i2i", "index", "evaluate"]

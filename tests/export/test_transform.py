@@ -147,6 +147,35 @@ def test_dialogue_rows_have_the_targets_of_instruct_rows_after_the_same_items(
         assert [entry["item_id"] for entry in before] == shown
 
 
+def test_a_history_is_cut_into_rows_of_which_the_latest_are_whole(users: DataFrame) -> None:
+    whole = {
+        row["user_id"]: [entry["item_id"] for entry in row["sequence"]] for row in users.collect()
+    }
+
+    def cut(frame: DataFrame) -> dict[str, list[str]]:
+        """Items of each row, by example."""
+        found = frame.where("split = 'train'").collect()
+        rows = {row["example_id"]: [one["item_id"] for one in row["targets"]] for row in found}
+        assert len(rows) == len(found)
+        return rows
+
+    assert cut(sequence_examples(users, 2, sequences=2)) == {
+        f"{user}|train{name}": items[max(0, end - 2) : end]
+        for user, items in whole.items()
+        for name, end in (("", len(items)), ("|1", len(items) - 2))
+    }
+    assert {len(items) for items in whole.values()} == {4, 5}  # of four, two rows of two
+    many = cut(sequence_examples(users, 2, sequences=9))
+    assert many == cut(sequence_examples(users, 2, sequences=2))  # a row of one item is none
+    # Each item but the first is a target once, and the one before a row is shown by it.
+    together = cut(dialogue_examples(users, 2, 3, sequences=2))
+    assert together == {
+        f"{user}|train{name}": items[max(0, end - 3) : end]
+        for user, items in whole.items()
+        for name, end in (("", len(items)), ("|1", len(items) - 2))
+    }
+
+
 def test_discriminator_rows_have_observed_positives_and_unowned_negatives(
     users: DataFrame, items: DataFrame
 ) -> None:

@@ -36,6 +36,12 @@ class ExportConfig(Section):
         ge=2,
         description="layout sequence: latest items of a user that the generator is shown",
     )
+    sequences_per_user: int = Field(
+        5,
+        ge=1,
+        description="layouts sequence and dialogue: training rows of export.sequence_length items"
+        " that a user's history is cut into, the latest first; what lies before them is not read",
+    )
     max_users: int | None = Field(
         None,
         ge=1,
