@@ -65,14 +65,14 @@ def test_a_blend_is_trained_on_what_its_models_have_not_seen_and_explains_itself
     assert "How the combiner learned" in page
     plan = json.loads(here.run("explain", "--json", *arguments))
     assert all(stage["up_to_date"] for stage in plan)
-    similar = lake.read("item_similarity", None, ["item_id", "neighbor_id", "variant"]).to_pylist()
-    edge = next(row for row in similar if row["variant"] == "llm_i2i")
-    ends = ("--item", edge["item_id"], "--neighbor", edge["neighbor_id"], "--backbone", "blend")
-    parts = lake.read("item_similarity", None, ["components"])["components"].to_pylist()
-    assert "generated" in {part["component"] for row in parts for part in row}
+    columns, scope = ["item_id", "components"], {"variant": "llm_i2i", "backbone": "blend"}
+    similar = lake.read("item_similarity", None, columns, scope).to_pylist()
+    edge = similar[0]
+    assert "generated" in {part["component"] for row in similar for part in row["components"]}
     index = here.run("lookup", *arguments[:-2], "--backbone", "blend", "--item", edge["item_id"])
     first = json.loads(index.splitlines()[0])["item_id"]
-    trace = here.run("audit", "trace", *arguments[:-2], *ends[:3], first, *ends[4:])
+    ends = ("--item", edge["item_id"], "--neighbor", first, "--backbone", "blend")
+    trace = here.run("audit", "trace", *arguments[:-2], *ends)
     assert "mixture" in trace
     assert "combiner_examples" in here.run("audit", "runs", *arguments[:-2])
     again = here.run("audit", "replay", done["run_id"], "--stage", "combine", *arguments[:-2])

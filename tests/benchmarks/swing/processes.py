@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 import psutil
@@ -18,16 +19,51 @@ import psutil
 SAMPLE_SECONDS = 0.25
 
 
-def core_seconds() -> float:
-    """CPU seconds of the tree so far. A child that ended is counted by the parent that waited for
-    it.
+class _CpuTimes:
+    """CPU seconds of the tree of this process, with those of processes that nobody waited for:
+    PySpark's daemon lets its workers end a minute after their last task, and is not told what they
+    took.
     """
-    total = 0.0
-    for process in _tree():
-        with suppress(psutil.Error):
-            times = process.cpu_times()
-            total += times.user + times.system + times.children_user + times.children_system
-    return total
+
+    def __init__(self) -> None:
+        self._own: dict[tuple[int, float], float] = {}
+        self._waited_for: dict[tuple[int, float], float] = {}
+        self._lost = 0.0
+        self._one_at_a_time = threading.Lock()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def seconds(self) -> float:
+        """So far."""
+        with self._one_at_a_time:
+            own, waited_for = {}, {}
+            for process in _tree():
+                with suppress(psutil.Error):
+                    times, key = process.cpu_times(), (process.pid, process.create_time())
+                    own[key] = times.user + times.system
+                    waited_for[key] = times.children_user + times.children_system
+            before = self._waited_for
+            ended = sum(self._own[key] + before[key] for key in self._own.keys() - own.keys())
+            inherited = sum(
+                waited_for[key] - before[key] for key in waited_for.keys() & before.keys()
+            )
+            self._lost += max(0.0, ended - inherited)
+            self._own, self._waited_for = own, waited_for
+            return sum(own.values()) + sum(waited_for.values()) + self._lost
+
+    def _watch(self) -> None:
+        while True:
+            self.seconds()
+            time.sleep(SAMPLE_SECONDS)
+
+
+@cache
+def _cpu_times() -> _CpuTimes:
+    return _CpuTimes()
+
+
+def core_seconds() -> float:
+    """CPU seconds of the tree so far; from the first call on, ended processes count as well."""
+    return _cpu_times().seconds()
 
 
 class Peak:
