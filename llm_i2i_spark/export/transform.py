@@ -68,7 +68,7 @@ def mark_calibration(sequences: DataFrame, share: float, seed: int) -> DataFrame
     )
 
 
-def sequence_examples(users: DataFrame, sequence_length: int, sequences: int = 1) -> DataFrame:
+def sequence_examples(users: DataFrame, sequence_length: int, sequences: int) -> DataFrame:
     """Layout `sequence`: every item a target, a row for the latest items of a user, one for those
     before them, and so on.
 
@@ -82,7 +82,7 @@ def sequence_examples(users: DataFrame, sequence_length: int, sequences: int = 1
 
 
 def dialogue_examples(
-    users: DataFrame, sequence_length: int, history_length: int, sequences: int = 1
+    users: DataFrame, sequence_length: int, history_length: int, sequences: int
 ) -> DataFrame:
     """Layout `dialogue`: rows as in layout `sequence`, with the item before them, which is shown
     only. Every other item is a target of the prompt that layout `instruct` has for it, where
@@ -179,11 +179,13 @@ def _latest_first(users: DataFrame, length: int, step: int, most: int) -> DataFr
     """Rows of the items of each user: the latest `length` of them, then as many that end `step`
     items earlier, and so on; rows of one item are left out.
     """
-    piece, end = F.col("piece"), F.size("sequence") - F.col("piece") * step
+    size, piece = F.size("sequence"), F.col("piece")
+    last = F.least(F.lit(most - 1), F.floor((size - 2) / step).cast("int"))
+    cut = users.where(size >= 2).withColumn("piece", F.explode(F.sequence(F.lit(0), last)))
+    end = size - piece * step
     start = F.greatest(end - length, F.lit(0))
-    cut = users.withColumn("piece", F.explode(F.sequence(F.lit(0), F.lit(most - 1))))
     train = F.concat(F.col("user_id"), F.lit("|train"))
-    return cut.where(end >= 2).select(
+    return cut.select(
         F.when(piece == 0, train).otherwise(F.concat(train, F.lit("|"), piece)).alias("example_id"),
         "user_id",
         F.lit("train").alias("split"),

@@ -104,6 +104,15 @@ def test_a_long_history_is_trained_on_in_rows() -> None:
     # Of four items the latest three, as one is no row; of eight twice three.
     training = works_of("sft", config, log, MODEL)[0]
     assert (training.prompts, training.tokens) == (3, 9)
+    # With titles a prompt for each of the latest three targets of both; together, rows of four
+    # items, of which the first is only shown: one of four items, two of eight.
+    base_model = {"sft__base_model": "a folder", **options}
+    one_by_one = config_of(export__calibration_share=0, sft__epochs=1, **base_model)
+    assert works_of("sft", one_by_one, log, MODEL)[0].prompts == 6
+    together = config_of(
+        export__calibration_share=0, sft__epochs=1, export__layout="dialogue", **base_model
+    )
+    assert works_of("sft", together, log, MODEL)[0].prompts == 3
 
 
 def test_a_long_history_is_scored_window_by_window() -> None:

@@ -84,7 +84,7 @@ def test_histories_hold_the_latest_rows_of_the_given_folds_in_order(
 def test_sequence_rows_weigh_long_tail_targets_and_leave_the_withheld_item_out(
     users: DataFrame,
 ) -> None:
-    rows = sequence_examples(users, sequence_length=4).collect()
+    rows = sequence_examples(users, sequence_length=4, sequences=1).collect()
     withheld = {
         row["user_id"]: row["targets"][0]["item_id"]
         for row in rows
@@ -131,7 +131,7 @@ def test_dialogue_rows_have_the_targets_of_instruct_rows_after_the_same_items(
     def rows(frame: DataFrame, split: str) -> dict[str, list[Any]]:
         return {row["example_id"]: row for row in frame.where(f"split = '{split}'").collect()}
 
-    one_by_one, together = instruct_examples(users, 3), dialogue_examples(users, 6, 3)
+    one_by_one, together = instruct_examples(users, 3), dialogue_examples(users, 6, 3, sequences=1)
     assert rows(together, "calibration") == rows(one_by_one, "calibration")
     targets = {
         f"{row['user_id']}|train|{place:06d}": (row["targets"][max(0, place - 3) : place], one)

@@ -17,6 +17,8 @@ from typing import Any
 import psutil
 
 SAMPLE_SECONDS = 0.25
+WATCH_SECONDS = 10
+"""Below the minute after which PySpark ends an idle worker, and rare enough to cost nothing."""
 
 
 class _CpuTimes:
@@ -52,8 +54,8 @@ class _CpuTimes:
 
     def _watch(self) -> None:
         while True:
+            time.sleep(WATCH_SECONDS)
             self.seconds()
-            time.sleep(SAMPLE_SECONDS)
 
 
 @cache
