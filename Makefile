@@ -43,9 +43,10 @@ llm: install
 check: lint
 	$(BIN)/python -m pytest -m "not spark and not lm and not e2e and not faults and not data"
 
-# Two processes, each with a Spark session of its own; tests of a file share what it has made.
+# Processes with a Spark session each, two or more by the size of the machine; tests of a file share
+# what it has made.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: install
 	$(BIN)/ruff check $(SOURCES)
@@ -58,7 +59,7 @@ docs: install
 	$(BIN)/mkdocs build --strict
 
 faults: install
-	FLIPS=$(FLIPS) KILLS=$(KILLS) $(BIN)/python -m pytest -m faults
+	FLIPS=$(FLIPS) KILLS=$(KILLS) $(BIN)/python -m pytest -m faults --timeout=0
 
 benchmark: install
 	@$(BIN)/python -m tests.benchmarks.$(BENCH) $(if $(ONLY),--only $(ONLY)) $(if $(REPEAT),--repeat $(REPEAT)) $(if $(SCALE),--scale $(SCALE))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
+import psutil
 import pytest
 from pyspark.sql import SparkSession
 
 from llm_i2i_spark.config.files import load_config
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+GB_PER_WORKER = 6
 MARKED_BY_FIXTURE = {"spark": "spark", "data_folder": "data", "golden_folder": "data"}
 
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -23,6 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for fixture in MARKED_BY_FIXTURE.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKED_BY_FIXTURE[fixture])
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """As many processes as have a core and the memory for a Spark session and a model each, but
+    two.
+    """
+    fit = psutil.virtual_memory().total // (GB_PER_WORKER << 30)
+    return max(2, min(os.cpu_count() or 2, fit))
 
 
 @pytest.fixture(scope="session")
