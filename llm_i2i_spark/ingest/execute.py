@@ -17,7 +17,7 @@ from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.cost.log_size import LOG_SIZE
 from llm_i2i_spark.ingest.event_weights import EVENT_WEIGHT, with_event_weights
 from llm_i2i_spark.ingest.formats.base import INTERNAL
-from llm_i2i_spark.ingest.log_counts import log_size
+from llm_i2i_spark.ingest.log_counts import LogCounts, count_log
 from llm_i2i_spark.ingest.plausibility import describe_join, oddities, time_remark
 from llm_i2i_spark.ingest.quarantine import (
     check_interactions,
@@ -87,8 +87,9 @@ def execute(run: StageRun) -> None:
                 log_message(f"ingest: {sentence}")
         items = run.written("items", build_items(products, interactions))
         stats = item_statistics(items, interactions, ingest.long_tail_share)
-        size = {LOG_SIZE: log_size(interactions, items)}
-        _report(interactions, items, run.written("item_stats", stats, **size), reasons)
+        counted = count_log(interactions, items)
+        written = run.written("item_stats", stats, **{LOG_SIZE: counted.size})
+        _report(counted, written, reasons)
 
 
 def _pinned(run: StageRun) -> dict[str, SourceVersion]:
@@ -252,27 +253,18 @@ def _raw_names(source: Source) -> list[str]:
     return [name for name in source.frame.columns if name not in INTERNAL]
 
 
-def _report(
-    interactions: DataFrame, items: DataFrame, stats: DataFrame, reasons: dict[str, int]
-) -> None:
-    # Each user has one row at position 0, so users are counted without a shuffle.
-    folds = [F.count_if(F.col("fold") == fold).alias(fold) for fold in ("train", "valid", "test")]
-    log = interactions.agg(*folds, F.count_if(F.col("position") == 0).alias("users"))
-    names = items.agg(
-        F.count("*").alias("items"), F.count_if(F.col("title").isNull()).alias("untitled")
-    )
-    tails = stats.agg(
-        F.count_if("is_long_tail").alias("tail"),
-        F.count_if(F.col("n_interactions") == 0).alias("cold"),
-    )
-    told = log.crossJoin(names).crossJoin(tails).collect()[0]
-    split = ", ".join(f"{told[fold]:,} {fold}" for fold in ("train", "valid", "test") if told[fold])
+def _report(counted: LogCounts, stats: DataFrame, reasons: dict[str, int]) -> None:
+    tails = stats.agg(F.count_if("is_long_tail"), F.count_if(F.col("n_interactions") == 0)).first()
+    assert tails is not None
+    tail, cold = tails
+    rows = counted.by_fold
+    split = ", ".join(f"{rows[fold]:,} {fold}" for fold in ("train", "valid", "test") if rows[fold])
     log_message(
-        f"ingest: wrote interactions ({split}) of {told['users']:,} users with {told['items']:,}"
+        f"ingest: wrote interactions ({split}) of {counted.users:,} users with {counted.items:,}"
         " items"
     )
     log_message(
-        f"ingest: of the items {told['untitled']:,} have no title, {told['tail']:,} are long tail,"
-        f" {told['cold']:,} without training rows"
+        f"ingest: of the items {counted.untitled:,} have no title, {tail:,} are long tail,"
+        f" {cold:,} without training rows"
     )
     log_message(f"ingest: quarantined: {describe(reasons)}")
