@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 
 from llm_i2i_spark.base.console import track
 from llm_i2i_spark.lm.device import choose_device
-from llm_i2i_spark.lm.model_folder import check_model_folder, require_all_weights
+from llm_i2i_spark.lm.model_folder import (
+    check_model_folder,
+    require_all_weights,
+    without_progress_bars,
+)
 
 ENCODER_TOKENS = 256
 ENCODER_BATCH = 64
@@ -39,15 +43,16 @@ def encode_texts(texts: Sequence[str], folder: Path) -> NDArray[np.float32]:
     tokenizer = AutoTokenizer.from_pretrained(
         folder, trust_remote_code=False, local_files_only=True
     )
-    model, loading = AutoModel.from_pretrained(
-        folder,
-        trust_remote_code=False,
-        use_safetensors=True,
-        local_files_only=True,
-        dtype=torch.float32,
-        ignore_mismatched_sizes=True,
-        output_loading_info=True,
-    )
+    with without_progress_bars():
+        model, loading = AutoModel.from_pretrained(
+            folder,
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+            dtype=torch.float32,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
     require_all_weights(folder, loading, UNREAD_WEIGHTS)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token

@@ -92,6 +92,14 @@ def test_texts_of_an_encoder_lie_around_the_origin_and_empty_ones_on_it(encoder:
 
 
 @pytest.mark.lm
+def test_no_bar_of_another_library_stands_between_our_own_lines(
+    encoder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    embed_texts(TEXTS, 4, str(encoder), seed=0)
+    assert "Loading weights" not in capfd.readouterr().err
+
+
+@pytest.mark.lm
 def test_a_tokenizer_without_padding_is_given_one(
     tmp_path: Path, base_model_folder: Callable[[str], Path]
 ) -> None:
