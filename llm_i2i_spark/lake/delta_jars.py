@@ -16,23 +16,35 @@ from llm_i2i_spark.base.files import sha256_of
 KNOWN = Path(__file__).with_suffix(".sha256")
 IVY_FOLDER = ".ivy2.5.2"
 """Where Spark 4 keeps what it has fetched, in the home of the user."""
-GROUPS_OF_SPARK = (
-    "com.fasterxml.jackson.core",
-    "com.github.luben",
-    "com.google.code.findbugs",
-    "commons-logging",
-    "commons-pool",
-    "io.airlift",
-    "org.apache.hadoop",
-    "org.apache.logging.log4j",
-    "org.apache.parquet",
-    "org.locationtech.jts",
-    "org.roaringbitmap",
-    "org.slf4j",
-    "org.xerial.snappy",
+MODULES_OF_SPARK = (
+    "com.fasterxml.jackson.core:jackson-annotations",
+    "com.fasterxml.jackson.core:jackson-core",
+    "com.fasterxml.jackson.core:jackson-databind",
+    "com.github.luben:zstd-jni",
+    "com.google.code.findbugs:jsr305",
+    "commons-logging:commons-logging",
+    "commons-pool:commons-pool",
+    "io.airlift:aircompressor",
+    "org.apache.hadoop:hadoop-client-api",
+    "org.apache.hadoop:hadoop-client-runtime",
+    "org.apache.logging.log4j:log4j-api",
+    "org.apache.logging.log4j:log4j-core",
+    "org.apache.logging.log4j:log4j-slf4j2-impl",
+    "org.apache.parquet:parquet-column",
+    "org.apache.parquet:parquet-common",
+    "org.apache.parquet:parquet-encoding",
+    "org.apache.parquet:parquet-format-structures",
+    "org.apache.parquet:parquet-hadoop",
+    "org.apache.parquet:parquet-jackson",
+    "org.locationtech.jts:jts-core",
+    "org.roaringbitmap:RoaringBitmap",
+    "org.roaringbitmap:shims",
+    "org.slf4j:slf4j-api",
+    "org.xerial.snappy:snappy-java",
 )
-"""What Delta depends on and Spark has in its own jars. Those are the ones that are loaded, so the
-others, 87 of 100 MB, would be fetched for nothing, and copied three times at every start.
+"""What Delta depends on and Spark has in its own jars, which are the ones that are loaded: it would
+be fetched for nothing, 87 of 100 MB, and copied three times at every start. Each by its name: a
+group may have others that somebody needs, such as `hadoop-aws`.
 """
 
 

@@ -34,7 +34,7 @@ from llm_i2i_spark.lake.capabilities import (
     on_databricks,
 )
 from llm_i2i_spark.lake.connect_client import REMOTE, given_session
-from llm_i2i_spark.lake.delta_jars import GROUPS_OF_SPARK, fetched_jars, verify_jars
+from llm_i2i_spark.lake.delta_jars import MODULES_OF_SPARK, fetched_jars, verify_jars
 from llm_i2i_spark.lake.jvm import check_java, one_start_at_a_time, output_to, start_jvm, utf8_names
 from llm_i2i_spark.lake.location import local_root
 from llm_i2i_spark.lake.session_options import session_options
@@ -241,7 +241,7 @@ def _delta_jar(config: SparkConfig) -> dict[str, str]:
     if config.delta_jar is None:
         return {
             "spark.jars.packages": delta_package(),
-            "spark.jars.excludes": ",".join(f"{group}:*" for group in GROUPS_OF_SPARK),
+            "spark.jars.excludes": ",".join(MODULES_OF_SPARK),
         }
     if not Path(config.delta_jar).is_file():
         raise MissingDependencyError(

@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyspark
 import pytest
 
 from llm_i2i_spark.base.errors import DamagedFileError
-from llm_i2i_spark.lake.delta_jars import known_jars, verify_jars
+from llm_i2i_spark.lake.delta_jars import MODULES_OF_SPARK, known_jars, verify_jars
 from llm_i2i_spark.lake.session import delta_package
 
 OPEN = """
@@ -47,6 +48,16 @@ def test_the_installed_version_is_known() -> None:
     assert f"{artifact}-{version}.jar" in known_jars()
     assert f"io.delta_{artifact}-{version}.jar" in known_jars()
     assert all(len(sha256) == 64 for sha256 in known_jars().values())
+
+
+def test_what_is_not_fetched_is_among_the_jars_of_spark() -> None:
+    own = [path.name for path in (Path(pyspark.__file__).parent / "jars").glob("*.jar")]
+    # slf4j has the interface of commons-logging, and today's RoaringBitmap its own shims.
+    elsewhere = {"commons-logging": "jcl-over-slf4j", "shims": "RoaringBitmap"}
+    for module in MODULES_OF_SPARK:
+        name = module.partition(":")[2]
+        stem = elsewhere.get(name, name)
+        assert any(jar.startswith(f"{stem}-") for jar in own), module
 
 
 def test_a_jar_that_is_not_known_is_not_looked_at(tmp_path: Path) -> None:
