@@ -43,8 +43,8 @@ llm: install
 check: lint
 	$(BIN)/python -m pytest -m "not spark and not lm and not e2e and not faults and not data"
 
-# Processes with a Spark session each, two or more by the size of the machine; tests of a file share
-# what it has made.
+# As many processes as cores and memory allow, with a Spark session each; tests of a file share what
+# it has made.
 test: lint
 	$(BIN)/python -m pytest -n auto --dist loadfile
 

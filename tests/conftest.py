@@ -29,8 +29,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """As many processes as have a core and the memory for a Spark session and a model each, but
-    two.
+    """As many processes as have a core and the memory for a Spark session and a model each; two at
+    least.
     """
     fit = psutil.virtual_memory().total // (GB_PER_WORKER << 30)
     return max(2, min(os.cpu_count() or 2, fit))

@@ -11,6 +11,7 @@ import pytest
 from llm_i2i_spark.backbones import Swing
 from llm_i2i_spark.base.errors import UserError
 from llm_i2i_spark.config.files import load_config
+from llm_i2i_spark.cost.log_size import LOG_SIZE
 from llm_i2i_spark.ingest.stage import STAGE
 from llm_i2i_spark.lake.tables import Lake
 from tests.stage_runs import run_stage
@@ -370,6 +371,9 @@ def test_a_user_of_50_000_clicks_beside_users_of_one_is_a_log_like_any_other(sho
     clicks += [f"twice{n},i{n % 7 + k},{1_700_000_000 + k}\n" for n in range(few) for k in (0, 1)]
     shop.write("clicks.csv", "user_id,item_id,ts\n" + "".join(clicks))
     lake = shop.ingest(split__holdout="last_1")
+    assert "wrote interactions (50,399 train, 201 test) of 401 users with 50,000 items" in shop.said
+    size = lake.history("item_stats", 1)[0].record.attributes[LOG_SIZE]
+    assert size["at_position"] == {"train": [401] + [1] * 255, "test": [0, 200]}
     rows = lake.read("interactions")
     held_out = {row["user_id"]: row["position"] for row in rows.where("fold = 'test'").collect()}
     assert held_out == {"bot": many - 1} | {f"twice{n}": 1 for n in range(few)}
