@@ -4,12 +4,12 @@ take: that of the same stage in earlier runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from llm_i2i_spark.base.contract import Scope, scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
-from llm_i2i_spark.base.run_record import Commit, Histories
+from llm_i2i_spark.base.run_record import Commit, Histories, RunRecord
 from llm_i2i_spark.base.stage import Stage
 from llm_i2i_spark.experiments.arms import Arm, ArmProject, check_arms, evaluated_as
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult
@@ -84,6 +84,50 @@ def plan_arms(project: ArmProject, arms: Sequence[Arm]) -> ArmPlan:
     return ArmPlan(tuple(planned))
 
 
+@dataclass(frozen=True)
+class ArmCost:
+    """What evaluations cost together, whenever they were made.
+
+    Attributes:
+        together: seconds of the stages behind them, each counted once.
+        alone: seconds if each evaluation ran in a lake of its own.
+    """
+
+    together: float
+    alone: float
+
+    @property
+    def saved(self) -> float:
+        """The share of the time that sharing saves."""
+        return 1 - self.together / self.alone if self.alone else 0.0
+
+    def words(self) -> str:
+        """Both times and what is saved, in words."""
+        return (
+            f"{self.together:,.0f} s of stages, and {self.alone:,.0f} s if each ran alone:"
+            f" sharing saves {self.saved:.0%}"
+        )
+
+
+def cost_of_arms(project: ArmProject, arms: Sequence[Arm]) -> ArmCost:
+    """What arms that were evaluated cost, by the times of their commits.
+
+    Raises:
+        UserError: a setting does not fit.
+    """
+    times = _StageTimes(project.histories)
+    made: dict[str, float] = {}
+    alone = 0.0
+    for arm in arms:
+        plan = project.with_settings(arm.settings).explain(arm.variants, (arm.backbone,))
+        for planned in plan.stages:
+            for result in planned.results:
+                fingerprint = result.ingredients.fingerprint
+                made[fingerprint] = times.of_making(planned.stage, fingerprint)
+                alone += made[fingerprint]
+    return ArmCost(sum(made.values()), alone)
+
+
 def time_words(seconds: Sequence[float | None]) -> str:
     """A sum of times in words, with what is unknown of it."""
     known = [one for one in seconds if one is not None]
@@ -142,19 +186,34 @@ class _StageTimes:
         known = [one for one in found if one is not None]
         return max(known) if known else None
 
+    def of_making(self, stage: Stage, fingerprint: str) -> float:
+        """Seconds of the first commits that hold exactly this result; 0 where none says it."""
+        found = [
+            [
+                seconds
+                for record, seconds in self._timed(table)
+                if fingerprint in {one.fingerprint for one in record.scopes.values()}
+            ]
+            for table in stage.writes
+        ]
+        return max((seconds[-1] for seconds in found if seconds), default=0.0)
+
     def _of_table(self, table: str, scope: Scope) -> float | None:
-        if table not in self._commits:
-            self._commits[table] = self._histories.history(table)
         own = scope_key(TABLES[table].scope_of(scope))
         near = None
-        for commit in self._commits[table]:
-            if commit.record is None or commit.seconds is None:
-                continue
-            keys = commit.record.scopes
-            seconds = commit.seconds / max(len(keys), 1)
+        for record, seconds in self._timed(table):
+            keys = record.scopes
             if own in keys:
                 return seconds
             backbones = {scope_of(key).get("backbone") for key in keys}
             if near is None and scope.get("backbone") in backbones:
                 near = seconds
         return near
+
+    def _timed(self, table: str) -> Iterator[tuple[RunRecord, float]]:
+        """The records of a table's commits, the latest first, each with its seconds a result."""
+        if table not in self._commits:
+            self._commits[table] = self._histories.history(table)
+        for commit in self._commits[table]:
+            if commit.record is not None and commit.seconds is not None:
+                yield commit.record, commit.seconds / max(len(commit.record.scopes), 1)

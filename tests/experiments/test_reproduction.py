@@ -80,6 +80,27 @@ def test_both_modes_are_rows_and_a_second_call_runs_nothing(
     again = lake.reproduce([4], data="beauty")
     assert again.evaluations == (2, 2)
     assert again.tables[0].rows == reproduction.tables[0].rows
+    assert again.costs == reproduction.costs
+
+
+@pytest.mark.spark
+@pytest.mark.lm
+def test_the_cost_counts_what_evaluations_share_once(
+    lake: Project, reproduction: Reproduction
+) -> None:
+    cost = reproduction.costs["beauty"]
+    there = lake.with_settings({"evaluate.target": "test", **MODES["soft"]})
+    plan = there.explain(("real", "llm_i2i"), ("swing",))
+    shared = [one for one in plan.stages if one.stage.name in ("ingest", "sft", "generate")]
+    seconds = sum(
+        max(commit.seconds or 0 for commit in result.present.values())
+        for one in shared
+        for result in one.results
+    )
+    assert seconds > 0
+    assert cost.alone - cost.together >= seconds * (1 - 1e-9)
+    assert 0 < cost.saved < 1
+    assert f"sharing saves {cost.saved:.0%}" in str(reproduction)
 
 
 @pytest.mark.spark

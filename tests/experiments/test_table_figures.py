@@ -14,8 +14,8 @@ from llm_i2i_spark.experiments.reproduction.figures import (
     TableFigure,
 )
 from llm_i2i_spark.experiments.reproduction.published import published_tables
-from llm_i2i_spark.experiments.reproduction.result import ReproducedTable
 from llm_i2i_spark.experiments.reproduction.rows import TableRow, rows_of
+from llm_i2i_spark.experiments.reproduction.table import ReproducedTable
 
 
 def figure(value: float, gain: tuple[float, float] | None = None) -> Figure:
@@ -80,6 +80,20 @@ def test_rows_that_are_nothing_but_the_log_are_named_once() -> None:
         " tail; + LLM-I2I, other items is the log as it is there."
     )
     assert "kept no" not in ReproducedTable("t", published_tables()[4], (42,), 10, rows).paragraph()
+
+
+def test_rows_that_are_nothing_but_the_log_do_not_count_as_gains() -> None:
+    rows = {
+        row: {
+            metric: TableFigure((figure(0.2, (0.5, 1.5)),), (0.1,), 0.2, 0.1)
+            for metric in published_tables()[4].metrics
+        }
+        for row in rows_of(4)
+        if row.baseline
+    }
+    bare = tuple(row for row in rows if row.mode == "hard")
+    table = ReproducedTable("toys", published_tables()[4], (42,), 10, rows, bare)
+    assert table.paragraph().startswith("Of 12 published gains over the log as it is, 12 hold here")
 
 
 def test_each_part_is_compared_with_the_whole_method_as_the_paper_does() -> None:

@@ -8,7 +8,8 @@ from llm_i2i_spark.experiments.pages import render_experiment
 from llm_i2i_spark.experiments.sweeps.page import plot_sweep
 
 if TYPE_CHECKING:
-    from llm_i2i_spark.experiments.reproduction.result import ReproducedTable, Reproduction
+    from llm_i2i_spark.experiments.reproduction.result import Reproduction
+    from llm_i2i_spark.experiments.reproduction.table import ReproducedTable
 
 PLOTTED = "recall@10"
 

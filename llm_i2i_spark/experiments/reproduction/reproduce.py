@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 from llm_i2i_spark.base.console import log_message
 from llm_i2i_spark.base.errors import ConfigError
-from llm_i2i_spark.base.variants import LLM_I2I, REAL
+from llm_i2i_spark.base.variants import LLM_I2I
 from llm_i2i_spark.evaluate.figures import Figure, figure_of, rows_by_key
 from llm_i2i_spark.evaluate.report.write import report_path, write_report
-from llm_i2i_spark.experiments.arm_plan import ArmPlan, plan_arms
+from llm_i2i_spark.experiments.arm_plan import ArmPlan, cost_of_arms, plan_arms
 from llm_i2i_spark.experiments.arms import (
     Arm,
     ArmProject,
@@ -18,11 +18,11 @@ from llm_i2i_spark.experiments.arms import (
     evaluate_arms,
     find_metric,
 )
-from llm_i2i_spark.experiments.reproduction.figures import TableFigure
 from llm_i2i_spark.experiments.reproduction.page import render_reproduction
 from llm_i2i_spark.experiments.reproduction.published import published_tables
-from llm_i2i_spark.experiments.reproduction.result import ReproducedTable, Reproduction
+from llm_i2i_spark.experiments.reproduction.result import Reproduction
 from llm_i2i_spark.experiments.reproduction.rows import FIGURES, TableRow, rows_of
+from llm_i2i_spark.experiments.reproduction.table import ReproducedTable, make_table
 from llm_i2i_spark.experiments.sweeps.presets import find_preset
 from llm_i2i_spark.experiments.sweeps.result import Sweep
 from llm_i2i_spark.experiments.sweeps.sweep import TARGETS, sweep_arms
@@ -127,13 +127,15 @@ def reproduce(projects: Mapping[str, ArmProject], wanted: Wanted) -> Reproductio
         UserError: a name is unknown, or nothing is held out.
         StageError: a stage failed; the same call goes on from there.
     """
-    tables, figures, evaluated = [], {}, []
+    tables, figures, evaluated, costs = [], {}, [], {}
     for name, plan in plan_reproduction(projects, wanted).items():
         log_message("\n".join([f"data set {name}", *plan.lines()]))
     for name, project in projects.items():
         log_message(f"data set {name}")
         there = project.with_settings(TEST)
-        found = {one.arm.name: one for one in evaluate_arms(there, wanted.arms(project))}
+        arms = wanted.arms(project)
+        found = {one.arm.name: one for one in evaluate_arms(there, arms)}
+        costs[name] = cost_of_arms(there, arms)
         evaluated += list(found.values())
         tables += [_table(number, name, project, wanted, found) for number in wanted.tables]
         for number in wanted.figures:
@@ -147,6 +149,7 @@ def reproduce(projects: Mapping[str, ArmProject], wanted: Wanted) -> Reproductio
         figures,
         sum(one.seconds for one in evaluated),
         (len(evaluated), sum(one.found for one in evaluated)),
+        costs,
         page,
     )
     write_report(page, render_reproduction(result))
@@ -156,31 +159,13 @@ def reproduce(projects: Mapping[str, ArmProject], wanted: Wanted) -> Reproductio
 def _table(
     number: int, name: str, project: ArmProject, wanted: Wanted, found: Found
 ) -> ReproducedTable:
-    published = published_tables()[number]
     seeds = tuple(sorted(wanted.seeds_of(project)))
-    beside = published.data_of(name)
 
     def by_seed(row: TableRow, metric: str) -> tuple[Figure, ...]:
         return _by_seed(row, metric, seeds, project, found)
 
-    figures = {
-        row: {
-            metric: TableFigure(
-                by_seed=by_seed(row, metric),
-                baseline=()
-                if row.variant == REAL.name
-                else tuple(one["value"] for one in by_seed(_baseline(row), metric)),
-                published=published.value(beside, row.key, metric),
-                published_baseline=None
-                if row.variant == REAL.name
-                else published.value(beside, row.baseline_key, metric),
-            )
-            for metric in published.metrics
-        }
-        for row in rows_of(number)
-    }
-    bare = tuple(row for row in figures if _keeps_nothing(row, seeds, project, found))
-    return ReproducedTable(name, published, seeds, _users(found), figures, bare)
+    bare = tuple(row for row in rows_of(number) if _keeps_nothing(row, seeds, project, found))
+    return make_table(number, name, seeds, _users(found), by_seed, bare)
 
 
 def _keeps_nothing(row: TableRow, seeds: Sequence[int], project: ArmProject, found: Found) -> bool:
@@ -198,10 +183,6 @@ def _users(found: Found) -> int:
     """Users of the evaluations: those of any ranking metric for all items."""
     rows = (row for one in found.values() for row in one.rows)
     return next((row["n"] for row in rows if row["slice"] == "all" and row["name"] == "recall"), 0)
-
-
-def _baseline(row: TableRow) -> TableRow:
-    return replace(row, variant=REAL.name, backbone=row.baseline_backbone, mode="")
 
 
 def _by_seed(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from llm_i2i_spark.base.errors import ConfigError
@@ -50,14 +50,16 @@ class TableRow:
         return f"{self.backbone}/{self.variant}/{self.part}"
 
     @property
-    def baseline_key(self) -> str:
-        """The row of the published table that its gain is over."""
-        return f"{self.baseline_backbone}/{REAL.name}/{self.part}"
-
-    @property
     def baseline_backbone(self) -> str:
         """The item-to-item model of that row: Swing's, where there is no such model in it."""
         return self.backbone if self.backbone in BACKBONES else "swing"
+
+    @property
+    def baseline(self) -> TableRow | None:
+        """The row here that its gain is over; None for that row itself."""
+        if self.variant == REAL.name:
+            return None
+        return replace(self, variant=REAL.name, backbone=self.baseline_backbone, mode="")
 
     @property
     def is_whole(self) -> bool:

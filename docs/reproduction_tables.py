@@ -1,0 +1,199 @@
+"""The tables and pictures of the page "The tables of the paper", from what was printed by
+`llm-i2i reproduce --json`:
+
+    python docs/reproduction_tables.py                 the page and its pictures again
+    python docs/reproduction_tables.py NAME FILE       keep what was printed for a data set first
+
+What stands between `<!-- made: … -->` and `<!-- end -->` is replaced.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from llm_i2i_spark.evaluate.figures import Figure
+from llm_i2i_spark.experiments.plots import PlottedPoint, plot_series
+from llm_i2i_spark.experiments.reproduction.figures import Interval
+from llm_i2i_spark.experiments.reproduction.page import plot_table
+from llm_i2i_spark.experiments.reproduction.rows import TableRow
+from llm_i2i_spark.experiments.reproduction.table import SHORT, ReproducedTable, make_table
+from llm_i2i_spark.experiments.sweeps.presets import find_preset
+
+DOCS = Path(__file__).resolve().parent
+PAGE = DOCS / "reproduction.md"
+RECORDED = DOCS / "recorded" / "reproduction"
+FIGURES = DOCS / "figures"
+STYLE = Path(__file__).parents[1] / "llm_i2i_spark" / "base" / "templates" / "style.css.j2"
+MADE = re.compile(r"(<!-- made: (table|figure) (\d) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+Recorded = Mapping[str, Any]
+"""What `llm-i2i reproduce --json` printed for one data set."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Keep a result, where one is named, and write the page and its pictures."""
+    if arguments:
+        name, file = arguments
+        keep(name, Path(file))
+    PAGE.write_text(filled(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, picture in pictures().items():
+        path.write_text(picture, encoding="utf-8")
+    return 0
+
+
+def keep(name: str, file: Path) -> None:
+    """Keep a result without the paths of the machine that made it."""
+    result = json.loads(file.read_text(encoding="utf-8"))
+    for part in (result, *result["figures"]):
+        part.pop("report", None)
+    RECORDED.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(_rounded(result), indent=1, ensure_ascii=False)
+    (RECORDED / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+
+
+def filled(page: str) -> str:
+    """A page with its tables as they were recorded."""
+
+    def lines(match: re.Match[str]) -> str:
+        before, kind, number, name, end = match.groups()
+        made = table_lines if kind == "table" else figure_lines
+        return "\n".join([before, *made(recorded(name), int(number)), "", end])
+
+    return MADE.sub(lines, page)
+
+
+def pictures() -> dict[Path, str]:
+    """The pictures of everything that is recorded, by the files they belong into."""
+    found = {}
+    for path in sorted(RECORDED.glob("*.json")):
+        result = recorded(path.stem)
+        for entry in result["tables"]:
+            picture = plot_table(table_of(entry))
+            if picture is not None:
+                name = f"reproduction_{path.stem}_table{entry['table']}.svg"
+                found[FIGURES / name] = standalone(picture)
+        for sweep in result["figures"]:
+            name = f"reproduction_{path.stem}_{sweep['name']}.svg"
+            found[FIGURES / name] = standalone(_plot(sweep))
+    return found
+
+
+def recorded(name: str) -> Recorded:
+    """What is kept of a data set."""
+    text = (RECORDED / f"{name}.json").read_text(encoding="utf-8")
+    result: Recorded = json.loads(text)
+    return result
+
+
+def table_of(entry: Mapping[str, Any]) -> ReproducedTable:
+    """A table as it was before it was printed."""
+    rows = {(row["title"], row["mode"], row["metric"]): row for row in entry["rows"]}
+
+    def by_seed(row: TableRow, metric: str) -> tuple[Figure, ...]:
+        return tuple(rows[row.title, row.mode, metric]["by_seed"])
+
+    seeds = tuple(entry["seeds"])
+    table = make_table(entry["table"], entry["data"], seeds, entry["users"], by_seed)
+    bare = (
+        row for row in table.rows if rows[row.title, row.mode, SHORT[0]]["kept_no_synthetic_row"]
+    )
+    return make_table(entry["table"], entry["data"], seeds, entry["users"], by_seed, tuple(bare))
+
+
+def table_lines(result: Recorded, number: int) -> list[str]:
+    """A table in Markdown, and what holds of it by rule."""
+    table = table_of(next(one for one in result["tables"] if one["table"] == number))
+    names = [name.replace("recall", "R").replace("ndcg", "N") for name in SHORT]
+    header = ["", *(one for name in names for one in (name, "gain"))]
+    header += [one for name in names for one in (f"published {name}", "its gain")]
+    lines = [_line(header), "|---" * len(header) + "|"]
+    for row, figures in table.rows.items():
+        if row in table.bare:
+            continue
+        ours, printed = [], []
+        for metric in SHORT:
+            figure = figures[metric]
+            spread = figure.range if len(table.seeds) > 1 else None
+            ours += [_value(figure.value) + _around(spread, _value), _gain(figure.gain)]
+            ours[-1] += _around(figure.gain_interval, _share)
+            printed += [_value(figure.published), _gain(figure.published_gain)]
+        lines.append(_line([row.title, *ours, *printed]))
+    return [*lines, "", f"{table.caption}. {table.paragraph()} {table.parts()}".strip()]
+
+
+def figure_lines(result: Recorded, number: int) -> list[str]:
+    """The sweeps of a figure in Markdown."""
+    lines: list[str] = []
+    for sweep in (one for one in result["figures"] if one["figure"] == number):
+        head = ["", find_preset(sweep["name"]).axis, "R@10", "R@10, long tail", "gain", "synthetic"]
+        lines += [_line(head), "|---" * len(head) + "|"]
+        for point in sweep["points"]:
+            whole, rare = point["figures"]["all"], point["figures"]["long_tail"]
+            gain = _gain(whole.get("relative_gain"))
+            gain += _around(whole.get("relative_gain_interval"), _share)
+            values = [
+                _value(one["value"]) + _around(one["interval"], _value) for one in (whole, rare)
+            ]
+            share = f"{point['synthetic_share']:.0%}".replace("%", " %")
+            lines.append(_line([point["series"], point["value"], *values, gain, share]))
+        lines.append("")
+    return lines[:-1]
+
+
+def standalone(picture: str) -> str:
+    """A picture of a report with the report's colours in it, which a page by itself lacks."""
+    colors = re.search(r":root \{.*?\}", STYLE.read_text(encoding="utf-8"), re.DOTALL)
+    if colors is None:
+        raise ValueError(f"no colours in {STYLE}")
+    style = f"<style>{colors[0]} svg {{ background: var(--paper) }}</style>"
+    head, opening, rest = picture.partition(">")
+    return (
+        re.sub(r"[ \t]+$", "", f"{head}{opening}\n{style}{rest}", flags=re.MULTILINE).strip() + "\n"
+    )
+
+
+def _plot(sweep: Mapping[str, Any]) -> str:
+    lines: dict[str, list[PlottedPoint]] = {}
+    for point in sweep["points"]:
+        one = PlottedPoint(point["value"], point["figures"]["all"])
+        lines.setdefault(point["series"], []).append(one)
+    axis = find_preset(sweep["name"]).axis
+    return plot_series(lines, axis, f"{sweep['metric']} over {axis}", False, sweep["baseline"])
+
+
+def _rounded(value: Any) -> Any:
+    """Figures to eight digits: more are the processor's."""
+    if isinstance(value, float):
+        return round(value, 8)
+    if isinstance(value, dict):
+        return {key: _rounded(one) for key, one in value.items()}
+    return [_rounded(one) for one in value] if isinstance(value, list) else value
+
+
+def _line(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _value(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}".replace("0.", ".", 1)
+
+
+def _share(value: float) -> str:
+    return f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", "−")
+
+
+def _gain(value: float | None) -> str:
+    return "" if value is None else f"{_share(value)} %"
+
+
+def _around(bounds: Interval | Sequence[float] | None, words: Any) -> str:
+    return "" if bounds is None else f" ({words(bounds[0])} to {words(bounds[1])})"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
