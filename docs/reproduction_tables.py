@@ -92,16 +92,20 @@ def recorded(name: str) -> Recorded:
 
 def table_of(entry: Mapping[str, Any]) -> ReproducedTable:
     """A table as it was before it was printed."""
-    rows = {(row["title"], row["mode"], row["metric"]): row for row in entry["rows"]}
+    names = ("variant", "backbone", "slice", "mode", "metric")
+    rows: dict[tuple[str, ...], Mapping[str, Any]] = {
+        tuple(row[name] for name in names): row for row in entry["rows"]
+    }
+
+    def found(row: TableRow, metric: str) -> Mapping[str, Any]:
+        return rows[row.variant, row.backbone, row.part, row.mode, metric]
 
     def by_seed(row: TableRow, metric: str) -> tuple[Figure, ...]:
-        return tuple(rows[row.title, row.mode, metric]["by_seed"])
+        return tuple(found(row, metric)["by_seed"])
 
     seeds = tuple(entry["seeds"])
     table = make_table(entry["table"], entry["data"], seeds, entry["users"], by_seed)
-    bare = (
-        row for row in table.rows if rows[row.title, row.mode, SHORT[0]]["kept_no_synthetic_row"]
-    )
+    bare = (row for row in table.rows if found(row, SHORT[0])["kept_no_synthetic_row"])
     return make_table(entry["table"], entry["data"], seeds, entry["users"], by_seed, tuple(bare))
 
 
@@ -176,7 +180,7 @@ def _rounded(value: Any) -> Any:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
+    return f"|{'|'.join(f' {cell} ' if cell else ' ' for cell in cells)}|"
 
 
 def _value(value: float | None) -> str:

@@ -34,3 +34,9 @@ def figures() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
         yield _module(folder / "make.py")
+
+
+@pytest.fixture(scope="module")
+def reproduction_tables() -> ModuleType:
+    """What makes the page of the paper's tables."""
+    return _module(DOCS / "reproduction_tables.py")
