@@ -17,7 +17,7 @@ from llm_i2i_spark.backbones.embedding.backbone import ReportProgress
 from llm_i2i_spark.backbones.embedding.epochs import run_epochs
 from llm_i2i_spark.backbones.embedding.interaction_matrix import InteractionMatrix
 from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
-from llm_i2i_spark.backbones.embedding.row_optimizers import OPTIMIZERS
+from llm_i2i_spark.backbones.embedding.row_optimizers import OPTIMIZERS, RowGradients
 from llm_i2i_spark.kernels.arrays import Int64Array
 from llm_i2i_spark.kernels.negative_sampling import NegativeSampler
 
@@ -100,8 +100,8 @@ class BprTraining:
         )
         of_user[:, -1] = 0.0
         by_user, by_item = self._optimizers
-        by_user.step(user, of_user)
-        by_item.step(torch.cat((item, negative)), torch.cat((of_item, of_negative)))
+        by_user.step(RowGradients(user, of_user))
+        by_item.step(RowGradients(item, of_item), RowGradients(negative, of_negative))
         return loss
 
 

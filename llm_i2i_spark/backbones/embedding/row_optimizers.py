@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,6 +12,35 @@ FIRST_SQUARE = 1e-7
 """What a row's sum of squares starts at. AdaGrad's steps do not depend on the scale of gradients;
 above zero it lets rows stay where they are that only interactions of nearly no weight name.
 """
+
+
+class RowGradients(NamedTuple):
+    """Gradients by rows of a table; those of a row that is named several times add up.
+
+    Attributes:
+        rows: (n,) rows of the table.
+        gradients: [m, dims] of the loss; n of them, or those of weighted means of rows.
+        places: (n,) of means, the number of the one that a row is a part of.
+        shares: (n,) of means, the weight of the row in it.
+    """
+
+    rows: Tensor
+    gradients: Tensor
+    places: Tensor | None = None
+    shares: Tensor | None = None
+
+    def mean_squares(self) -> Tensor:
+        """(n,) the mean square of each row's gradient."""
+        squares = self.gradients.square().mean(1)
+        if self.places is None or self.shares is None:
+            return squares
+        return squares[self.places] * self.shares.square()
+
+    def scaled(self, factors: Tensor) -> Tensor:
+        """[n, dims], the gradient of each row times its factor (n,)."""
+        if self.places is None or self.shares is None:
+            return self.gradients * factors.unsqueeze(1)
+        return self.gradients[self.places].mul_((self.shares * factors).unsqueeze(1))
 
 
 class RowOptimizer(ABC):
@@ -25,21 +55,18 @@ class RowOptimizer(ABC):
         self._table, self._learning_rate = table, learning_rate
 
     @abstractmethod
-    def step(self, rows: Tensor, gradients: Tensor) -> None:
-        """Descend; the gradients of a row that is named several times add up.
-
-        Args:
-            rows: (n,) rows of the table.
-            gradients: [n, dims] of the loss.
-        """
+    def step(self, *parts: RowGradients) -> None:
+        """Descend once along gradients of the loss, those of all parts together."""
 
 
 class RowSgd(RowOptimizer):
     """Stochastic gradient descent: a step is the gradient times the learning rate."""
 
-    def step(self, rows: Tensor, gradients: Tensor) -> None:
+    def step(self, *parts: RowGradients) -> None:
         """Descend; `RowOptimizer.step` has the contract."""
-        self._table.index_add_(0, rows, gradients, alpha=-self._learning_rate)
+        for part in parts:
+            moved = part.scaled(torch.ones(len(part.rows)))
+            self._table.index_add_(0, part.rows, moved, alpha=-self._learning_rate)
 
 
 class RowAdagrad(RowOptimizer):
@@ -49,13 +76,15 @@ class RowAdagrad(RowOptimizer):
 
     def __init__(self, table: Tensor, learning_rate: float) -> None:
         super().__init__(table, learning_rate)
-        self._squares = torch.full((len(table), 1), FIRST_SQUARE)
+        self._squares = torch.full((len(table),), FIRST_SQUARE)
 
-    def step(self, rows: Tensor, gradients: Tensor) -> None:
+    def step(self, *parts: RowGradients) -> None:
         """Descend; `RowOptimizer.step` has the contract."""
-        self._squares.index_add_(0, rows, gradients.square().mean(1, keepdim=True))
-        scaled = gradients / self._squares[rows].sqrt()
-        self._table.index_add_(0, rows, scaled, alpha=-self._learning_rate)
+        for part in parts:
+            self._squares.index_add_(0, part.rows, part.mean_squares())
+        for part in parts:
+            moved = part.scaled(self._squares[part.rows].rsqrt())
+            self._table.index_add_(0, part.rows, moved, alpha=-self._learning_rate)
 
 
 OPTIMIZERS: dict[str, type[RowOptimizer]] = {"sgd": RowSgd, "adagrad": RowAdagrad}

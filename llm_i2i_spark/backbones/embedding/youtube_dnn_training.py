@@ -1,7 +1,8 @@
 """The training of backbone youtube_dnn: a network reads a user's earlier items and names the next.
 
 Only the network is differentiated automatically. A mean of embeddings hands its gradient on to its
-parts, which is written here, since torch would sort every batch by item.
+parts, which is written here, since torch would sort every batch by item; so are the gradients of
+the loss, whose terms are one matrix that is changed in place.
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from llm_i2i_spark.backbones.embedding.backbone import ReportProgress
 from llm_i2i_spark.backbones.embedding.epochs import run_epochs
 from llm_i2i_spark.backbones.embedding.interaction_matrix import InteractionMatrix
 from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
 from llm_i2i_spark.backbones.embedding.next_item_examples import next_item_examples
-from llm_i2i_spark.backbones.embedding.row_optimizers import RowAdagrad
+from llm_i2i_spark.backbones.embedding.row_optimizers import RowAdagrad, RowGradients
 from llm_i2i_spark.kernels.arrays import Int64Array
 from llm_i2i_spark.kernels.negative_sampling import NegativeSampler
 
@@ -102,50 +104,49 @@ class YoutubeDnnTraining:
         targets = self._examples.targets[chosen]
         places, read, shares = self._histories(chosen)
         item = torch.from_numpy(self._data.items[targets])
-        drawn = self._sampler.draw_any(self._backbone.sample_size, self._random)
-        means = torch.zeros(len(chosen), self._backbone.dims)
-        means.index_add_(0, places, self.items[read] * shares)
+        drawn = torch.from_numpy(self._sampler.draw_any(self._backbone.sample_size, self._random))
+        firsts = torch.searchsorted(places, torch.arange(len(chosen)))
+        means = embedding_bag(read, self.items, firsts, mode="sum", per_sample_weights=shares)
         weights = torch.from_numpy(self._data.weights[targets])
         loss, of_mean, of_item, of_drawn, *of_layers = self._gradients(means, item, drawn, weights)
         self._by_item.step(
-            torch.cat((read, item, torch.from_numpy(drawn))),
-            torch.cat((of_mean[places] * shares, of_item, of_drawn)),
+            RowGradients(read, of_mean, places, shares),
+            RowGradients(item, of_item),
+            RowGradients(drawn, of_drawn),
         )
         for optimizer, layer, gradient in zip(self._by_layer, self.layers, of_layers, strict=True):
-            optimizer.step(torch.arange(len(layer)), gradient)
+            optimizer.step(RowGradients(torch.arange(len(layer)), gradient))
         return float(loss)
 
     def _gradients(
-        self, means: Tensor, item: Tensor, drawn: Int64Array, weights: Tensor
+        self, means: Tensor, item: Tensor, drawn: Tensor, weights: Tensor
     ) -> tuple[Tensor, ...]:
         """The loss, and its gradients by the means of the histories, the vectors of the items to
         predict, those of the items drawn, and each layer.
         """
-        negative = torch.from_numpy(drawn)
-        log_expected = np.log(len(drawn) * self._sampler.probabilities(drawn)).astype(np.float32)
+        log_expected = np.log(len(drawn) * self._sampler.probabilities(drawn.numpy()))
         layers = [layer.detach().requires_grad_() for layer in self.layers]
-        own, others = self.items[item].requires_grad_(), self.items[negative].requires_grad_()
-        loss = sampled_softmax_loss(
-            user_vectors(means.requires_grad_(), layers),
-            own,
-            others,
-            torch.from_numpy(log_expected),
-            item.unsqueeze(1) == negative,
+        users = user_vectors(means.requires_grad_(), layers)
+        loss, of_users, of_items, of_drawn = sampled_softmax(
+            users.detach(),
+            self.items[item],
+            self.items[drawn],
+            torch.from_numpy(log_expected.astype(np.float32)),
+            item.unsqueeze(1) == drawn,
             weights,
         )
-        return loss.detach(), *torch.autograd.grad(loss, (means, own, others, *layers))
+        of_mean, *of_layers = torch.autograd.grad(users, (means, *layers), of_users)
+        return loss, of_mean, of_items, of_drawn, *of_layers
 
     def _histories(self, chosen: Int64Array) -> tuple[Tensor, Tensor, Tensor]:
-        """Of each entry of some histories: its example's place, its item, its share [n, 1] in the
-        mean.
-        """
+        """Of each entry of some histories: its example's place, its item, its share in the mean."""
         places, read = self._examples.histories(chosen)
         weights = self._data.weights[read].astype(np.float64)
         shares = weights / np.bincount(places, weights)[places]
         return (
             torch.from_numpy(places),
             torch.from_numpy(self._data.items[read]),
-            torch.from_numpy(shares.astype(np.float32)).unsqueeze(1),
+            torch.from_numpy(shares.astype(np.float32)),
         )
 
 
@@ -168,16 +169,16 @@ def user_vectors(means: Tensor, layers: Sequence[Tensor]) -> Tensor:
     return hidden
 
 
-def sampled_softmax_loss(
+def sampled_softmax(
     users: Tensor,
     items: Tensor,
     negatives: Tensor,
     log_expected: Tensor,
     is_target: Tensor,
     weights: Tensor,
-) -> Tensor:
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The loss of a softmax over all items, whose sum is estimated from a sample that all examples
-    share.
+    share, and its gradients.
 
         loss = weight (ln(exp s_i + sum over drawn j other than i of exp(s_j) / expected_j) - s_i)
 
@@ -193,9 +194,17 @@ def sampled_softmax_loss(
         weights: (n,).
 
     Returns:
-        The sum of the losses.
+        The sum of the losses, and its gradients by `users`, `items` and `negatives`.
     """
-    own = (users * items).sum(1, keepdim=True)
-    others = (users @ negatives.T - log_expected).masked_fill(is_target, -math.inf)
-    whole = torch.logsumexp(torch.cat((own, others), dim=1), dim=1)
-    return (weights * (whole - own.squeeze(1))).sum()
+    own = (users * items).sum(1)
+    terms = torch.addmm(-log_expected, users, negatives.T).masked_fill_(is_target, -math.inf)
+    highest = torch.maximum(own, terms.amax(1))
+    terms.sub_(highest.unsqueeze(1)).exp_()
+    term = (own - highest).exp()
+    whole = terms.sum(1) + term
+    loss = (weights * (whole.log() + highest - own)).sum()
+    scale = weights / whole
+    terms.mul_(scale.unsqueeze(1))  # weighted probabilities: the gradient by each score
+    of_own = (term * scale - weights).unsqueeze(1)
+    of_users = torch.addmm(of_own * items, terms, negatives)
+    return loss, of_users, of_own * users, terms.T @ users

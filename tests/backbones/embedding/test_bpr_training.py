@@ -11,7 +11,13 @@ from llm_i2i_spark.backbones import Bpr
 from llm_i2i_spark.backbones.embedding.bpr_training import bpr_gradients
 from llm_i2i_spark.backbones.embedding.interaction_matrix import interaction_matrix
 from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
-from llm_i2i_spark.backbones.embedding.row_optimizers import FIRST_SQUARE, RowAdagrad, RowSgd
+from llm_i2i_spark.backbones.embedding.row_optimizers import (
+    FIRST_SQUARE,
+    RowAdagrad,
+    RowGradients,
+    RowOptimizer,
+    RowSgd,
+)
 from llm_i2i_spark.base.errors import StageError
 from tests.backbones.embedding.made_up_log import as_table, bridges, made_up_log, purity
 
@@ -49,17 +55,36 @@ def test_optimizers_add_up_repeated_rows_and_leave_the_others():
     gradients = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, -6.0]])
     rows = torch.tensor([2, 0, 2])
     plain, scaled = torch.zeros(3, 2), torch.zeros(3, 2)
-    RowSgd(plain, 0.5).step(rows, gradients)
+    RowSgd(plain, 0.5).step(RowGradients(rows, gradients))
     assert plain.tolist() == [[-1.5, -2.0], [0.0, 0.0], [-3.0, 2.0]]
     optimizer = RowAdagrad(scaled, 0.5)
-    optimizer.step(rows, gradients)
-    optimizer.step(rows[:1], gradients[:1])
+    optimizer.step(RowGradients(rows, gradients))
+    optimizer.step(RowGradients(rows[:1], gradients[:1]))
     squares = (12.5, 2.5 + 30.5, 2.5 + 30.5 + 2.5)  # mean squares, summed up
     steps = [6.0 / squares[1] ** 0.5 + 1.0 / squares[2] ** 0.5, 3.0 / squares[0] ** 0.5]
     assert scaled[2, 0].item() == pytest.approx(-0.5 * steps[0])
     assert scaled[0, 0].item() == pytest.approx(-0.5 * steps[1])
     assert scaled[1].tolist() == [0.0, 0.0]
     assert FIRST_SQUARE < 1e-6
+
+
+@pytest.mark.parametrize("optimizer", [RowSgd, RowAdagrad])
+def test_gradients_of_weighted_means_are_handed_on_to_their_rows(
+    optimizer: type[RowOptimizer],
+) -> None:
+    torch.manual_seed(5)
+    of_means, own = torch.randn(2, 3), torch.randn(2, 3)
+    rows, places = torch.tensor([4, 1, 4]), torch.tensor([0, 0, 1])
+    shares, named = torch.tensor([0.25, 0.75, 1.0]), torch.tensor([1, 3])
+    in_parts, written_out = torch.zeros(5, 3), torch.zeros(5, 3)
+    parts = RowGradients(rows, of_means, places, shares), RowGradients(named, own)
+    whole = RowGradients(
+        torch.cat((rows, named)), torch.cat((of_means[places] * shares.unsqueeze(1), own))
+    )
+    optimizer(in_parts, 0.5).step(*parts)
+    optimizer(written_out, 0.5).step(whole)
+    torch.testing.assert_close(in_parts, written_out)
+    assert in_parts[[1, 3, 4]].ne(0).all()
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from llm_i2i_spark.backbones.embedding.item_embeddings import ItemEmbeddings
 from llm_i2i_spark.backbones.embedding.row_optimizers import FIRST_SQUARE
 from llm_i2i_spark.backbones.embedding.youtube_dnn_training import (
     YoutubeDnnTraining,
-    sampled_softmax_loss,
+    sampled_softmax,
     user_vectors,
 )
 from llm_i2i_spark.base.errors import StageError
@@ -50,7 +50,7 @@ def test_with_every_item_drawn_once_the_loss_is_that_of_the_whole_softmax():
     torch.manual_seed(1)
     users, items = torch.randn(5, 4, dtype=torch.float64), torch.randn(7, 4, dtype=torch.float64)
     targets, weights = torch.tensor([6, 0, 3, 3, 1]), torch.rand(5, dtype=torch.float64)
-    found = sampled_softmax_loss(
+    found, *_ = sampled_softmax(
         users,
         items[targets],
         items,
@@ -77,7 +77,7 @@ def test_the_sum_over_a_sample_is_on_average_the_sum_over_all_items(by_popularit
     user, target = torch.from_numpy(random.standard_normal((1, 3))), 5
     drawn = sampler.draw_any(200_000, random)
     expected = len(drawn) * sampler.probabilities(drawn)
-    loss = sampled_softmax_loss(
+    loss, *_ = sampled_softmax(
         user,
         vectors[[target]],
         vectors[drawn],
@@ -87,6 +87,26 @@ def test_the_sum_over_a_sample_is_on_average_the_sum_over_all_items(by_popularit
     )
     scores = (user @ vectors.T)[0]
     assert float(loss) == pytest.approx(float(scores.logsumexp(0) - scores[target]), abs=0.01)
+
+
+def test_the_gradients_are_those_that_torch_derives():
+    torch.manual_seed(4)
+    users, items, negatives = (
+        torch.randn(rows, 5, dtype=torch.float64, requires_grad=True) for rows in (6, 6, 9)
+    )
+    log_expected, weights = torch.randn(9, dtype=torch.float64), torch.rand(6, dtype=torch.float64)
+    is_target = torch.rand(6, 9) < 0.2
+    is_target[2] = True  # a sample of nothing else
+    own = (users * items).sum(1, keepdim=True)
+    others = (users @ negatives.T - log_expected).masked_fill(is_target, -math.inf)
+    whole = torch.cat((own, others), dim=1).logsumexp(1)
+    wanted = (weights * (whole - own.squeeze(1))).sum()
+    wanted.backward()
+    parts = [part.detach() for part in (users, items, negatives)]
+    loss, *gradients = sampled_softmax(*parts, log_expected, is_target, weights)
+    torch.testing.assert_close(loss, wanted.detach())
+    for gradient, part in zip(gradients, (users, items, negatives), strict=True):
+        torch.testing.assert_close(gradient, part.grad)
 
 
 def test_one_step_is_adagrads_on_the_gradient_of_the_plain_definition():
