@@ -150,15 +150,14 @@ def figure_lines(result: Recorded, number: int) -> list[str]:
 
 
 def standalone(picture: str) -> str:
-    """A picture of a report with the report's colours in it, which a page by itself lacks."""
-    colors = re.search(r":root \{.*?\}", STYLE.read_text(encoding="utf-8"), re.DOTALL)
-    if colors is None:
-        raise ValueError(f"no colours in {STYLE}")
-    style = f"<style>{colors[0]} svg {{ background: var(--paper) }}</style>"
-    head, opening, rest = picture.partition(">")
-    return (
-        re.sub(r"[ \t]+$", "", f"{head}{opening}\n{style}{rest}", flags=re.MULTILINE).strip() + "\n"
+    """A picture of a report in colours of its own, where the report has names for them."""
+    colors = dict(
+        re.findall(r"(--[\w-]+): (#\w+)", STYLE.read_text(encoding="utf-8").split("}")[0])
     )
+    colored = re.sub(r"var\((--[\w-]+)\)", lambda match: colors[match[1]], picture)
+    paper = f'<svg style="background: {colors["--paper"]}" '
+    lines = colored.strip().replace("<svg ", paper, 1).splitlines()
+    return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
 def _plot(sweep: Mapping[str, Any]) -> str:

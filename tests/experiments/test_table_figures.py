@@ -76,8 +76,8 @@ def test_rows_that_are_nothing_but_the_log_are_named_once() -> None:
     bare = tuple(row for row in rows if row.mode == "hard")
     said = ReproducedTable("toys", published_tables()[4], (42,), 10, rows, bare).paragraph()
     assert said.endswith(
-        " The published rule (hard) kept no synthetic row, + LLM-I2I, all items; + LLM-I2I, long"
-        " tail; + LLM-I2I, other items is the log as it is there."
+        " The published rule (hard) kept no synthetic row: with it, + LLM-I2I, all items;"
+        " + LLM-I2I, long tail; + LLM-I2I, other items are the log as it is."
     )
     assert "kept no" not in ReproducedTable("t", published_tables()[4], (42,), 10, rows).paragraph()
 

@@ -36,13 +36,17 @@ def render_reproduction(result: Reproduction) -> str:
 
 
 def plot_table(table: ReproducedTable) -> str | None:
-    """The gains of a table beside the published ones, as SVG; None where it has none."""
+    """The gains of a table beside the published ones, as SVG; None where it has none. Rows that are
+    nothing but the log as it is are left out.
+    """
     from llm_i2i_spark.experiments.plots import plot_gains_beside
 
     gains = {
         f"{row.title}, {row.mode}" if row.mode else row.title: figures[PLOTTED]
         for row, figures in table.rows.items()
-        if figures[PLOTTED].gain is not None and figures[PLOTTED].published_gain is not None
+        if row not in table.bare
+        and figures[PLOTTED].gain is not None
+        and figures[PLOTTED].published_gain is not None
     }
     if not gains:
         return None

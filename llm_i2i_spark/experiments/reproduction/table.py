@@ -112,9 +112,11 @@ class ReproducedTable:
     def _said_of_bare(self) -> str:
         if not self.bare:
             return ""
-        names = "; ".join(dict.fromkeys(row.title for row in self.bare))
+        names = list(dict.fromkeys(row.title for row in self.bare))
+        are = "is" if len(names) == 1 else "are"
         return (
-            f"The published rule (hard) kept no synthetic row, {names} is the log as it is there."
+            "The published rule (hard) kept no synthetic row: with it,"
+            f" {'; '.join(names)} {are} the log as it is."
         )
 
     def _verdicts(self) -> str:
