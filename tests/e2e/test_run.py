@@ -24,7 +24,8 @@ from llm_i2i_spark.base.sections.lake import LakeConfig
 from llm_i2i_spark.config.files import load_config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lake.unfinished_work import inference_folder, training_folder
-from tests.e2e.conftest import Finished
+from tests.benchmarks.quality.scorer import last_of_each_user, rank, read_index
+from tests.e2e.conftest import CommandLine, Finished
 from tests.e2e.scored_in_sql import expect_what_the_stage_gave
 from tests.faults.kills import KilledLake, digests
 
@@ -71,6 +72,23 @@ def test_a_run_leaves_summary_report_and_all_tables(finished: Finished) -> None:
     assert all(told[stage] < spent[stage] + 0.6 for stage in told), (told, spent)
     assert summary["tables"]["candidates"]["rows"] == 150 * 5
     assert summary["tables"]["item_candidates"]["rows"] == 120 * 4
+
+
+def test_a_scorer_that_shares_no_code_finds_the_same_figures(
+    finished: Finished, llm_i2i: CommandLine, tmp_path: Path
+) -> None:
+    lake = DeltaRsLake(LakeConfig(root=str(finished.lake)))
+    columns = ["user_id", "item_id", "position", "fold"]
+    log = lake.read("interactions", None, columns).to_pandas().rename(columns={"position": "pos"})
+    queries = last_of_each_user(log[log["user_id"].isin(log["user_id"][log["fold"] == "test"])])
+    for variant in ("real", "llm_i2i"):
+        out = tmp_path / f"{variant}.parquet"
+        wanted = ("--set", f"lake.root={finished.lake}", "--variant", variant, "--out", str(out))
+        llm_i2i.run("index-export", *wanted)
+        ranks = rank(read_index(out), queries)
+        found = {f"{name}@10": getattr(ranks, name)(10).mean() for name in ("recall", "ndcg")}
+        figures = finished.summary["metrics"]["variants"][variant]["all"]
+        assert {name: figures[name]["value"] for name in found} == pytest.approx(found, rel=1e-12)
 
 
 def test_the_same_command_again_finds_everything_up_to_date_without_spark(
