@@ -37,6 +37,7 @@ SETTINGS = {
     "sft.epochs": 1,
     "sft.least_steps": 0,
     "sft.discriminator.epochs": 1,
+    "sft.max_steps": 20,
 }
 
 
@@ -45,8 +46,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="inference-benchmark-") as folder:
         users = round(10_000 * options.scale)
         interactions, items = write_synthetic(Path(folder), users, max(200, users // 4))
+        given = {key: value for key, _, value in (one.partition("=") for one in options.settings)}
         project = Project(
-            f"{folder}/lake", interactions=interactions, items=items, settings=SETTINGS
+            f"{folder}/lake", interactions=interactions, items=items, settings={**SETTINGS, **given}
         )
         project.run(last="generate")  # a warm session, and something to discriminate
         chosen = options.only.split(",") if options.only else STAGES
@@ -115,6 +117,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--only", default=None, help="stages, separated by commas")
     parser.add_argument("--repeat", type=int, default=3, help="runs of which the median counts")
     parser.add_argument("--scale", type=float, default=1.0, help="of 10,000 users")
+    parser.add_argument("--set", action="append", default=[], dest="settings", metavar="KEY=VALUE")
     return parser.parse_args(arguments)
 
 
