@@ -29,6 +29,9 @@ PAGE = DOCS / "reproduction.md"
 RECORDED = DOCS / "recorded" / "reproduction"
 FIGURES = DOCS / "figures"
 STYLE = Path(__file__).parents[1] / "llm_i2i_spark" / "base" / "templates" / "style.css.j2"
+NAMES = ("variant", "backbone", "slice", "mode", "metric")
+KEPT = (*NAMES, "kept_no_synthetic_row", "by_seed")
+"""Of a row of a table."""
 MADE = re.compile(r"(<!-- made: (table|figure) (\d) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Recorded = Mapping[str, Any]
@@ -47,12 +50,15 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def keep(name: str, file: Path) -> None:
-    """Keep a result without the paths of the machine that made it."""
+    """Keep of a result what the page is made from, a line a figure; no paths of the machine."""
     result = json.loads(file.read_text(encoding="utf-8"))
-    for part in (result, *result["figures"]):
-        part.pop("report", None)
+    for table in result["tables"]:
+        table["rows"] = [{key: row[key] for key in KEPT} for row in table["rows"]]
+    for sweep in result["figures"]:
+        sweep.pop("report")
+    kept = {key: _rounded(result[key]) for key in ("costs", "tables", "figures")}
+    text = json.dumps(kept, ensure_ascii=False).replace('{"variant"', '\n{"variant"')
     RECORDED.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(_rounded(result), indent=1, ensure_ascii=False)
     (RECORDED / f"{name}.json").write_text(text + "\n", encoding="utf-8")
 
 
@@ -92,9 +98,8 @@ def recorded(name: str) -> Recorded:
 
 def table_of(entry: Mapping[str, Any]) -> ReproducedTable:
     """A table as it was before it was printed."""
-    names = ("variant", "backbone", "slice", "mode", "metric")
     rows: dict[tuple[str, ...], Mapping[str, Any]] = {
-        tuple(row[name] for name in names): row for row in entry["rows"]
+        tuple(row[name] for name in NAMES): row for row in entry["rows"]
     }
 
     def found(row: TableRow, metric: str) -> Mapping[str, Any]:
