@@ -17,12 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from llm_i2i_spark.evaluate.figures import Figure
-from llm_i2i_spark.experiments.plots import PlottedPoint, plot_series
 from llm_i2i_spark.experiments.reproduction.figures import Interval
 from llm_i2i_spark.experiments.reproduction.page import plot_table
-from llm_i2i_spark.experiments.reproduction.rows import TableRow
+from llm_i2i_spark.experiments.reproduction.rows import TableRow, rows_of
 from llm_i2i_spark.experiments.reproduction.table import SHORT, ReproducedTable, make_table
-from llm_i2i_spark.experiments.sweeps.presets import find_preset
 
 DOCS = Path(__file__).resolve().parent
 PAGE = DOCS / "reproduction.md"
@@ -32,7 +30,7 @@ STYLE = Path(__file__).parents[1] / "llm_i2i_spark" / "base" / "templates" / "st
 NAMES = ("variant", "backbone", "slice", "mode", "metric")
 KEPT = (*NAMES, "kept_no_synthetic_row", "by_seed")
 """Of a row of a table."""
-MADE = re.compile(r"(<!-- made: (table|figure) (\d) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+MADE = re.compile(r"(<!-- made: table (\d) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Recorded = Mapping[str, Any]
 """What `llm-i2i reproduce --json` printed for one data set."""
@@ -54,9 +52,7 @@ def keep(name: str, file: Path) -> None:
     result = json.loads(file.read_text(encoding="utf-8"))
     for table in result["tables"]:
         table["rows"] = [{key: row[key] for key in KEPT} for row in table["rows"]]
-    for sweep in result["figures"]:
-        sweep.pop("report")
-    kept = {key: _rounded(result[key]) for key in ("costs", "tables", "figures")}
+    kept = {key: _rounded(result[key]) for key in ("costs", "tables")}
     text = json.dumps(kept, ensure_ascii=False).replace('{"variant"', '\n{"variant"')
     RECORDED.mkdir(parents=True, exist_ok=True)
     (RECORDED / f"{name}.json").write_text(text + "\n", encoding="utf-8")
@@ -66,9 +62,8 @@ def filled(page: str) -> str:
     """A page with its tables as they were recorded."""
 
     def lines(match: re.Match[str]) -> str:
-        before, kind, number, name, end = match.groups()
-        made = table_lines if kind == "table" else figure_lines
-        return "\n".join([before, *made(recorded(name), int(number)), "", end])
+        before, number, name, end = match.groups()
+        return "\n".join([before, *table_lines(recorded(name), int(number)), "", end])
 
     return MADE.sub(lines, page)
 
@@ -77,15 +72,11 @@ def pictures() -> dict[Path, str]:
     """The pictures of everything that is recorded, by the files they belong into."""
     found = {}
     for path in sorted(RECORDED.glob("*.json")):
-        result = recorded(path.stem)
-        for entry in result["tables"]:
+        for entry in recorded(path.stem)["tables"]:
             picture = plot_table(table_of(entry))
             if picture is not None:
                 name = f"reproduction_{path.stem}_table{entry['table']}.svg"
                 found[FIGURES / name] = standalone(picture)
-        for sweep in result["figures"]:
-            name = f"reproduction_{path.stem}_{sweep['name']}.svg"
-            found[FIGURES / name] = standalone(_plot(sweep))
     return found
 
 
@@ -108,10 +99,9 @@ def table_of(entry: Mapping[str, Any]) -> ReproducedTable:
     def by_seed(row: TableRow, metric: str) -> tuple[Figure, ...]:
         return tuple(found(row, metric)["by_seed"])
 
-    seeds = tuple(entry["seeds"])
-    table = make_table(entry["table"], entry["data"], seeds, entry["users"], by_seed)
-    bare = (row for row in table.rows if found(row, SHORT[0])["kept_no_synthetic_row"])
-    return make_table(entry["table"], entry["data"], seeds, entry["users"], by_seed, tuple(bare))
+    number, seeds = entry["table"], tuple(entry["seeds"])
+    bare = (row for row in rows_of(number) if found(row, SHORT[0])["kept_no_synthetic_row"])
+    return make_table(number, entry["data"], seeds, entry["users"], by_seed, tuple(bare))
 
 
 def table_lines(result: Recorded, number: int) -> list[str]:
@@ -135,25 +125,6 @@ def table_lines(result: Recorded, number: int) -> list[str]:
     return [*lines, "", f"{table.caption}. {table.paragraph()} {table.parts()}".strip()]
 
 
-def figure_lines(result: Recorded, number: int) -> list[str]:
-    """The sweeps of a figure in Markdown."""
-    lines: list[str] = []
-    for sweep in (one for one in result["figures"] if one["figure"] == number):
-        head = ["", find_preset(sweep["name"]).axis, "R@10", "R@10, long tail", "gain", "synthetic"]
-        lines += [_line(head), "|---" * len(head) + "|"]
-        for point in sweep["points"]:
-            whole, rare = point["figures"]["all"], point["figures"]["long_tail"]
-            gain = _gain(whole.get("relative_gain"))
-            gain += _around(whole.get("relative_gain_interval"), _share)
-            values = [
-                _value(one["value"]) + _around(one["interval"], _value) for one in (whole, rare)
-            ]
-            share = f"{point['synthetic_share']:.0%}".replace("%", " %")
-            lines.append(_line([point["series"], point["value"], *values, gain, share]))
-        lines.append("")
-    return lines[:-1]
-
-
 def standalone(picture: str) -> str:
     """A picture of a report in colours of its own, where the report has names for them."""
     colors = dict(
@@ -163,15 +134,6 @@ def standalone(picture: str) -> str:
     paper = f'<svg style="background: {colors["--paper"]}" '
     lines = colored.strip().replace("<svg ", paper, 1).splitlines()
     return "\n".join(line.rstrip() for line in lines) + "\n"
-
-
-def _plot(sweep: Mapping[str, Any]) -> str:
-    lines: dict[str, list[PlottedPoint]] = {}
-    for point in sweep["points"]:
-        one = PlottedPoint(point["value"], point["figures"]["all"])
-        lines.setdefault(point["series"], []).append(one)
-    axis = find_preset(sweep["name"]).axis
-    return plot_series(lines, axis, f"{sweep['metric']} over {axis}", False, sweep["baseline"])
 
 
 def _rounded(value: Any) -> Any:

@@ -11,7 +11,7 @@ from llm_i2i_spark.base.contract import Scope, scope_key, scope_of
 from llm_i2i_spark.base.contracts import TABLES
 from llm_i2i_spark.base.run_record import Commit, Histories, RunRecord
 from llm_i2i_spark.base.stage import Stage
-from llm_i2i_spark.experiments.arms import Arm, ArmProject, check_arms, evaluated_as
+from llm_i2i_spark.experiments.arms import Arm, ArmProject, EvaluatedArm, check_arms, evaluated_as
 from llm_i2i_spark.pipeline.plan import Plan, PlannedResult
 
 
@@ -109,21 +109,17 @@ class ArmCost:
         )
 
 
-def cost_of_arms(project: ArmProject, arms: Sequence[Arm]) -> ArmCost:
-    """What arms that were evaluated cost, by the times of their commits.
-
-    Raises:
-        UserError: a setting does not fit.
-    """
-    times = _StageTimes(project.histories)
+def cost_of_arms(histories: Histories, evaluated: Sequence[EvaluatedArm]) -> ArmCost:
+    """What evaluations cost, by the times of the commits behind them."""
+    times = _StageTimes(histories)
     made: dict[str, float] = {}
     alone = 0.0
-    for arm in arms:
-        plan = project.with_settings(arm.settings).explain(arm.variants, (arm.backbone,))
-        for planned in plan.stages:
+    for arm in evaluated:
+        for planned in arm.plan.stages:
             for result in planned.results:
                 fingerprint = result.ingredients.fingerprint
-                made[fingerprint] = times.of_making(planned.stage, fingerprint)
+                if fingerprint not in made:
+                    made[fingerprint] = times.of_making(planned.stage, fingerprint)
                 alone += made[fingerprint]
     return ArmCost(sum(made.values()), alone)
 

@@ -101,6 +101,7 @@ class EvaluatedArm:
     Attributes:
         arm: which.
         run_id: of the evaluation.
+        plan: what was looked at before it ran: the results that it is made from.
         rows: its metric rows, those of the baseline among them.
         stages_run: the stages that this call ran for it; empty where it was found.
         seconds: of wall clock that they took.
@@ -108,6 +109,7 @@ class EvaluatedArm:
 
     arm: Arm
     run_id: str
+    plan: Plan
     rows: tuple[MetricRow, ...]
     stages_run: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -143,16 +145,18 @@ def evaluate_arms(project: ArmProject, arms: Sequence[Arm]) -> Iterator[Evaluate
     for number, arm in enumerate(arms, start=1):
         there = project.with_settings(arm.settings)
         log_message(f"experiment {number}/{len(arms)}: {arm.name}")
-        run_id = evaluated_as(there.explain(arm.variants, (arm.backbone,)))
+        plan = there.explain(arm.variants, (arm.backbone,))
+        run_id = evaluated_as(plan)
         if run_id is not None:
             log_message(f"  evaluated before, in run {run_id}")
-            yield EvaluatedArm(arm, run_id, tuple(there.metric_rows(run_id)))
+            yield EvaluatedArm(arm, run_id, plan, tuple(there.metric_rows(run_id)))
             continue
         run = there.run(arm.variants, (arm.backbone,))
         ran = [outcome for outcome in run.stages if not outcome.skipped]
         yield EvaluatedArm(
             arm,
             run.run_id,
+            plan,
             tuple(run.metrics),
             tuple(outcome.stage for outcome in ran),
             sum(outcome.seconds for outcome in ran),

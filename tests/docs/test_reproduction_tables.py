@@ -51,7 +51,7 @@ def test_a_page_gets_its_tables_between_the_marks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(reproduction_tables, "RECORDED", tmp_path)
-    result = {"report": "/a/path", "costs": {}, "tables": [table.to_dict()], "figures": []}
+    result = {"report": "/a/path", "costs": {}, "tables": [table.to_dict()]}
     (tmp_path / "printed.json").write_text(json.dumps(result))
     reproduction_tables.keep("beauty", tmp_path / "printed.json")
     assert "/a/path" not in (tmp_path / "beauty.json").read_text()

@@ -65,8 +65,8 @@ class RowSgd(RowOptimizer):
     def step(self, *parts: RowGradients) -> None:
         """Descend; `RowOptimizer.step` has the contract."""
         for part in parts:
-            moved = part.scaled(torch.ones(len(part.rows)))
-            self._table.index_add_(0, part.rows, moved, alpha=-self._learning_rate)
+            factors = torch.full((len(part.rows),), -self._learning_rate)
+            self._table.index_add_(0, part.rows, part.scaled(factors))
 
 
 class RowAdagrad(RowOptimizer):
@@ -83,8 +83,8 @@ class RowAdagrad(RowOptimizer):
         for part in parts:
             self._squares.index_add_(0, part.rows, part.mean_squares())
         for part in parts:
-            moved = part.scaled(self._squares[part.rows].rsqrt())
-            self._table.index_add_(0, part.rows, moved, alpha=-self._learning_rate)
+            factors = self._squares[part.rows].rsqrt().mul_(-self._learning_rate)
+            self._table.index_add_(0, part.rows, part.scaled(factors))
 
 
 OPTIMIZERS: dict[str, type[RowOptimizer]] = {"sgd": RowSgd, "adagrad": RowAdagrad}

@@ -133,9 +133,8 @@ def reproduce(projects: Mapping[str, ArmProject], wanted: Wanted) -> Reproductio
     for name, project in projects.items():
         log_message(f"data set {name}")
         there = project.with_settings(TEST)
-        arms = wanted.arms(project)
-        found = {one.arm.name: one for one in evaluate_arms(there, arms)}
-        costs[name] = cost_of_arms(there, arms)
+        found = {one.arm.name: one for one in evaluate_arms(there, wanted.arms(project))}
+        costs[name] = cost_of_arms(there.histories, tuple(found.values()))
         evaluated += list(found.values())
         tables += [_table(number, name, project, wanted, found) for number in wanted.tables]
         for number in wanted.figures:

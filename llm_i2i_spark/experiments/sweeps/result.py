@@ -182,9 +182,7 @@ class Sweep:
         return [tuple(row[column] for column in used) for row in rows]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: what was swept, the figure of the log as it is where that is the same for all
-        points, and a dictionary a point with its figures by slice.
-        """
+        """For JSON: what was swept, and a dictionary a point with its figures by slice."""
         return {
             "name": self.points.name,
             "metric": self.metric.label,
@@ -193,7 +191,6 @@ class Sweep:
             "target": self.target,
             "users": self.users,
             "report": self.report,
-            "baseline": self.baseline,
             "points": [
                 {
                     "series": point.series,
