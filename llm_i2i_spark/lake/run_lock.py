@@ -11,6 +11,7 @@ import fcntl
 import getpass
 import json
 import os
+import shutil
 import socket
 import threading
 import time
@@ -62,8 +63,9 @@ def unfinished_work_lock(folder: Path, command: str) -> Iterator[None]:
     """Let no other process go on with the unfinished work in a folder for the length of the block.
 
     A job holds it beside the lock of its lake, which is that of the run that started the job: a job
-    that outlives its run is known by this one. Who has done the work removes the folder inside the
-    block; the next one in line finds it gone, and looks whether anything is left to do.
+    that outlives its run is known by this one. Who has done the work empties the folder inside the
+    block (`remove_locked_work`), whose end removes the lock and the folder; the next one in line
+    finds it gone, and looks whether anything is left to do.
 
     Args:
         folder: named by the fingerprint of the result; made where it is missing.
@@ -80,8 +82,19 @@ def unfinished_work_lock(folder: Path, command: str) -> Iterator[None]:
         with suppress(OSError):
             if _is_current(descriptor, folder):
                 (folder / LOCK_FILE).unlink()
-                folder.rmdir()  # where nothing was begun
+                folder.rmdir()  # where nothing is left, and nobody else has come
         os.close(descriptor)
+
+
+def remove_locked_work(folder: Path) -> None:
+    """Remove what is in a folder whose lock this process holds, except for the lock: without it the
+    next one in line would be at work there while the rest is being removed.
+    """
+    for path in folder.glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != LOCK_FILE:
+            path.unlink(missing_ok=True)
 
 
 def _lock_in(folder: Path) -> int | None:

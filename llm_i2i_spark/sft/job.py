@@ -20,7 +20,7 @@ from llm_i2i_spark.base.stage import PinnedRun
 from llm_i2i_spark.config.config import Config
 from llm_i2i_spark.lake.delta_rs import DeltaRsLake
 from llm_i2i_spark.lake.own_commits import holds_results
-from llm_i2i_spark.lake.run_lock import unfinished_work_lock
+from llm_i2i_spark.lake.run_lock import remove_locked_work, unfinished_work_lock
 from llm_i2i_spark.lake.unfinished_work import training_folder
 from llm_i2i_spark.lm.checkpoint import (
     LoadedCheckpoint,
@@ -268,7 +268,7 @@ class Job:
             version, added = self.lake.commit(rows, record, self._is_usable)
             if not added:
                 self._already_there(version)
-            shutil.rmtree(self.unfinished, ignore_errors=True)
+            remove_locked_work(self.unfinished)
         return self.distributed.broadcast(version)
 
     def _require_same_inputs(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from llm_i2i_spark.lake.run_lock import LOCK_FILE, lake_lock, unfinished_work_lock
+from llm_i2i_spark.lake.run_lock import (
+    LOCK_FILE,
+    lake_lock,
+    remove_locked_work,
+    unfinished_work_lock,
+)
 
 HOLDER = """
 import sys
@@ -116,9 +120,11 @@ def test_who_waits_for_a_training_does_not_take_the_lock_of_a_folder_that_is_gon
             with unfinished_work_lock(folder, "fine-tuning"):
                 at_work[0] += 1
                 most[0] = max(most[0], at_work[0])
+                (folder / "step1").mkdir()  # fails where another one's is still there
+                (folder / "step1" / "weights").touch()
                 time.sleep(0.001)
+                remove_locked_work(folder)
                 at_work[0] -= 1
-                shutil.rmtree(folder)
                 time.sleep(0.001)
 
     with ThreadPoolExecutor(4) as pool:
