@@ -28,7 +28,7 @@ def test_before_a_sweep_its_plan_says_what_the_values_share(plan_before: ArmPlan
 
 def test_the_values_share_the_models_and_the_log_as_it_is(sweep: Sweep) -> None:
     assert [one.stages_run for one in sweep.evaluated] == [ALL_STAGES, ALL_STAGES[5:]]
-    assert sweep.baseline == sweep.figure(0, variant="real")
+    assert sweep.baseline() == sweep.figure(0, variant="real")
 
 
 def test_without_a_synthetic_row_the_index_is_that_of_the_log(sweep: Sweep) -> None:

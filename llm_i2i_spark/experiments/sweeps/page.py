@@ -35,7 +35,6 @@ def plot_sweep(sweep: Sweep, part: str) -> str:
         sweep: the result.
         part: which kind of held-out items.
     """
-    from llm_i2i_spark.base.variants import REAL
     from llm_i2i_spark.experiments.plots import PlottedPoint, plot_series
 
     lines = {
@@ -45,6 +44,6 @@ def plot_sweep(sweep: Sweep, part: str) -> str:
         ]
         for name, numbers in sweep.series.items()
     }
-    baseline = sweep.figure(0, part, REAL.name) if sweep.baseline is not None else None
     title = f"{sweep.metric.label} of {SLICE_TITLES[part]} over {sweep.points.axis}"
-    return plot_series(lines, sweep.points.axis, title, sweep.metric.is_share, baseline)
+    shares, baseline = sweep.metric.is_share, sweep.baseline(part)
+    return plot_series(lines, sweep.points.axis, title, shares, baseline)

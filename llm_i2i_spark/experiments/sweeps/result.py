@@ -90,13 +90,12 @@ class Sweep:
             found.setdefault(point.series, []).append(number)
         return found
 
-    @property
-    def baseline(self) -> Figure | None:
+    def baseline(self, part: str = "all") -> Figure | None:
         """The figure of `real`, where it is the same for every point."""
         if self.variant == REAL.name:
             return None
         # The intervals of equal values differ a little: resamples follow what else was evaluated.
-        figures = [self.figure(number, variant=REAL.name) for number in range(len(self.evaluated))]
+        figures = [self.figure(number, part, REAL.name) for number in range(len(self.evaluated))]
         values = {one["value"] for one in figures if one is not None}
         return figures[0] if len(values) == 1 else None
 
@@ -182,7 +181,9 @@ class Sweep:
         return [tuple(row[column] for column in used) for row in rows]
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: what was swept, and a dictionary a point with its figures by slice."""
+        """For JSON: what was swept, the figures by slice of the log as it is, where they are the
+        same for every point, and a dictionary a point with its figures by slice.
+        """
         return {
             "name": self.points.name,
             "metric": self.metric.label,
@@ -191,6 +192,7 @@ class Sweep:
             "target": self.target,
             "users": self.users,
             "report": self.report,
+            "baseline": {part: self.baseline(part) for part in SWEPT_SLICES},
             "points": [
                 {
                     "series": point.series,
