@@ -1,8 +1,9 @@
 """`make benchmark BENCH=inference`: what Spark costs around the loops of the language models.
 
 A compact model is trained for a moment on a synthetic log. Then each stage runs in Spark's workers,
-and the very function that they run is called here on the same rows. The value is the share of the
-stage's core-seconds, those of the driver and the JVM included, that the loop alone takes.
+and the very function that they run is called here on the same batches with as many threads. The
+value is the share of the stage's core-seconds, those of the driver and the JVM included, that the
+loop alone takes.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import torch
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from llm_i2i_spark import Project
 from llm_i2i_spark.datasets.tables import write_synthetic
@@ -67,6 +72,7 @@ def measure(project: Project, repeat: int, users: int, stage: str) -> None:
             for _ in infer_partition(iter(batches), task, load_model, infer_batch):
                 pass
 
+    torch.set_num_threads(1)  # as Spark gives each worker, by OMP_NUM_THREADS
     run_loops()  # loads the model
     alone = [process_seconds(run_loops) for _ in range(repeat)]
     stage_seconds, loop_seconds = median(in_spark), median(alone)
@@ -106,9 +112,16 @@ def _core_seconds_of(project: Project, stage: str) -> float:
     return core_seconds() - before
 
 
-def _batches(inputs: Any) -> list[pa.RecordBatch]:
-    table: pa.Table = inputs.toArrow()
-    return table.combine_chunks().to_batches(max_chunksize=BATCH_ROWS)
+def _batches(inputs: DataFrame) -> list[pa.RecordBatch]:
+    """The batches that the stage's workers get: none spans two partitions."""
+    table = inputs.withColumn("partition", F.spark_partition_id()).toArrow()
+    numbers = table["partition"]
+    partitions = [table.filter(pc.equal(numbers, one)) for one in numbers.unique()]
+    return [
+        batch
+        for rows in partitions
+        for batch in rows.drop(["partition"]).combine_chunks().to_batches(BATCH_ROWS)
+    ]
 
 
 def parse(arguments: list[str]) -> argparse.Namespace:
