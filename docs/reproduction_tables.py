@@ -144,8 +144,7 @@ def table_lines(result: Recorded, number: str) -> list[str]:
         ours, printed = [], []
         for metric in SHORT:
             figure = figures[metric]
-            spread = figure.range if len(table.seeds) > 1 else None
-            ours += [_value(figure.value) + _around(spread, _value), _gain(figure.gain)]
+            ours += [_value(figure.value) + _spread(figure.range), _gain(figure.gain)]
             ours[-1] += _around(figure.gain_interval, _share)
             printed += [_value(figure.published), _gain(figure.published_gain)]
         lines.append(_line([row.title, *ours, *printed]))
@@ -250,6 +249,11 @@ def _figure(figure: Figure | None) -> str:
 
 def _gain(value: float | None) -> str:
     return "" if value is None else f"{_share(value)} %"
+
+
+def _spread(ends: Interval | None) -> str:
+    """The least and the greatest value over seeds, where a reader could tell them apart."""
+    return _around(ends, _value) if len(set(map(_value, ends or ()))) > 1 else ""
 
 
 def _around(bounds: Interval | Sequence[float] | None, words: Any) -> str:
