@@ -46,7 +46,7 @@ def score_batch(
         task: settings.
 
     Returns:
-        The columns of the table `scored`, without the digests of model and prompt.
+        The columns of the table `scored`, without the constants of the task.
     """
     from llm_i2i_spark.lm.encoding import ScoringRequest
     from llm_i2i_spark.lm.scoring import score

@@ -28,6 +28,11 @@ class GenerateTask(InferenceTask):
     decode_digest: str
     per_user: int
 
+    @property
+    def constants(self) -> dict[str, str]:
+        """As `InferenceTask.constants`."""
+        return {**super().constants, "decode_digest": self.decode_digest}
+
 
 def load_generator(task: GenerateTask, gpu_address: str | None) -> LoadedCheckpoint:
     """The generator's checkpoint, loaded once a worker and device."""
@@ -49,7 +54,7 @@ def propose_batch(
         task: settings.
 
     Returns:
-        The columns of the table `candidates`, without the digests of model and prompt.
+        The columns of the table `candidates`, without the constants of the task.
     """
     from llm_i2i_spark.lm.decoding import rank_catalogue
 
@@ -67,5 +72,4 @@ def propose_batch(
         "item_id": [item_ids[item] for item in ranking.items.tolist()],
         "rank": np.arange(1, len(first) + 1) - first,
         "log_prob": ranking.log_probs,
-        "decode_digest": [task.decode_digest] * len(first),
     }

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from llm_i2i_spark.base.console import log_message
@@ -40,7 +41,7 @@ class InferenceTask:
         prompt_digest: digest of the prompts' wording; a column of the results.
         batch_tokens: tokens of one forward pass at most, padding counted.
         device: auto, cpu or cuda.
-        schema: Arrow schema of the results.
+        schema: Arrow schema of the results, digests included.
     """
 
     checkpoint_path: str
@@ -49,6 +50,18 @@ class InferenceTask:
     batch_tokens: int
     device: str
     schema: pa.Schema
+
+    @property
+    def constants(self) -> dict[str, str]:
+        """Columns that are the same on every row, which no worker sends: digests are longer than
+        all the rest of a row.
+        """
+        return {"model_digest": self.model_digest, "prompt_digest": self.prompt_digest}
+
+    @property
+    def inferred_schema(self) -> pa.Schema:
+        """Arrow schema of what the workers send."""
+        return pa.schema([field for field in self.schema if field.name not in self.constants])
 
 
 class ReadsTokens(Protocol):
@@ -66,7 +79,7 @@ Columns = Mapping[str, Any]
 LoadModel = Callable[[Task, str | None], Model]
 """Loads the model of a task; its second argument is the address of the task's GPU, or None."""
 InferBatch = Callable[[pa.RecordBatch, Model, Task], Columns]
-"""Columns of the results for a batch of users, without the digests of model and prompt."""
+"""Columns of the results for a batch of users, without the constants of the task."""
 
 
 def in_user_buckets(rows: DataFrame, buckets: int, seed: int, order: Sequence[str]) -> DataFrame:
@@ -124,7 +137,9 @@ def infer(
         kept=kept,
         counter=counter,
     )
-    return inputs.mapInArrow(function, from_arrow_schema(task.schema), profile=profile)
+    rows = inputs.mapInArrow(function, from_arrow_schema(task.inferred_schema), profile=profile)
+    constants = {name: F.lit(value).alias(name) for name, value in task.constants.items()}
+    return rows.select(*(constants.get(name, F.col(name)) for name in task.schema.names))
 
 
 def infer_partition(
@@ -138,7 +153,7 @@ def infer_partition(
     """The function that Spark sends to its workers; arguments as in `infer`.
 
     Yields:
-        A batch of results for each batch of inputs.
+        A batch of results for each batch of inputs, without the constants of the task.
 
     Raises:
         StageError: the model fails on a row, whose `user_id` is named.
@@ -156,7 +171,8 @@ def infer_partition(
         if model is None:  # in the loop, so that an empty partition loads no model
             model = load_model(task, task_gpu())
         before = 0 if counter is None else model.tokens_read
-        found = _results(_columns(batch, model, task, infer_batch), task)
+        columns = _columns(batch, model, task, infer_batch)
+        found = pa.RecordBatch.from_pydict(columns, schema=task.inferred_schema)
         if counter is not None:
             counter.add(model.tokens_read - before)
         reached("batch inferred", batch.num_rows, key)
@@ -202,12 +218,3 @@ def task_gpu() -> str | None:
     context = TaskContext.get()
     gpu = context.resources().get("gpu") if context is not None else None
     return gpu.addresses[0] if gpu is not None and gpu.addresses else None
-
-
-def _results(columns: Columns, task: InferenceTask) -> pa.RecordBatch:
-    rows = len(columns["user_id"])
-    digests = {
-        "model_digest": [task.model_digest] * rows,
-        "prompt_digest": [task.prompt_digest] * rows,
-    }
-    return pa.RecordBatch.from_pydict({**columns, **digests}, schema=task.schema)

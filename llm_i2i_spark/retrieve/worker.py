@@ -137,7 +137,7 @@ def make_examples(
         task: settings.
 
     Returns:
-        The task's columns, without the digests of model and prompt.
+        The task's columns, without the constants of the task.
     """
     from llm_i2i_spark.lm.history_states import history_states
 
@@ -176,7 +176,7 @@ def retrieve_batch(batch: pa.RecordBatch, retriever: Retriever, task: RetrieveTa
         task: settings.
 
     Returns:
-        The columns of the table `retrieved`, without the digests of model and prompt.
+        The columns of the table `retrieved`, without the constants of the task.
     """
     from llm_i2i_spark.lm.history_states import history_states
 

@@ -54,14 +54,23 @@ def batches(*users: list[str]) -> Iterator[pa.RecordBatch]:
     return iter([pa.RecordBatch.from_pydict({"user_id": pa.array(u, pa.string())}) for u in users])
 
 
-def test_a_model_is_loaded_once_and_its_digests_are_on_every_row() -> None:
+def test_a_model_is_loaded_once_and_what_is_the_same_on_every_row_is_not_sent() -> None:
     loader = Loader()
     found = list(infer_partition(batches(["a", "b"], [], ["c"]), TASK, loader, name_model))
     assert loader.loaded == [None]
-    assert [batch.schema for batch in found] == [SCHEMA, SCHEMA]
+    assert [batch.schema for batch in found] == [TASK.inferred_schema, TASK.inferred_schema]
     assert [row for batch in found for row in batch.to_pylist()] == [
-        {"user_id": user, "seen": "folder:None", "model_digest": "model", "prompt_digest": "prompt"}
-        for user in "abc"
+        {"user_id": user, "seen": "folder:None"} for user in "abc"
+    ]
+
+
+@pytest.mark.spark
+def test_the_digests_of_model_and_prompt_are_on_every_row(spark: SparkSession) -> None:
+    users = spark.range(3).selectExpr("concat('u', id) AS user_id")
+    rows = infer(users, TASK, Loader(), name_model, "a model")
+    assert rows.columns == SCHEMA.names
+    assert [tuple(row) for row in rows.orderBy("user_id").collect()] == [
+        (f"u{user}", "folder:None", "model", "prompt") for user in range(3)
     ]
 
 
