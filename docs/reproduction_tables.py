@@ -65,11 +65,11 @@ def keep(name: str, file: Path) -> None:
         table["rows"] = [{key: row[key] for key in KEPT} for row in table["rows"]]
         del table["paragraph"]
         tables[table["table"]] = _with_seeds_of(table, tables.get(table["table"]))
-    sweeps = {(sweep["name"], sweep["target"]): sweep for sweep in before["sweeps"]}
+    sweeps = {sweep["name"]: sweep for sweep in before["sweeps"]}
     for sweep in result.get("figures", ()) if "tables" in result else (result,):
         kept = {key: sweep[key] for key in KEPT_OF_SWEEP}
         points = [{key: point[key] for key in KEPT_OF_POINT} for point in sweep["points"]]
-        sweeps[sweep["name"], sweep["target"]] = kept | {"points": points}
+        sweeps[sweep["name"]] = kept | {"points": points}
     costs = {**before["costs"], **_costs(result)}
     lists = {"tables": list(tables.values()), "sweeps": list(sweeps.values())}
     text = json.dumps(_rounded({"costs": costs, **lists}), ensure_ascii=False)
