@@ -96,6 +96,24 @@ def test_rows_that_are_nothing_but_the_log_do_not_count_as_gains() -> None:
     assert table.paragraph().startswith("Of 12 published gains over the log as it is, 12 hold here")
 
 
+def test_what_fails_is_told_a_row_at_a_time() -> None:
+    metrics = published_tables()[4].metrics
+    lost, partly = [row for row in rows_of(4) if row.mode == "soft"][:2]
+    worse, better = (
+        TableFigure((figure(value, bounds),), (0.1,), 0.2, 0.1)
+        for value, bounds in ((0.05, (-0.7, -0.3)), (0.2, (0.5, 1.5)))
+    )
+    rows = {
+        lost: dict.fromkeys(metrics, worse),
+        partly: {one: worse if one.startswith("ndcg") else better for one in metrics},
+    }
+    said = ReproducedTable("toys", published_tables()[4], (42,), 10, rows).paragraph()
+    assert said.endswith(
+        f"What fails: {lost.title} (soft) in every metric;"
+        f" {partly.title} (soft) in ndcg@5, ndcg@10."
+    )
+
+
 def test_each_part_is_compared_with_the_whole_method_as_the_paper_does() -> None:
     published = published_tables()[5]
     rows = {

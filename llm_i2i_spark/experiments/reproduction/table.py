@@ -135,12 +135,16 @@ class ReproducedTable:
         text = f"Of {len(gains)} published gains over the log as it is, {said}."
         if any(one is not None for one in known):
             text += f" The intervals of {inside} hold the published gain itself."
-        failed = [
-            f"{row.title} ({row.mode}) in {metric}" if row.mode else f"{row.title} in {metric}"
-            for (row, metric), figure in gains.items()
-            if figure.verdict == FAILS
+        failed: dict[TableRow, list[str]] = {}
+        for (row, metric), figure in gains.items():
+            if figure.verdict == FAILS:
+                failed.setdefault(row, []).append(metric)
+        told = [
+            f"{row.title}{f' ({row.mode})' if row.mode else ''} in"
+            f" {_listed(metrics, self.published.metrics)}"
+            for row, metrics in failed.items()
         ]
-        return text + (f" What fails: {'; '.join(failed)}." if failed else "")
+        return text + (f" What fails: {'; '.join(told)}." if told else "")
 
     def parts(self, metric: str = SHORT[0]) -> str:
         """How the method without each of its parts compares with the whole of it, in a sentence;
@@ -225,6 +229,15 @@ WORDS = {
     FAILS: "fail (the opposite, and the interval leaves 0 out)",
 }
 """What a number of verdicts is called in a sentence."""
+
+
+def _listed(metrics: Sequence[str], of: Sequence[str]) -> str:
+    """Some metrics of a table, in words.
+
+    >>> _listed(["ndcg@5", "ndcg@10"], ["recall@5", "ndcg@5", "ndcg@10"]), _listed(["r@5"], ["r@5"])
+    ('ndcg@5, ndcg@10', 'every metric')
+    """
+    return "every metric" if len(metrics) == len(of) else ", ".join(metrics)
 
 
 def _ratio(value: float | None, whole: float | None) -> str:
