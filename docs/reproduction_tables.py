@@ -38,6 +38,9 @@ KEPT = (*NAMES, "kept_no_synthetic_row", "by_seed")
 """Of a row of a table."""
 KEPT_OF_SWEEP = ("name", "metric", "variant", "backbone", "target", "users", "baseline")
 KEPT_OF_POINT = ("series", "value", "synthetic_share", "figures")
+LEGEND_HEIGHT, LETTER_WIDTH = 20, 6.2
+"""In points; the width is that of an average letter."""
+LEGEND_STYLE = "font-size: 10px; font-family: 'DejaVu Sans', Verdana, sans-serif; fill: var(--ink)"
 MADE = re.compile(r"(<!-- made: (table|sweep) (\w+) (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Recorded = Mapping[str, Any]
@@ -101,7 +104,7 @@ def pictures() -> dict[Path, str]:
         for sweep in recorded(path.stem)["sweeps"]:
             for part in (part for part in SWEPT_SLICES if _has(sweep, part)):
                 name = f"sweep_{path.stem}_{sweep['name']}_{part}.svg"
-                found[FIGURES / name] = standalone(_plot(sweep, part))
+                found[FIGURES / name] = standalone(with_legend(*_plot(sweep, part)))
     return found
 
 
@@ -180,14 +183,30 @@ def standalone(picture: str) -> str:
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
-def _plot(sweep: Mapping[str, Any], part: str) -> str:
+def with_legend(picture: str, names: Sequence[str]) -> str:
+    """A picture with the names of its lines above it, where there are several."""
+    size = re.search(r'height="[\d.]+pt" viewBox="0 0 ([\d.]+) ([\d.]+)"', picture)
+    if size is None or len(names) < 2:
+        return picture
+    height = float(size[2]) + LEGEND_HEIGHT
+    grown = f'height="{height:g}pt" viewBox="0 {-LEGEND_HEIGHT} {size[1]} {height:g}"'
+    x, marks = 40.0, ""
+    for number, name in enumerate(names, start=1):
+        marks += f'<circle cx="{x}" cy="-8" r="4" style="fill: var(--system-{number})"/>'
+        marks += f'<text x="{x + 10}" y="-4.5" style="{LEGEND_STYLE}">{name}</text>'
+        x += 30 + LETTER_WIDTH * len(name)
+    return picture.replace(size[0], grown, 1).replace("</svg>", f"{marks}</svg>")
+
+
+def _plot(sweep: Mapping[str, Any], part: str) -> tuple[str, Sequence[str]]:
+    """The picture of a sweep, and the names of its lines."""
     lines: dict[str, list[PlottedPoint]] = {}
     for point in sweep["points"]:
         one = PlottedPoint(point["value"], point["figures"][part])
         lines.setdefault(point["series"], []).append(one)
     axis = find_preset(sweep["name"]).axis
     title = f"{sweep['metric']} of {SLICE_TITLES[part]} over {axis}"
-    return plot_series(lines, axis, title, False, sweep["baseline"][part])
+    return plot_series(lines, axis, title, False, sweep["baseline"][part]), list(lines)
 
 
 def _has(sweep: Mapping[str, Any], part: str) -> bool:

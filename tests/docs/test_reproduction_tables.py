@@ -157,3 +157,13 @@ def test_a_picture_has_its_colours_in_itself(
     picture = reproduction_tables.standalone(drawn)
     assert "var(" not in picture
     assert picture.count("#") > drawn.count("#")
+
+
+def test_a_picture_of_several_lines_has_their_names_above_it(
+    reproduction_tables: ModuleType,
+) -> None:
+    drawn = reproduction_tables.plot_series({"a": [], "b": []}, "axis", "title", False)
+    named = reproduction_tables.with_legend(drawn, ["as clicks", "by confidence"])
+    assert named.index(">as clicks<") < named.index("var(--system-2)") < named.index(">by conf")
+    assert 'viewBox="0 -20 ' in named
+    assert reproduction_tables.with_legend(drawn, ["alone"]) == drawn
