@@ -162,7 +162,8 @@ def test_a_picture_has_its_colours_in_itself(
 def test_a_picture_of_several_lines_has_their_names_above_it(
     reproduction_tables: ModuleType,
 ) -> None:
-    drawn = reproduction_tables.plot_series({"a": [], "b": []}, "axis", "title", False)
+    point = reproduction_tables.PlottedPoint("1", {"value": 0.1})
+    drawn = reproduction_tables.plot_series({"a": [point], "b": [point]}, "axis", "title", False)
     named = reproduction_tables.with_legend(drawn, ["as clicks", "by confidence"])
     assert named.index(">as clicks<") < named.index("var(--system-2)") < named.index(">by conf")
     assert 'viewBox="0 -20 ' in named
