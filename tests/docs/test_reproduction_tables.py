@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -72,6 +74,22 @@ def sweep() -> Sweep:
     return Sweep(points, metric, "llm_i2i", "swing", "valid", arms, "/a/path")
 
 
+Keep = Callable[[str, dict[str, Any]], None]
+
+
+@pytest.fixture
+def keep(reproduction_tables: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Keep:
+    """Keeps what was printed for a data set, in a folder of the test's own."""
+    monkeypatch.setattr(reproduction_tables, "RECORDED", tmp_path)
+
+    def kept(name: str, printed: dict[str, Any]) -> None:
+        (tmp_path / "printed").write_text(json.dumps(printed))
+        reproduction_tables.keep(name, tmp_path / "printed")
+        assert "/a/path" not in (tmp_path / f"{name}.json").read_text()
+
+    return kept
+
+
 def test_a_recorded_table_is_the_table_again(
     reproduction_tables: ModuleType, table: ReproducedTable
 ) -> None:
@@ -83,16 +101,9 @@ def test_a_recorded_table_is_the_table_again(
 
 
 def test_a_page_gets_its_tables_between_the_marks(
-    reproduction_tables: ModuleType,
-    table: ReproducedTable,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    reproduction_tables: ModuleType, table: ReproducedTable, keep: Keep
 ) -> None:
-    monkeypatch.setattr(reproduction_tables, "RECORDED", tmp_path)
-    result = {"report": "/a/path", "costs": {}, "tables": [table.to_dict()]}
-    (tmp_path / "printed.json").write_text(json.dumps(result))
-    reproduction_tables.keep("beauty", tmp_path / "printed.json")
-    assert "/a/path" not in (tmp_path / "beauty.json").read_text()
+    keep("beauty", {"report": "/a/path", "costs": {}, "tables": [table.to_dict()]})
     page = "before\n<!-- made: table 4 beauty -->\nold\n<!-- end -->\nafter\n"
     made = reproduction_tables.filled(page)
     assert made.startswith("before\n<!-- made: table 4 beauty -->\n\n| | R@10 | gain | N@10 |")
@@ -105,20 +116,14 @@ def test_a_page_gets_its_tables_between_the_marks(
 
 
 def test_seeds_that_were_printed_one_by_one_come_together(
-    reproduction_tables: ModuleType,
-    table: ReproducedTable,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    reproduction_tables: ModuleType, table: ReproducedTable, keep: Keep
 ) -> None:
-    monkeypatch.setattr(reproduction_tables, "RECORDED", tmp_path)
     printed = {"apart": [*reversed(SEEDS), SEEDS[0]], "together": [SEEDS]}
     for name, runs in printed.items():
         for seeds in runs:
             made = table if seeds == SEEDS else table_of_seeds(seeds)
             costs = {"beauty": {"together": 60.0, "alone": 90.0}}
-            result = {"costs": costs, "tables": [made.to_dict()], "figures": []}
-            (tmp_path / "printed").write_text(json.dumps(result))
-            reproduction_tables.keep(name, tmp_path / "printed")
+            keep(name, {"costs": costs, "tables": [made.to_dict()], "figures": []})
     apart = reproduction_tables.recorded("apart")
     assert apart["tables"] == reproduction_tables.recorded("together")["tables"]
     assert list(apart["costs"]) == ["tables 4, seeds 43", "tables 4, seeds 42"]
@@ -126,12 +131,9 @@ def test_seeds_that_were_printed_one_by_one_come_together(
 
 
 def test_a_page_gets_its_sweeps_between_the_marks(
-    reproduction_tables: ModuleType, sweep: Sweep, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    reproduction_tables: ModuleType, sweep: Sweep, keep: Keep
 ) -> None:
-    monkeypatch.setattr(reproduction_tables, "RECORDED", tmp_path)
-    (tmp_path / "printed").write_text(json.dumps(sweep.to_dict()))
-    reproduction_tables.keep("beauty", tmp_path / "printed")
-    assert "/a/path" not in (tmp_path / "beauty.json").read_text()
+    keep("beauty", sweep.to_dict())
     made = reproduction_tables.filled("<!-- made: sweep alpha beauty -->\n<!-- end -->\n")
     assert "\n| sft.alpha | R@10 | gain | R@10, long tail | synthetic share |\n" in made
     assert "| 2 | .2100 (.2000 to .2300) | +110.0 % (+109.0 to +112.0) | | 50 % |" in made
